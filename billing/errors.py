@@ -1,0 +1,70 @@
+"""Why the ledger refused, named by what the caller does next.
+
+    BillingError
+    |- InsufficientCredits   wait for `next_allowance_at_ms`, add credit, or ask for less
+    |- CapReached            raise or wait out the cap that `scope` names
+    |- FreeCreditExhausted   the installation's free money is spent; an operator can help
+    |- IdempotencyConflict   the key was used for another request
+    |- Replayed              the same request ran already: `run_id` has it
+    |- LedgerBusy            try again in `retry_after_s`; nothing was held
+    |- LedgerUnavailable     the ledger's writer or disk is down; nothing was held
+    `- LedgerBug             an assertion of ours failed; the command was rolled back
+"""
+
+from __future__ import annotations
+
+
+class BillingError(Exception):
+    """Anything that this package raises for its caller; `str()` is safe to show."""
+
+
+class InsufficientCredits(BillingError):
+    def __init__(self, needed_nano_usd: int, available_nano_usd: int, next_allowance_at_ms: int | None) -> None:
+        super().__init__("This team's credits do not cover the request.")
+        self.needed_nano_usd = needed_nano_usd
+        self.available_nano_usd = available_nano_usd
+        self.next_allowance_at_ms = next_allowance_at_ms
+
+
+class CapReached(BillingError):
+    """`scope` is the kind of cap (team, member, key, tag, battle, batch), `subject` whose it is."""
+
+    def __init__(
+        self, scope: str, subject: str, needed_nano_usd: int, available_nano_usd: int, resets_at_ms: int | None
+    ) -> None:
+        super().__init__(f"The spending cap of this {scope} does not cover the request.")
+        self.scope = scope
+        self.subject = subject
+        self.needed_nano_usd = needed_nano_usd
+        self.available_nano_usd = available_nano_usd
+        self.resets_at_ms = resets_at_ms
+
+
+class FreeCreditExhausted(BillingError):
+    pass
+
+
+class IdempotencyConflict(BillingError):
+    def __init__(self, run_id: str) -> None:
+        super().__init__("This idempotency key was used for a different request.")
+        self.run_id = run_id
+
+
+class Replayed(BillingError):
+    def __init__(self, run_id: str) -> None:
+        super().__init__("This request was admitted before under the same idempotency key.")
+        self.run_id = run_id
+
+
+class LedgerBusy(BillingError):
+    def __init__(self, retry_after_s: float = 1.0) -> None:
+        super().__init__("The ledger has too many requests waiting.")
+        self.retry_after_s = retry_after_s
+
+
+class LedgerUnavailable(BillingError):
+    pass
+
+
+class LedgerBug(BillingError):
+    pass

@@ -1,0 +1,69 @@
+"""The one thing between the gateway and whoever answers: `Provider`.
+
+A provider turns a `Call` into events. It opens its own connection, obeys
+`deadlines.connect_s`, and marks `clocks.sent` and `clocks.first_byte`; the other
+deadlines and clocks are `gateway/streaming.py`'s. It never retries, never reads
+prices and never logs. Closing the generator (`aclose`) drops the connection at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.messages import CompletionRequest, Event
+
+
+@dataclass(slots=True)
+class Clocks:
+    """Instants of one attempt on `time.monotonic_ns()`; `None` until it happened.
+
+    Definitions: docs/figures.md (time to first token and the rest are made from these).
+    """
+
+    accepted_ns: int
+    sent_ns: int | None = None
+    first_byte_ns: int | None = None
+    first_reasoning_ns: int | None = None
+    first_answer_ns: int | None = None
+    last_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Limits in seconds: to connect, to the first token, between two events, and in all."""
+
+    connect_s: float = 10.0
+    first_token_s: float = 120.0
+    idle_s: float = 60.0
+    total_s: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One attempt. `model` is the provider's own name for it.
+
+    `out_cap` always goes upstream: it is what the hold was reckoned with.
+    """
+
+    run_id: str
+    model: str
+    request: CompletionRequest
+    out_cap: int
+    clocks: Clocks
+    deadlines: Deadlines
+
+
+class Provider(Protocol):
+    id: str
+
+    def stream(self, call: Call) -> AsyncIterator[Event]:
+        """Yield deltas, then `Finished`, then `Usage` where the provider reports it.
+
+        Raises the `ProviderError` family. A stream that ends with no `Finished` is
+        the caller's to judge (it was cut).
+        """
+        ...
+
+    async def close(self) -> None: ...

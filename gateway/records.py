@@ -1,0 +1,58 @@
+"""A run as pages and the API read it: the same value whether it still runs here or was kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.messages import Message, ToolCall
+from gateway.runs import Failure, Figures, Run, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """`prompt` is the newest user message; `messages` all that was sent. Text is "" where none is kept."""
+
+    id: str
+    parent_run_id: str | None
+    state: RunState
+    model_id: str
+    model_name: str
+    provider: str
+    series: str
+    created_ms: int
+    messages: tuple[Message, ...]
+    text: str
+    reasoning: str
+    tool_calls: tuple[ToolCall, ...]
+    finish_reason: str | None
+    figures: Figures
+    failure: Failure | None
+    notes: tuple[str, ...]
+    keeps_text: bool
+
+    @property
+    def prompt(self) -> str:
+        asked = [message for message in self.messages if message.role == "user"]
+        return asked[-1].text if asked else ""
+
+
+def record_of(run: Run) -> RunRecord:
+    return RunRecord(
+        id=run.id,
+        parent_run_id=run.parent_run_id,
+        state=run.state,
+        model_id=run.model_id,
+        model_name=run.model_name,
+        provider=run.provider,
+        series=run.series,
+        created_ms=run.created_ms,
+        messages=run.messages,
+        text=run.text,
+        reasoning=run.reasoning,
+        tool_calls=run.tool_calls,
+        finish_reason=run.finish_reason,
+        figures=run.figures,
+        failure=run.failure,
+        notes=run.notes,
+        keeps_text=run.keeps_text,
+    )

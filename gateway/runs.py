@@ -1,0 +1,161 @@
+"""The runs of this process: who asks for one by id gets it, whoever watches one is told.
+
+A run belongs to the server's event loop, never to a tab or a script thread; its pump
+(`gateway/completion.py`) is the only writer. Reading from another thread is safe: every field is
+replaced, never edited in place. A finished run stays here for 15 minutes, so that a page can be
+reloaded even where the team keeps no text; what is kept longer is in `gateway/tables.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from billing.commands import Receipt
+from gateway.messages import CompletionRequest, FinishReason, Message, ToolCall, Usage
+
+RunState = Literal["running", "done", "stopped", "failed"]
+StopReason = Literal["user", "caller_left", "draining", "operator"]
+Surface = Literal["page", "api"]
+
+KEEP_FINISHED_S = 15 * 60
+_JOIN_ABOVE = 64  # pieces cost 75 bytes each: join now and then
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one answer measured; definitions in `telemetry/metrics.py`. `None` is unknown, never 0."""
+
+    first_token_ms: float | None = None
+    first_answer_ms: float | None = None
+    total_ms: float | None = None
+    tokens_per_s: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_nano_usd: int | None = None
+    available_after_nano_usd: int | None = None
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run failed. `kind` is the error's class name; `message` is safe to show."""
+
+    kind: str
+    message: str
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One admitted request, while it runs and for a while after."""
+
+    id: str
+    team_id: int
+    user_id: int | None
+    surface: Surface
+    model_id: str
+    model_name: str
+    provider: str
+    series: str
+    request: CompletionRequest
+    created_ms: int
+    out_cap: int
+    parent_run_id: str | None = None
+    keeps_text: bool = False
+    notes: tuple[str, ...] = ()  # what the gateway changed, in words: "temperature was left out: ..."
+
+    state: RunState = "running"
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    receipt: Receipt | None = None
+    figures: Figures = Figures()
+    failure: Failure | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    stop_reason: StopReason | None = None
+    ended_at_s: float | None = None
+
+    version: int = 0
+    _text: list[str] = field(default_factory=list)
+    _reasoning: list[str] = field(default_factory=list)
+    _watchers: set[Callable[[], None]] = field(default_factory=set)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self._reasoning)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        return self.request.messages
+
+    def append_text(self, piece: str) -> None:
+        self._text.append(piece)
+        if len(self._text) > _JOIN_ABOVE:
+            self._text = ["".join(self._text)]
+        self.changed()
+
+    def append_reasoning(self, piece: str) -> None:
+        self._reasoning.append(piece)
+        if len(self._reasoning) > _JOIN_ABOVE:
+            self._reasoning = ["".join(self._reasoning)]
+        self.changed()
+
+    def changed(self) -> None:
+        """Tell whoever watches. On the loop only."""
+        self.version += 1
+        for watcher in tuple(self._watchers):
+            watcher()
+
+    def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
+        """Call `watcher` after every change, on the loop; it must be quick. Returns how to leave."""
+        self._watchers.add(watcher)
+        return lambda: self._watchers.discard(watcher)
+
+    def stop(self, reason: StopReason) -> None:
+        """Ask the pump to end now and bill what came. On the loop only; asking twice is fine."""
+        if self.state == "running" and not self.stopping.is_set():
+            self.stop_reason = reason
+            self.stopping.set()
+
+    def end(self, state: RunState) -> None:
+        self.state = state
+        self.ended_at_s = time.monotonic()
+        self.changed()
+        self.ended.set()
+
+
+class RunHub:
+    """Runs by id."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Run] = {}
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(tuple(self._runs.values()))
+
+    def add(self, run: Run) -> None:
+        self._forget_old()
+        self._runs[run.id] = run
+
+    def get(self, run_id: str, team_id: int) -> Run | None:
+        """The run, if this team owns it: another team's is as unknown as none."""
+        run = self._runs.get(run_id)
+        return run if run is not None and run.team_id == team_id else None
+
+    def running(self) -> list[Run]:
+        return [run for run in self if run.state == "running"]
+
+    def _forget_old(self) -> None:
+        before_s = time.monotonic() - KEEP_FINISHED_S
+        for run in self:
+            if run.ended_at_s is not None and run.ended_at_s < before_s:
+                del self._runs[run.id]

@@ -1,0 +1,70 @@
+"""The services of this process, for pages: `app.py` installs them once, `pages/` and
+`components/session.py` ask for `current()`. Nothing else does, and nobody imports `app`.
+
+Script threads call the synchronous methods here; whatever must happen on the server's loop is
+handed to it and waited for, briefly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from billing.statements import Statements
+from gateway.catalog import Catalog
+from gateway.completion import Gateway
+from gateway.messages import CompletionRequest
+from gateway.records import RunRecord
+from identity.local import LocalIdentity
+from identity.principal import Principal
+from identity.tickets import Tickets
+from telemetry.latency import Latency
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    loop: asyncio.AbstractEventLoop
+    catalog: Catalog
+    gateway: Gateway
+    statements: Statements
+    latency: Latency
+    identity: LocalIdentity
+    tickets: Tickets
+    base_url: str
+    demonstration_note: str | None  # why the embedded model is missing, in words; None when it is there
+
+    def submit(
+        self, principal: Principal, request: CompletionRequest, *, parent_run_id: str | None = None
+    ) -> str:
+        """Start a run from a page and return its id. Raises what `Gateway.admit` raises."""
+        run = self._on_loop(
+            self.gateway.admit(principal, request, surface="page", parent_run_id=parent_run_id), 30.0
+        )
+        return run.id
+
+    def stop(self, principal: Principal, run_id: str) -> None:
+        self._on_loop(self.gateway.stop(principal, run_id), 5.0)
+
+    def conversation(self, principal: Principal, run_id: str) -> tuple[RunRecord, ...]:
+        """The turns that lead to this run, first turn first; empty where the team has no such run."""
+        return self._on_loop(self.gateway.conversation(principal, run_id), 5.0)
+
+    def _on_loop(self, work: Coroutine[Any, Any, T], within_s: float) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(within_s)
+
+
+_services: Services | None = None
+
+
+def install(services: Services | None) -> None:
+    global _services
+    _services = services
+
+
+def current() -> Services:
+    assert _services is not None, "app.py installs the services before the first page runs"
+    return _services
