@@ -83,7 +83,7 @@ class Run:
     _reasoning: list[str] = field(default_factory=list)
     _watchers: set[Callable[[], None]] = field(default_factory=set)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    on_stop: Callable[[], None] | None = None  # the pump's; None once it can no longer be stopped
 
     @property
     def text(self) -> str:
@@ -122,9 +122,9 @@ class Run:
 
     def stop(self, reason: StopReason) -> None:
         """Ask the pump to end now and bill what came. On the loop only; asking twice is fine."""
-        if self.state == "running" and not self.stopping.is_set():
+        if self.state == "running" and self.stop_reason is None and self.on_stop is not None:
             self.stop_reason = reason
-            self.stopping.set()
+            self.on_stop()
 
     def end(self, state: RunState) -> None:
         self.state = state

@@ -1,0 +1,172 @@
+"""Keeps runs in the app database, so that an answer outlives this process.
+
+Runs change many times a second and are written at most once: `mark` notes that one changed, `flush`
+(called each second, and at the end) writes all of them in one transaction. What crosses a crash is
+therefore at most a second old. Text is written only for runs that keep it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from gateway.messages import ImagePart, Message, TextPart, ToolCall
+from gateway.records import RunRecord
+from gateway.runs import Failure, Figures, Run
+from gateway.tables import RunRow
+from store.databases import Database
+
+_INTERRUPTED = Failure("Interrupted", "The server ended in mid-answer. What had arrived was billed.")
+_CHANGING = (
+    "state", "updated_ms", "text", "reasoning", "tool_calls_json", "notes_json", "figures_json",
+    "finish_reason", "failure_kind", "failure_message", "provider",
+)  # fmt: skip
+
+T = TypeVar("T")
+
+
+class KeptRuns:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._changed: dict[str, Run] = {}
+
+    def mark(self, run: Run) -> None:
+        self._changed[run.id] = run
+
+    async def flush(self) -> None:
+        """Write what changed. A failed write is kept for the next time, and raised."""
+        runs, self._changed = self._changed, {}
+        if not runs:
+            return
+        rows = [_row_of(run) for run in runs.values()]
+        try:
+            await self._database.write(lambda session: _upsert(session.connection(), rows))
+        except BaseException:
+            self._changed = {**runs, **self._changed}
+            raise
+
+    async def get(self, team_id: int, run_id: str) -> RunRecord | None:
+        def find(session: Session) -> RunRecord | None:
+            row = session.get(RunRow, run_id)
+            return _record_of(row) if row is not None and row.team_id == team_id else None
+
+        return await self._database.read(find)
+
+    async def end_interrupted(self) -> int:
+        """At the start: runs that an earlier process left running have failed. Returns how many."""
+        change = (
+            update(_TABLE)
+            .where(_TABLE.c.state == "running")
+            .values(
+                state="failed",
+                failure_kind=_INTERRUPTED.kind,
+                failure_message=_INTERRUPTED.message,
+                updated_ms=_now_ms(),
+            )
+        )
+        return await self._database.write(lambda session: session.connection().execute(change).rowcount)
+
+
+_TABLE: Table = RunRow.__table__  # type: ignore[attr-defined]  # SQLModel does not type it
+
+
+def _upsert(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(_TABLE)
+    change = {name: insert.excluded[name] for name in _CHANGING}
+    connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=change), rows)
+
+
+def _row_of(run: Run) -> dict[str, Any]:
+    keeps = run.keeps_text
+    return {
+        "id": run.id,
+        "team_id": run.team_id,
+        "user_id": run.user_id,
+        "parent_run_id": run.parent_run_id,
+        "surface": run.surface,
+        "state": run.state,
+        "model_id": run.model_id,
+        "model_name": run.model_name,
+        "provider": run.provider,
+        "series": run.series,
+        "created_ms": run.created_ms,
+        "updated_ms": _now_ms(),
+        "out_cap": run.out_cap,
+        "keeps_text": keeps,
+        "messages_json": _encode([_plain(message) for message in run.messages]) if keeps else None,
+        "text": run.text if keeps else None,
+        "reasoning": run.reasoning if keeps else None,
+        "tool_calls_json": _encode(run.tool_calls) if keeps and run.tool_calls else None,
+        "notes_json": _encode(run.notes),
+        "figures_json": _encode(run.figures),
+        "finish_reason": run.finish_reason,
+        "failure_kind": run.failure.kind if run.failure else None,
+        "failure_message": run.failure.message if run.failure else None,
+    }
+
+
+def _record_of(row: RunRow) -> RunRecord:
+    failure = Failure(row.failure_kind, row.failure_message or "") if row.failure_kind else None
+    return RunRecord(
+        id=row.id,
+        parent_run_id=row.parent_run_id,
+        state=row.state,  # type: ignore[arg-type]  # only `Run.state` is ever written
+        model_id=row.model_id,
+        model_name=row.model_name,
+        provider=row.provider,
+        series=row.series,
+        created_ms=row.created_ms,
+        messages=tuple(_message(kept) for kept in _decode(row.messages_json or "[]", list[_Kept])),
+        text=row.text or "",
+        reasoning=row.reasoning or "",
+        tool_calls=_decode(row.tool_calls_json or "[]", tuple[ToolCall, ...]),
+        finish_reason=row.finish_reason,
+        figures=_decode(row.figures_json, Figures),
+        failure=failure,
+        notes=_decode(row.notes_json, tuple[str, ...]),
+        keeps_text=row.keeps_text,
+    )
+
+
+class _Kept(msgspec.Struct, omit_defaults=True):
+    """A message as it is kept: a part is {"text": ...} or {"url": ..., "detail": ...}."""
+
+    role: str
+    parts: list[dict[str, str]]
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+
+
+def _plain(message: Message) -> _Kept:
+    parts = [
+        {"text": part.text} if isinstance(part, TextPart) else {"url": part.url, "detail": part.detail}
+        for part in message.parts
+    ]
+    return _Kept(message.role, parts, message.tool_calls, message.tool_call_id, message.name)
+
+
+def _message(kept: _Kept) -> Message:
+    parts = tuple(
+        TextPart(part["text"]) if "text" in part else ImagePart(part["url"], part["detail"])  # type: ignore[arg-type]
+        for part in kept.parts
+    )
+    return Message(kept.role, parts, kept.tool_calls, kept.tool_call_id, kept.name)  # type: ignore[arg-type]
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _decode(text: str, kind: type[T]) -> T:
+    return msgspec.json.decode(text, type=kind)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,172 @@
+"""What an operator may set: read once at the start from environment and file, then frozen.
+
+Environment variables start with `TILTYARD_`; `tiltyard.toml` (in the working directory, or where
+`TILTYARD_CONFIG` says) has the same names in lower case without the prefix, and the tables
+`providers`, `models` and `stand_ins`. The environment comes first. `load` lists everything that is
+wrong at once. Only `app.py`, `api/asgi.py` and `operate.py` read settings; values are handed down.
+What is inside the three tables is the catalog's to judge (`gateway/catalog.py`).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import secrets
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+_PREFIX = "TILTYARD_"
+_TABLES = ("providers", "models", "stand_ins")
+# Read by tools around the app, not by the app itself: no typo, so no complaint.
+_NOT_OURS = {"TILTYARD_CONFIG", "TILTYARD_CHROMIUM"}
+_LOCAL_KEY = re.compile(r"ty_[A-Za-z0-9]{32,}")
+
+
+class SettingsError(Exception):
+    """`problems` names every setting that is wrong, each with what to do."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseModel):
+    """Money in nano-dollars, times in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8501
+    data_dir: Path = Path(".tiltyard")
+    database_url: str | None = None
+    secret_key: Annotated[str | None, Field(min_length=32)] = None
+    local_api_key: str | None = None
+    base_url: str | None = None
+    log_level: str = "info"
+    embedded: bool = True
+    simulated: bool = True
+    drain_s: Annotated[float, Field(ge=0, le=600)] = 5.0
+    max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
+    max_running: Annotated[int, Field(ge=1)] = 500
+    max_running_team: Annotated[int, Field(ge=1)] = 100
+    free_money_limit_usd: Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$")] = "1000"
+    connect_s: Annotated[float, Field(gt=0)] = 10.0
+    first_token_s: Annotated[float, Field(gt=0)] = 120.0
+    idle_s: Annotated[float, Field(gt=0)] = 60.0
+    total_s: Annotated[float, Field(gt=0)] = 900.0
+
+    providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    models: list[dict[str, Any]] = Field(default_factory=list)
+    stand_ins: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("host")
+    @classmethod
+    def loopback_only(cls, host: str) -> str:
+        if host == "localhost" or _is_loopback(host):
+            return host
+        raise ValueError(
+            f"{host!r} can be reached by others, and no sign-in is configured; use 127.0.0.1 (the default), "
+            "and a tunnel of your own to reach it from elsewhere"
+        )
+
+    @field_validator("database_url")
+    @classmethod
+    def sqlite_only(cls, url: str | None) -> str | None:
+        if url:
+            raise ValueError(
+                "PostgreSQL is not supported by this version; leave it out, and SQLite under "
+                "TILTYARD_DATA_DIR is used"
+            )
+        return None
+
+    @field_validator("local_api_key")
+    @classmethod
+    def key_is_ours(cls, key: str | None) -> str | None:
+        if key is not None and not _LOCAL_KEY.fullmatch(key):
+            raise ValueError("must be 'ty_' and 32 or more letters and digits")
+        return key
+
+    @field_validator("log_level")
+    @classmethod
+    def known_level(cls, level: str) -> str:
+        if level.lower() not in ("debug", "info", "warning", "error"):
+            raise ValueError("must be one of debug, info, warning, error")
+        return level.lower()
+
+    @property
+    def url(self) -> str:
+        """Where people reach us, without a slash at its end."""
+        if self.base_url:
+            return self.base_url.rstrip("/")
+        host = "localhost" if self.host in ("127.0.0.1", "localhost") else f"[{self.host}]"
+        return f"http://{host}:{self.port}"
+
+
+def load(environment: Mapping[str, str] = os.environ, folder: Path | None = None) -> Settings:
+    """Settings from the environment and the file. Raises `SettingsError`."""
+    problems: list[str] = []
+    file = _file(environment, folder or Path.cwd(), problems)
+    values: dict[str, Any] = dict(file)
+    names: dict[str, str] = {name: f"{name} (in the file)" for name in file}
+    for variable, value in environment.items():
+        name = variable.removeprefix(_PREFIX).lower()
+        if not variable.startswith(_PREFIX) or variable in _NOT_OURS:
+            continue
+        if name not in Settings.model_fields or name in _TABLES:
+            problems.append(f"{variable}: there is no such setting")
+        elif value != "":
+            values[name], names[name] = value, variable
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        for problem in error.errors():
+            top = str(problem["loc"][0]) if problem["loc"] else "settings"
+            where = ".".join([names.get(top, top), *(str(part) for part in problem["loc"][1:])])
+            message = problem["msg"].removeprefix("Value error, ")
+            if problem["type"] == "extra_forbidden":
+                message = "there is no such setting"
+            problems.append(f"{where}: {message}")
+    if problems:
+        raise SettingsError(sorted(problems))
+    return settings
+
+
+def secret_key(settings: Settings) -> bytes:
+    """The installation's secret: as set, or made once and kept in the data folder, readable by us alone."""
+    if settings.secret_key is not None:
+        return settings.secret_key.encode()
+    path = settings.data_dir / "secret.key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes().strip()
+    with os.fdopen(descriptor, "wb") as file:
+        key = secrets.token_hex(32).encode()
+        file.write(key)
+    return key
+
+
+def _file(environment: Mapping[str, str], folder: Path, problems: list[str]) -> dict[str, Any]:
+    named = environment.get("TILTYARD_CONFIG")
+    path = Path(named) if named else folder / "tiltyard.toml"
+    if not path.is_file():
+        if named:
+            problems.append(f"TILTYARD_CONFIG: there is no file {named}")
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        problems.append(f"{path}: {error}")
+        return {}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
