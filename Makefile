@@ -1,0 +1,45 @@
+# Every way to work with Tiltyard. Needs Python 3.11+, git and a package registry; finds or puts uv itself.
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench audit constraints
+
+TILTYARD_PYTHON ?=
+export TILTYARD_PYTHON
+PYTHON := $(shell tools/python)
+need-python = @test -n "$(PYTHON)"
+uv = $(PYTHON) -m tools.uv
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+run: ## install what is missing, then start on http://localhost:8501
+	$(need-python)
+	@$(PYTHON) -m tools.install
+	@$(uv) run --no-sync app.py
+
+test: ## every test, those in a real browser included; PYTEST="-k name" narrows it
+	$(need-python)
+	@$(PYTHON) -m tools.install --dev
+	@TILTYARD_CHROMIUM="$$($(PYTHON) -m tools.chromium)" $(uv) run --no-sync pytest $(PYTEST)
+
+check: ## format, lint, types, import contracts, unused dependencies
+	$(need-python)
+	@$(PYTHON) -m tools.install --dev
+	@$(PYTHON) -m tools.check
+
+format: ## put the code into the form that `make check` asks for
+	$(need-python)
+	@$(PYTHON) -m tools.install --dev
+	@$(uv) run --no-sync ruff format . && $(uv) run --no-sync ruff check --fix .
+
+bench: ## what is measured, in one table (bench/README.md says against whom)
+	$(need-python)
+	@$(PYTHON) -m tools.install --dev
+	@$(uv) run --no-sync python -m bench
+
+audit: ## check the ledger in TILTYARD_DATA_DIR: invariants and hash chain
+	$(need-python)
+	@$(PYTHON) -m billing.audit
+
+constraints: ## pin what the direct dependencies bring along, after one of them changed
+	$(need-python)
+	@$(PYTHON) -m tools.constraints
