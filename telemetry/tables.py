@@ -1,0 +1,132 @@
+"""The tables of the log database: one row a request, one an attempt, roll-ups at three widths.
+
+`request` and `attempt` are append-only and keyed by the instant at which the request *ended*, so
+that rows arrive in order, "what ended since" is one range of the key, and PostgreSQL can partition
+by it. A roll-up row adds up what ended in its slot for one model, provider and series: `team_id` 0
+is the whole installation, every other row one team. `model` and `provider` are "" where a request
+was refused before it had one. Instants are milliseconds, UTC; other times milliseconds counted from
+`accepted`, as in `rows.py`. `rollups.py` says what the counts and histograms hold.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, Table
+from sqlmodel import Field
+
+from store.tables import LogTable
+
+INSTALLATION = 0
+
+
+class LoggedRequest(LogTable, table=True):
+    __tablename__ = "request"
+    __table_args__ = (
+        Index("ix_request_team_id_ended_at_ms", "team_id", "ended_at_ms", "request_id"),
+        Index("ix_request_run_id", "run_id"),
+    )
+
+    ended_at_ms: int = Field(primary_key=True, sa_type=BigInteger)
+    request_id: str = Field(primary_key=True)
+    run_id: str | None = None
+    accepted_at_ms: int = Field(sa_type=BigInteger)
+    team_id: int | None = Field(default=None, sa_type=BigInteger)
+    user_id: int | None = Field(default=None, sa_type=BigInteger)
+    key_id: int | None = Field(default=None, sa_type=BigInteger)
+    surface: str
+    model_asked: str
+    model: str | None = None
+    provider: str | None = None
+    series: str
+    outcome: str
+    status: int
+    streamed: bool
+    error: str | None = None
+    input_tokens: int | None = Field(default=None, sa_type=BigInteger)
+    cached_input_tokens: int | None = Field(default=None, sa_type=BigInteger)
+    output_tokens: int | None = Field(default=None, sa_type=BigInteger)
+    reasoning_tokens: int | None = Field(default=None, sa_type=BigInteger)
+    cost_nano_usd: int | None = Field(default=None, sa_type=BigInteger)
+    estimated: bool
+    total_ms: float | None = None
+    gateway_ms: float | None = None
+    tags: list[str] = Field(sa_type=JSON)
+    attempts: int
+
+
+class LoggedAttempt(LogTable, table=True):
+    """`no` counts from 1; the last attempt of a request is the one that answered it."""
+
+    __tablename__ = "attempt"
+
+    ended_at_ms: int = Field(primary_key=True, sa_type=BigInteger)
+    request_id: str = Field(primary_key=True)
+    no: int = Field(primary_key=True)
+    provider: str
+    provider_model: str
+    outcome: str
+    sent_ms: float | None = None
+    first_byte_ms: float | None = None
+    first_reasoning_ms: float | None = None
+    first_answer_ms: float | None = None
+    last_ms: float | None = None
+    largest_read_share: float | None = None
+    status: int | None = None
+    error: str | None = None
+
+
+class _Rollup(LogTable):
+    """One (slot, series, model, provider, team); `slot_ms` is the slot's first instant."""
+
+    team_id: int = Field(primary_key=True, sa_type=BigInteger)
+    slot_ms: int = Field(primary_key=True, sa_type=BigInteger)
+    model: str = Field(primary_key=True)
+    provider: str = Field(primary_key=True)
+    series: str = Field(primary_key=True)
+
+    requests_ok: int = Field(sa_type=BigInteger)
+    requests_provider_fault: int = Field(sa_type=BigInteger)
+    requests_gateway_fault: int = Field(sa_type=BigInteger)
+    requests_client_fault: int = Field(sa_type=BigInteger)
+    requests_cancelled: int = Field(sa_type=BigInteger)
+    requests_blocked: int = Field(sa_type=BigInteger)
+    attempts_ok: int = Field(sa_type=BigInteger)
+    attempts_provider_fault: int = Field(sa_type=BigInteger)
+    attempts_gateway_fault: int = Field(sa_type=BigInteger)
+    attempts_client_fault: int = Field(sa_type=BigInteger)
+    attempts_cancelled: int = Field(sa_type=BigInteger)
+    attempts_blocked: int = Field(sa_type=BigInteger)
+    input_tokens: int = Field(sa_type=BigInteger)
+    cached_input_tokens: int = Field(sa_type=BigInteger)
+    output_tokens: int = Field(sa_type=BigInteger)
+    reasoning_tokens: int = Field(sa_type=BigInteger)
+    cost_nano_usd: int = Field(sa_type=BigInteger)
+
+    ttft: bytes = Field(sa_type=LargeBinary)
+    first_answer: bytes = Field(sa_type=LargeBinary)
+    tpot: bytes = Field(sa_type=LargeBinary)
+    end_to_end_token: bytes = Field(sa_type=LargeBinary)
+    total: bytes = Field(sa_type=LargeBinary)
+    gateway: bytes = Field(sa_type=LargeBinary)
+
+
+class RollupMinute(_Rollup, table=True):
+    __tablename__ = "rollup_minute"
+
+
+class RollupFiveMinutes(_Rollup, table=True):
+    __tablename__ = "rollup_five_minutes"
+
+
+class RollupHour(_Rollup, table=True):
+    __tablename__ = "rollup_hour"
+
+
+# For statements that go around the ORM, which costs more than the write itself.
+REQUEST: Table = LogTable.metadata.tables["request"]
+ATTEMPT: Table = LogTable.metadata.tables["attempt"]
+# Slot width in ms -> its table, narrowest first.
+ROLLUPS: dict[int, Table] = {
+    60_000: LogTable.metadata.tables["rollup_minute"],
+    300_000: LogTable.metadata.tables["rollup_five_minutes"],
+    3_600_000: LogTable.metadata.tables["rollup_hour"],
+}
