@@ -1,36 +1,125 @@
 """THE use case: authorise, bound, reserve, route, stream, settle, log. Pages and API both come here.
 
-(Being written: the signatures below are fixed.)
+`admit` decides and reserves; from then on the run is its pump's (`pump.py`), which streams, settles
+and logs whether or not anybody listens. Nothing else reserves, routes, settles or logs.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol
 
-from billing.commands import Idempotency
-from gateway.messages import CompletionRequest, Event
-from gateway.records import RunRecord
+from billing.commands import Facts, Hold, Idempotency, Reserve
+from billing.errors import BillingError, CapReached, FreeCreditExhausted, InsufficientCredits
+from gateway.catalog import Catalog, Model, Resolution
+from gateway.errors import (
+    BadRequest,
+    Draining,
+    Forbidden,
+    GatewayError,
+    ProviderError,
+    RetiredModel,
+    RunNotFound,
+    TooLarge,
+    TooManyRequests,
+    UnknownModel,
+    Unsupported,
+)
+from gateway.fitting import fit
+from gateway.kept_runs import KeptRuns
+from gateway.messages import CompletionRequest
+from gateway.pricing import hold_nano_usd, least_out_cap, most_out_cap, out_cap_within, price_at
+from gateway.providers.base import Call, Clocks, Deadlines
+from gateway.pump import LEASE_MS, Admitted, Listener, Money, Pump, Tools
+from gateway.records import RunRecord, record_of
+from gateway.routing import Routing
 from gateway.runs import Run, RunHub, StopReason, Surface
+from gateway.tokens import bound_input_tokens
+from identity.permissions import may
 from identity.principal import Principal
+from store.ids import new_id
+from telemetry.rows import Outcome, RequestRow
+
+__all__ = ["Gateway", "Limits", "Listener"]
+
+_log = logging.getLogger(__name__)
+
+_TICK_S = 1.0
+_AFTER_STOP_S = 3.0
+_LONGEST_CONVERSATION = 100
 
 
-class Listener(Protocol):
-    """Whoever the answer is sent to directly. The pump awaits each call; a listener that raises,
-    or that takes longer than 30 s, is let go and the run ends as `caller_left`."""
+class Ledger(Money, Protocol):
+    async def reserve(self, command: Reserve) -> Hold: ...
 
-    async def opened(self, run: Run) -> None:
-        """The provider's first event arrived: headers may go out now."""
 
-    async def events(self, run: Run, batch: list[Event]) -> None:
-        """Deltas as they came; never `Usage`."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may run at once; a reasoning model's stopped streams are drained at most `drains` at a time."""
 
-    async def closed(self, run: Run) -> None:
-        """The run has ended and is settled: `run.state`, `.receipt`, `.failure` and `.figures` say how.
-        Called exactly once, also where `opened` never was."""
+    running: int = 500
+    running_team: int = 100
+    drains: int = 20
 
 
 class Gateway:
-    runs: RunHub
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        routing: Routing,
+        ledger: Ledger,
+        kept_runs: KeptRuns,
+        log: Callable[[RequestRow], None],
+        status_of: Callable[[Exception], int],
+        deadlines: Deadlines,
+        limits: Limits,
+    ) -> None:
+        self.runs = RunHub()
+        self.draining = False
+        self._catalog = catalog
+        self._routing = routing
+        self._ledger = ledger
+        self._kept = kept_runs
+        self._log = log
+        self._status_of = status_of
+        self._deadlines = deadlines
+        self._limits = limits
+        self._pumps: dict[str, Pump] = {}
+        self._running: Counter[int] = Counter()  # pumps by team
+        self._ticker: asyncio.Task[None] | None = None
+        self._counting = ThreadPoolExecutor(1, thread_name_prefix="tokens")
+        self._tools = Tools(
+            ledger=ledger,
+            log=log,
+            keep=kept_runs.mark,
+            status_of=status_of,
+            may_drain=self._may_drain,
+            in_thread=self._in_thread,
+        )
+
+    async def open(self) -> None:
+        interrupted = await self._kept.end_interrupted()
+        if interrupted:
+            _log.warning("%d runs were cut when an earlier process ended", interrupted)
+        self._ticker = asyncio.create_task(self._tick_each_second(), name="gateway tick")
+
+    async def close(self) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticker
+        await self._kept.flush()
+        self._counting.shutdown(wait=False, cancel_futures=True)
+
+    # --- a request ----------------------------------------------------------------------------
 
     async def admit(
         self,
@@ -47,16 +136,247 @@ class Gateway:
     ) -> Run:
         """Reserve and start a run; it is running when this returns. Raises `GatewayError` and
         `BillingError` for whatever refuses it, and logs the refusal."""
-        raise NotImplementedError
+        accepted = _Accepted(
+            request_id=request_id or new_id("req"),
+            ns=time.monotonic_ns() if accepted_ns is None else accepted_ns,
+            at_ms=_now_ms(),
+        )
+        try:
+            admitted = await self._decide(
+                principal, request, accepted, surface, streamed, idempotency, parent_run_id
+            )
+        except (GatewayError, BillingError) as error:
+            self._log(self._refusal(principal, request, accepted, surface, streamed, error))
+            raise
+        pump = Pump(admitted, listener, self._tools)
+        run = pump.run
+        self.runs.add(run)
+        self._kept.mark(run)
+        self._pumps[run.id] = pump
+        self._running[run.team_id] += 1
+        pump.start()
+        assert pump.task is not None
+        pump.task.add_done_callback(lambda _: self._forget(run))
+        return run
+
+    def _forget(self, run: Run) -> None:
+        del self._pumps[run.id]
+        self._running[run.team_id] -= 1
+        if not self._running[run.team_id]:
+            del self._running[run.team_id]
+
+    async def _decide(
+        self,
+        principal: Principal,
+        asked: CompletionRequest,
+        accepted: _Accepted,
+        surface: Surface,
+        streamed: bool,
+        idempotency: Idempotency | None,
+        parent_run_id: str | None,
+    ) -> Admitted:
+        """Every refusal, in order of precedence; reserves last, so that a refusal holds nothing."""
+        if self.draining:
+            raise Draining
+        if not may(principal, "run_models"):
+            raise Forbidden("Your role in this team may look, but not send prompts.")
+        self._refuse_crowds(principal)
+        resolution = self._catalog.resolve(asked.model)
+        model = resolution.model
+        candidate = self._routing.candidates(model)[0]
+        request, notes = fit(asked, model)
+        price = price_at(model, accepted.at_ms)
+        input_bound = await bound_input_tokens(request, model)
+        wanted = most_out_cap(model, request.sampling.max_output_tokens, input_bound)
+        least = least_out_cap(model, wanted)
+        run_id = new_id("run")
+        facts = Facts(
+            model=model.id,
+            provider=candidate.provider.id,
+            price_version=price.version,
+            user_id=principal.user_id,
+            key_id=principal.key_id,
+            tags=request.tags,
+            series="demonstration" if model.series == "simulated" else model.series,
+        )
+        hold = await self._ledger.reserve(
+            Reserve(
+                team_id=principal.team_id,
+                run_id=run_id,
+                amount_nano_usd=hold_nano_usd(price, input_bound, wanted),
+                least_nano_usd=hold_nano_usd(price, input_bound, least),
+                lease_ms=LEASE_MS,
+                facts=facts,
+                scopes=_scopes(principal, request),
+                idempotency=idempotency,
+            )
+        )
+        out_cap = min(wanted, out_cap_within(hold.amount_nano_usd, price, input_bound))
+        run = Run(
+            id=run_id,
+            team_id=principal.team_id,
+            user_id=principal.user_id,
+            surface=surface,
+            model_id=model.id,
+            model_name=model.name,
+            provider=candidate.provider.id,
+            series=model.series,
+            request=request,
+            created_ms=accepted.at_ms,
+            out_cap=out_cap,
+            parent_run_id=parent_run_id,
+            keeps_text=surface == "page",
+            notes=notes + _stand_in_note(resolution),
+        )
+        clocks = Clocks(accepted_ns=accepted.ns)
+        return Admitted(
+            run=run,
+            hold=hold,
+            model=model,
+            price=price,
+            provider=candidate.provider,
+            call=Call(run_id, candidate.route.model, request, out_cap, clocks, self._deadlines),
+            facts=facts,
+            input_bound=input_bound,
+            request_id=accepted.request_id,
+            accepted_at_ms=accepted.at_ms,
+            model_asked=asked.model,
+            key_id=principal.key_id,
+            streamed=streamed,
+        )
+
+    def _refuse_crowds(self, principal: Principal) -> None:
+        team = self._running[principal.team_id]
+        if team >= self._limits.running_team:
+            raise TooManyRequests(f"This team has {team} requests running, which is its limit.", 1.0)
+        if len(self._pumps) >= self._limits.running:
+            raise TooManyRequests("This server is as busy as it may be.", 1.0)
+
+    def _refusal(
+        self,
+        principal: Principal,
+        request: CompletionRequest,
+        accepted: _Accepted,
+        surface: Surface,
+        streamed: bool,
+        error: Exception,
+    ) -> RequestRow:
+        known = self._catalog.find(request.model)
+        return RequestRow(
+            request_id=accepted.request_id,
+            run_id=None,
+            accepted_at_ms=accepted.at_ms,
+            team_id=principal.team_id,
+            user_id=principal.user_id,
+            key_id=principal.key_id,
+            surface=surface,
+            model_asked=request.model,
+            model=known.id if known else None,
+            provider=None,
+            series=known.series if known else "paid",
+            outcome=_outcome_of_refusal(error),
+            status=self._status_of(error),
+            streamed=streamed,
+            error=type(error).__name__,
+            total_ms=(time.monotonic_ns() - accepted.ns) / 1e6,
+            tags=request.tags,
+        )
+
+    # --- runs ---------------------------------------------------------------------------------
 
     async def stop(self, principal: Principal, run_id: str, reason: StopReason = "user") -> None:
         """Raises `RunNotFound`."""
-        raise NotImplementedError
+        run = self.runs.get(run_id, principal.team_id)
+        if run is None:
+            await self.record(principal, run_id)  # an ended run is there, and stopping it does nothing
+        else:
+            run.stop(reason)
 
     async def record(self, principal: Principal, run_id: str) -> RunRecord:
         """Raises `RunNotFound`."""
-        raise NotImplementedError
+        run = self.runs.get(run_id, principal.team_id)
+        record = record_of(run) if run else await self._kept.get(principal.team_id, run_id)
+        if record is None:
+            raise RunNotFound(f"There is no run {run_id!r} in this team.")
+        return record
 
     async def conversation(self, principal: Principal, run_id: str) -> tuple[RunRecord, ...]:
         """The turns that lead to this run, first first. Empty where the team has no such run."""
-        raise NotImplementedError
+        turns: list[RunRecord] = []
+        next_id: str | None = run_id
+        while next_id is not None and len(turns) < _LONGEST_CONVERSATION:
+            try:
+                turn = await self.record(principal, next_id)
+            except RunNotFound:
+                break
+            turns.append(turn)
+            next_id = turn.parent_run_id
+        return tuple(reversed(turns))
+
+    def routable(self, model: Model) -> str | None:
+        """Why nobody answers for this model here, in words; None where somebody does."""
+        return self._routing.why_not(model)
+
+    # --- the process --------------------------------------------------------------------------
+
+    async def drain(self, grace_s: float) -> None:
+        """Take no new runs, let running ones end for `grace_s`, then stop and settle the rest."""
+        self.draining = True
+        tasks = [pump.task for pump in self._pumps.values() if pump.task is not None]
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=grace_s)
+        for pump in tuple(self._pumps.values()):
+            pump.run.stop("draining")
+        if late:
+            await asyncio.wait(late, timeout=_AFTER_STOP_S)
+
+    async def _tick_each_second(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            try:
+                await asyncio.gather(*(pump.tick() for pump in tuple(self._pumps.values())))
+                await self._kept.flush()
+            except Exception:
+                _log.exception("a checkpoint failed; the next one tries again")
+
+    def _may_drain(self) -> bool:
+        return sum(1 for pump in self._pumps.values() if pump.drains) < self._limits.drains
+
+    async def _in_thread(self, work: Callable[[], int]) -> int:
+        return await asyncio.get_running_loop().run_in_executor(self._counting, work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    request_id: str
+    ns: int
+    at_ms: int
+
+
+def _scopes(principal: Principal, request: CompletionRequest) -> tuple[tuple[str, str], ...]:
+    """Whose caps apply, nearest first."""
+    scopes = [("tag", tag) for tag in request.tags]
+    if principal.key_id is not None:
+        scopes.append(("key", str(principal.key_id)))
+    if principal.user_id is not None:
+        scopes.append(("member", str(principal.user_id)))
+    return (*scopes, ("team", str(principal.team_id)))
+
+
+def _stand_in_note(resolution: Resolution) -> tuple[str, ...]:
+    if resolution.stand_in_for is None:
+        return ()
+    return (f"{resolution.model.id} answers for {resolution.stand_in_for}, which was retired.",)
+
+
+def _outcome_of_refusal(error: Exception) -> Outcome:
+    if isinstance(error, BadRequest | UnknownModel | RetiredModel | TooLarge | Unsupported):
+        return "client_fault"
+    if isinstance(error, InsufficientCredits | CapReached | FreeCreditExhausted | Forbidden | TooManyRequests):
+        return "blocked"
+    return "provider_fault" if isinstance(error, ProviderError) else "gateway_fault"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
