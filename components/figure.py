@@ -1,0 +1,123 @@
+"""Figures as people read them: money, time, tokens, instants. Pure; nothing is drawn here.
+
+Unknown is a dash, never 0; who shows one says why beside it. Digits are grouped in the English way,
+because the sentences around them are English.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from billing.money import format_usd
+
+UNKNOWN = "\N{EM DASH}"
+NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
+FEW_SAMPLES = 20  # below this a figure is grey: telemetry/metrics.py says the same of every metric
+
+_PICO_PER_MILLION_TOKENS = 1_000_000  # pico-dollars a token / this = dollars a million tokens
+_MS_PER_S = 1000
+
+
+def money(nano_usd: int | None) -> str:
+    """`$4.998237`, with as many digits as matter."""
+    return UNKNOWN if nano_usd is None else format_usd(nano_usd)
+
+
+def signed_money(nano_usd: int | None) -> str:
+    """`+$5.00` or, with a real minus sign, `−$0.000089`."""
+    if nano_usd is None:
+        return UNKNOWN
+    sign = MINUS if nano_usd < 0 else "+" if nano_usd > 0 else ""
+    return sign + format_usd(abs(nano_usd))
+
+
+def exact_money(nano_usd: int) -> str:
+    """Every digit there is: `$4.998237123`."""
+    whole, rest = divmod(abs(nano_usd), 1_000_000_000)
+    return f"{MINUS if nano_usd < 0 else ''}${whole:,}.{rest:09d}"
+
+
+def price_per_million(pico_usd_per_token: int) -> str:
+    """Dollars a million tokens: `$0.10`, `$1.25`, `$0.075`."""
+    whole, rest = divmod(pico_usd_per_token, _PICO_PER_MILLION_TOKENS)
+    digits = f"{rest:06d}".rstrip("0").ljust(2, "0")
+    return f"${whole:,}.{digits}"
+
+
+def duration(ms: float | None) -> str:
+    """`184 ms`, `2.41 s`, `3 min 5 s`."""
+    if ms is None:
+        return UNKNOWN
+    if ms < 10:
+        return f"{ms:.1f} ms"
+    if ms < _MS_PER_S:
+        return f"{ms:.0f} ms"
+    if ms < 60 * _MS_PER_S:
+        return f"{ms / _MS_PER_S:.2f} s"
+    minutes, seconds = divmod(round(ms / _MS_PER_S), 60)
+    return f"{minutes} min {seconds} s"
+
+
+def tokens(count: int | None) -> str:
+    """`12,480`."""
+    return UNKNOWN if count is None else f"{count:,}"
+
+
+def window(count: int) -> str:
+    """A model's window as people name it: `8K`, `128K`, `1M`, `1.05M`."""
+    if count < 1000:
+        return str(count)
+    if count < 1_000_000:
+        binary = count % 1024 == 0
+        return f"{count // 1024 if binary else round(count / 1000)}K"
+    millions = count / (1024 * 1024) if count % (1024 * 1024) == 0 else count / 1_000_000
+    return f"{millions:.2f}".rstrip("0").rstrip(".") + "M"
+
+
+def rate(tokens_per_s: float | None) -> str:
+    """`152 tok/s`."""
+    if tokens_per_s is None:
+        return UNKNOWN
+    return f"{tokens_per_s:.1f} tok/s" if tokens_per_s < 10 else f"{tokens_per_s:,.0f} tok/s"
+
+
+def share(fraction: float | None) -> str:
+    """`99.7 %`; only what is whole says 100 %."""
+    if fraction is None:
+        return UNKNOWN
+    if fraction >= 1:
+        return "100 %"
+    return f"{min(fraction * 100, 99.9):.1f} %"
+
+
+def samples(count: int) -> str:
+    return f"n{NARROW_SPACE}={NARROW_SPACE}{count:,}"
+
+
+def zone(name: str | None) -> tuple[ZoneInfo, str]:
+    """The reader's zone and its short name: `Berlin` of `Europe/Berlin`. UTC where it is unknown."""
+    try:
+        found = ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        found = ZoneInfo("UTC")
+    return found, found.key.rsplit("/", 1)[-1].replace("_", " ")
+
+
+def day_and_time(at_ms: int, zone_name: str | None) -> str:
+    """`21 Dec, 09:14 (Berlin)`."""
+    found, short = zone(zone_name)
+    at = datetime.fromtimestamp(at_ms / _MS_PER_S, UTC).astimezone(found)
+    return f"{at.day} {at:%b, %H:%M} ({short})"
+
+
+def day(at_ms: int, zone_name: str | None) -> str:
+    """`21 Dec`."""
+    at = datetime.fromtimestamp(at_ms / _MS_PER_S, UTC).astimezone(zone(zone_name)[0])
+    return f"{at.day} {at:%b}"
+
+
+def instant(at_ms: int) -> datetime:
+    """For tables, which show an instant in the reader's own zone."""
+    return datetime.fromtimestamp(at_ms / _MS_PER_S, UTC)
