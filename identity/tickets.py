@@ -1,0 +1,70 @@
+"""Signed tickets that let a page's own channel say who it is.
+
+A ticket is good for 12 hours, for that channel alone, and for one principal; it holds no secret, so
+a page may carry it. Nothing is stored: who must be shut out at once is shut out by a new secret key.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from identity.errors import NotAuthenticated
+from identity.keys import PurposeKey, purpose_key
+from identity.principal import Principal
+
+LIFE_MS = 12 * 60 * 60 * 1000
+_PURPOSE = "live-ticket"
+_LONGEST = 2048
+
+
+class _Claims(msgspec.Struct, forbid_unknown_fields=True):
+    principal: Principal
+    expires_ms: int
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Tickets:
+    """`key` is the installation's secret; the signing key is derived from it."""
+
+    def __init__(self, key: bytes, *, now_ms: Callable[[], int] = _now_ms) -> None:
+        self._key: PurposeKey = purpose_key(key, _PURPOSE)
+        self._now_ms = now_ms
+        self._claims = msgspec.json.Decoder(_Claims)
+
+    def issue(self, principal: Principal) -> str:
+        claims = msgspec.json.encode(_Claims(principal, self._now_ms() + LIFE_MS))
+        body = f"{self._key.id}.{_base64(claims)}"
+        return f"{body}.{_base64(self._key.sign(body.encode()))}"
+
+    def read(self, ticket: str) -> Principal:
+        """Whose ticket this is. Raises `NotAuthenticated` where it is forged, foreign or too old."""
+        if len(ticket) > _LONGEST or not ticket.isascii():
+            raise NotAuthenticated
+        body, _, signature = ticket.rpartition(".")
+        key_id, _, encoded = body.partition(".")
+        try:
+            signed = self._key.verifies(body.encode(), _unbase64(signature))
+            if not signed or key_id != self._key.id:
+                raise NotAuthenticated
+            claims = self._claims.decode(_unbase64(encoded))
+        except (binascii.Error, msgspec.DecodeError):
+            raise NotAuthenticated from None
+        if claims.expires_ms <= self._now_ms():
+            raise NotAuthenticated
+        return claims.principal
+
+
+def _base64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _unbase64(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
