@@ -2,9 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test check format bench audit constraints
 
-TILTYARD_PYTHON ?=
-export TILTYARD_PYTHON
+ifndef PYTHON
 PYTHON := $(shell tools/python)
+endif
 need-python = @test -n "$(PYTHON)"
 uv = $(PYTHON) -m tools.uv
 
@@ -19,7 +19,8 @@ run: ## install what is missing, then start on http://localhost:8501
 test: ## every test, those in a real browser included; PYTEST="-k name" narrows it
 	$(need-python)
 	@$(PYTHON) -m tools.install --dev
-	@TILTYARD_CHROMIUM="$$($(PYTHON) -m tools.chromium)" $(uv) run --no-sync pytest $(PYTEST)
+	@chromium="$$($(PYTHON) -m tools.chromium)"; test $$? -ne 2 || exit 2; \
+	TILTYARD_CHROMIUM="$$chromium" $(uv) run --no-sync pytest $(PYTEST)
 
 check: ## format, lint, types, import contracts, unused dependencies
 	$(need-python)

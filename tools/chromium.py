@@ -2,7 +2,8 @@
 
 In this order: `TILTYARD_CHROMIUM`, a browser on PATH, one that Playwright downloaded before; then, where
 none is there, Debian's package when we are root, else Playwright's download. A candidate counts when it
-says its version (some packages are only a message). Prints nothing, and loudly says why, when all fail.
+says its version (some packages are only a message). Prints nothing, and loudly says why, when all fail;
+ends with 2 where the browser that was named is wrong, which is a mistake to mend and not one to skip over.
 """
 
 from __future__ import annotations
@@ -115,7 +116,10 @@ def main() -> int:
         found = find()
         tried = [] if found else install()
         found = found or find()
-    except (WrongChromium, uv_tool.NoUv) as problem:
+    except WrongChromium as problem:
+        uv_tool.say(str(problem))
+        return 2
+    except uv_tool.NoUv as problem:
         uv_tool.say(str(problem))
         return 1
     if found is None:

@@ -1,0 +1,106 @@
+"""What every test may ask for: a real server, a real Chromium, and the rules about skipping."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.server import Server
+from tools import chromium
+
+IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+_LOG_TAIL = 12_000  # characters
+
+StartServer = Callable[..., Server]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What this machine cannot run is skipped by name; in CI nothing is: there it fails."""
+    missing = {
+        "browser": "" if _has_chromium() else "no Chromium on this machine (make test finds or installs one)",
+        "embedded": "" if _has_engine() else "the embedded model is not installed on this machine",
+    }
+    for item in items:
+        for marker, reason in missing.items():
+            if reason and item.get_closest_marker(marker) and not IN_CI:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _has_chromium():
+        terminalreporter.section("BROWSER TESTS DID NOT RUN", sep="!", red=True, bold=True)
+        terminalreporter.write_line(
+            "No Chromium on this machine: TILTYARD_CHROMIUM names one, make test installs one."
+        )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows the log of each server that it had."""
+    report = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            servers = [value] if isinstance(value, Server) else getattr(value, "servers", [])
+            for server in servers:
+                report.sections.append((f"log of {server.url}", server.log[-_LOG_TAIL:]))
+    return report
+
+
+class _Servers:
+    """Starts servers, remembers them, ends them all."""
+
+    def __init__(self, folders: Callable[[], Path]) -> None:
+        self.servers: list[Server] = []
+        self._folders = folders
+
+    def __call__(
+        self, settings: Mapping[str, str] | None = None, config: str = "", *, wait: bool = True
+    ) -> Server:
+        server = Server(self._folders(), settings or {}, config)
+        self.servers.append(server)
+        server.start(wait=wait)
+        return server
+
+    def end(self) -> None:
+        for server in self.servers:
+            server.end()
+
+
+@pytest.fixture
+def start_tiltyard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
+    """`start_tiltyard(settings={...}, config="...toml...")` starts a server of this test's own."""
+    servers = _Servers(lambda: tmp_path_factory.mktemp("server"))
+    yield servers
+    servers.end()
+
+
+@pytest.fixture(scope="session")
+def tiltyard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all the tests that only use it: never stop it, never spend all its credit."""
+    servers = _Servers(lambda: tmp_path_factory.mktemp("tiltyard"))
+    yield servers()
+    servers.end()
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> Path:
+    found = chromium.find()
+    if found is None:
+        pytest.fail("no Chromium on this machine; in CI the browser tests are never skipped")
+    return found
+
+
+@functools.cache
+def _has_chromium() -> bool:
+    return chromium.find() is not None
+
+
+def _has_engine() -> bool:
+    return importlib.util.find_spec("xllamacpp") is not None
