@@ -137,18 +137,19 @@ def load(environment: Mapping[str, str] = os.environ, folder: Path | None = None
 
 
 def secret_key(settings: Settings) -> bytes:
-    """The installation's secret: as set, or made once and kept in the data folder, readable by us alone."""
+    """The installation's secret: as set, or made once and kept in the data folder, readable
+    by us alone. The caller holds the folder's lock."""
     if settings.secret_key is not None:
         return settings.secret_key.encode()
     path = settings.data_dir / "secret.key"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes().strip()
-    with os.fdopen(descriptor, "wb") as file:
-        key = secrets.token_hex(32).encode()
-        file.write(key)
-    return key
+    if not path.exists():
+        # Written whole beside it and then renamed: a crash in between leaves no empty secret behind.
+        draft = path.with_suffix(".draft")
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32))
+        draft.rename(path)
+    return path.read_bytes().strip()
 
 
 def _file(environment: Mapping[str, str], folder: Path, problems: list[str]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from gateway.records import RunRecord
 from gateway.runs import Failure, Figures, Run
 from gateway.tables import RunRow
 from store.databases import Database
+from store.tables import AppTable
 
 _INTERRUPTED = Failure("Interrupted", "The server ended in mid-answer. What had arrived was billed.")
 _CHANGING = (
@@ -72,7 +73,7 @@ class KeptRuns:
         return await self._database.write(lambda session: session.connection().execute(change).rowcount)
 
 
-_TABLE: Table = RunRow.__table__  # type: ignore[attr-defined]  # SQLModel does not type it
+_TABLE: Table = AppTable.metadata.tables["run"]
 
 
 def _upsert(connection: Connection, rows: list[dict[str, Any]]) -> None:
