@@ -51,7 +51,7 @@ class Child:
     ) -> None:
         self.name = name
         self.restarts = 0
-        self._command = [sys.executable, "-m", module, *arguments]
+        self.command = [sys.executable, "-m", module, *arguments]
         self._stdin = json.dumps(dict(settings)).encode() + b"\n"
         self._ready_within_s = ready_within_s
         self._on_ready = on_ready
@@ -101,7 +101,7 @@ class Child:
     async def _spawn(self) -> None:
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         process = await asyncio.create_subprocess_exec(
-            *self._command,
+            *self.command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=environment,

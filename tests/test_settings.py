@@ -1,0 +1,69 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from settings import Settings, SettingsError, load, secret_key
+
+
+def test_nothing_set_is_a_working_installation(tmp_path: Path) -> None:
+    settings = load({}, tmp_path)
+    assert (settings.host, settings.port) == ("127.0.0.1", 8501)
+    assert settings.url == "http://localhost:8501"
+
+
+def test_everything_wrong_is_listed_at_once(tmp_path: Path) -> None:
+    (tmp_path / "tiltyard.toml").write_text('port = 0\nno_such = 1\n[providers]\nlab = "x"\n')
+    with pytest.raises(SettingsError) as refused:
+        load({"TILTYARD_HOST": "0.0.0.0", "TILTYARD_DRAIN_S": "soon", "TILTYARD_PROT": "8502"}, tmp_path)
+    wrong = "\n".join(refused.value.problems)
+    for named in ("TILTYARD_HOST", "TILTYARD_DRAIN_S", "TILTYARD_PROT", "port (in the file)", "no_such", "lab"):
+        assert named in wrong
+    assert len(refused.value.problems) == 6
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "example.org"])
+def test_without_sign_in_only_loopback_is_served(host: str) -> None:
+    with pytest.raises(SettingsError, match="TILTYARD_HOST.*no sign-in"):
+        load({"TILTYARD_HOST": host})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_loopback_in_all_its_forms_is_fine(host: str) -> None:
+    assert load({"TILTYARD_HOST": host}).host == host
+
+
+def test_the_environment_comes_before_the_file(tmp_path: Path) -> None:
+    (tmp_path / "tiltyard.toml").write_text("port = 9000\nidle_s = 5\n")
+    settings = load({"TILTYARD_PORT": "9001"}, tmp_path)
+    assert (settings.port, settings.idle_s) == (9001, 5.0)
+
+
+def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="TILTYARD_CONFIG"):
+        load({"TILTYARD_CONFIG": str(tmp_path / "gone.toml")}, tmp_path)
+
+
+def test_a_broken_file_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "tiltyard.toml").write_text("port = \n")
+    with pytest.raises(SettingsError, match=r"tiltyard\.toml.*line 1"):
+        load({}, tmp_path)
+
+
+def test_a_local_key_must_look_like_one() -> None:
+    with pytest.raises(SettingsError, match="TILTYARD_LOCAL_API_KEY"):
+        load({"TILTYARD_LOCAL_API_KEY": "sk-1234"})
+
+
+def test_the_secret_is_made_once_and_is_ours_alone(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    first = secret_key(settings)
+    assert len(first) == 64
+    assert secret_key(settings) == first
+    assert stat.S_IMODE(os.stat(tmp_path / "secret.key").st_mode) == 0o600
+
+
+def test_a_secret_that_is_set_is_used(tmp_path: Path) -> None:
+    assert secret_key(Settings(data_dir=tmp_path, secret_key="s" * 32)) == b"s" * 32
+    assert not (tmp_path / "secret.key").exists()
