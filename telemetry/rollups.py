@@ -1,0 +1,252 @@
+"""Roll-ups: the log added up by slot, model, provider, series and team, so that a chart reads no rows.
+
+They are written in the transaction that writes the rows, and only for rows that were new to it, so
+that they equal the log at every commit; `rebuild` makes them again from the log alone. Several
+processes may write: a roll-up row is made if it is missing, locked, then added to, in the order of
+its key. An attempt counts in the slot in which its request ended. What a histogram is: `histograms.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    RowMapping,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    tuple_,
+    update,
+)
+
+from telemetry import clocks, histograms, stored
+from telemetry.rows import AttemptRow, Outcome, RequestRow, Series
+from telemetry.tables import INSTALLATION, ROLLUPS
+
+MINUTE_MS, FIVE_MINUTES_MS, HOUR_MS = ROLLUPS
+
+KEY = ("team_id", "slot_ms", "model", "provider", "series")
+OUTCOMES: tuple[Outcome, ...] = (
+    "ok", "provider_fault", "gateway_fault", "client_fault", "cancelled", "blocked",
+)  # fmt: skip
+SUMS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cost_nano_usd")
+COUNTERS = (*(f"{kind}_{outcome}" for kind in ("requests", "attempts") for outcome in OUTCOMES), *SUMS)
+HISTOGRAMS = ("ttft", "first_answer", "tpot", "end_to_end_token", "total", "gateway")
+_ROWS_A_STATEMENT = 100
+
+
+class Key(NamedTuple):
+    """`team_id` 0 is the installation; `slot_ms` the slot's first instant."""
+
+    team_id: int
+    slot_ms: int
+    model: str
+    provider: str
+    series: str
+
+
+@dataclass(slots=True)
+class Cell:
+    """What one roll-up row gains: counts by column, and the bins of what was measured."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    bins: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def measure(self, histogram: str, value_ms: float | None) -> None:
+        if value_ms is not None:
+            self.bins[histogram].append(histograms.bin_of(value_ms))
+
+    def add(self, other: Cell) -> None:
+        self.counts.update(other.counts)
+        for histogram, bins in other.bins.items():
+            self.bins[histogram].extend(bins)
+
+    def blob(self, histogram: str) -> bytes:
+        return histograms.pack(histograms.counts_of(self.bins[histogram]))
+
+
+Cells = Mapping[Key, Cell]
+
+
+# --- pure: rows to cells ----------------------------------------------------------------------
+
+
+def cells_of(rows: Iterable[RequestRow], width_ms: int = MINUTE_MS) -> Cells:
+    """Each request once for the installation and, where it had a team, once for that."""
+    cells: defaultdict[Key, Cell] = defaultdict(Cell)
+    for row in rows:
+        slot_ms = _slot(clocks.ended_at_ms(row), width_ms)
+        for provider, cell in _by_provider(row).items():
+            for team_id in {INSTALLATION, row.team_id or INSTALLATION}:
+                cells[Key(team_id, slot_ms, row.model or "", provider, row.series)].add(cell)
+    return cells
+
+
+def widen(cells: Cells, width_ms: int) -> Cells:
+    """The same cells in wider slots."""
+    wider: defaultdict[Key, Cell] = defaultdict(Cell)
+    for key, cell in cells.items():
+        wider[key._replace(slot_ms=_slot(key.slot_ms, width_ms))].add(cell)
+    return wider
+
+
+def _by_provider(row: RequestRow) -> Mapping[str, Cell]:
+    """A request counts at the provider that it ended with, an attempt at its own."""
+    cells: defaultdict[str, Cell] = defaultdict(Cell)
+    request = cells[row.provider or ""]
+    request.counts[f"requests_{row.outcome}"] += 1
+    request.counts.update({name: getattr(row, name) or 0 for name in SUMS})
+    request.measure("total", row.total_ms)
+    request.measure("gateway", row.gateway_ms)
+    for attempt in row.attempts:
+        _add_attempt(cells[attempt.provider], row, attempt)
+    return cells
+
+
+def _add_attempt(cell: Cell, row: RequestRow, attempt: AttemptRow) -> None:
+    cell.counts[f"attempts_{attempt.outcome}"] += 1
+    cell.measure("ttft", clocks.first_token_ms(attempt, streamed=row.streamed))
+    cell.measure("first_answer", clocks.first_answer_ms(attempt, streamed=row.streamed))
+    output = clocks.output_tokens_of(row, attempt)
+    cell.measure("tpot", clocks.tpot_ms(attempt, output, row.reasoning_tokens, streamed=row.streamed))
+    cell.measure("end_to_end_token", clocks.end_to_end_token_ms(attempt, output))
+
+
+def _slot(at_ms: int, width_ms: int) -> int:
+    return at_ms // width_ms * width_ms
+
+
+# --- cells to tables --------------------------------------------------------------------------
+
+
+def add(connection: Connection, rows: Iterable[RequestRow]) -> None:
+    """Add rows to every level. The caller's transaction must be the one that inserted them."""
+    minutes = cells_of(rows)
+    for width_ms, table in ROLLUPS.items():
+        cells = widen(minutes, width_ms)
+        keys = sorted(cells)
+        for start in range(0, len(keys), _ROWS_A_STATEMENT):
+            _add_to(connection, table, {key: cells[key] for key in keys[start : start + _ROWS_A_STATEMENT]})
+
+
+def _add_to(connection: Connection, table: Table, cells: Cells) -> None:
+    """`cells` in the order of their keys, which keeps two writers from waiting for each other."""
+    empty = dict.fromkeys(COUNTERS, 0) | dict.fromkeys(HISTOGRAMS, histograms.EMPTY)
+    connection.execute(stored.insert_new(connection, table), [key._asdict() | empty for key in cells])
+    columns = [table.c[name] for name in KEY]
+    blobs = [table.c[name] for name in HISTOGRAMS]
+    found = select(*columns, *blobs).where(tuple_(*columns).in_(list(cells)))
+    locked = connection.execute(found.order_by(*columns).with_for_update()).mappings()
+    gains = [_gain(cells[Key(*(row[name] for name in KEY))], row) for row in locked]
+    connection.execute(_adding(table), gains)
+
+
+def _adding(table: Table) -> Update:
+    at_key = [table.c[name] == bindparam(f"at_{name}") for name in KEY]
+    sums = {name: table.c[name] + bindparam(f"plus_{name}") for name in COUNTERS}
+    return update(table).where(*at_key).values(sums | {name: bindparam(f"new_{name}") for name in HISTOGRAMS})
+
+
+def _gain(cell: Cell, stored_row: RowMapping) -> dict[str, object]:
+    key = {f"at_{name}": stored_row[name] for name in KEY}
+    sums = {f"plus_{name}": cell.counts[name] for name in COUNTERS}
+    blobs = {
+        f"new_{name}": histograms.merge((stored_row[name], cell.blob(name)))
+        if cell.bins[name]
+        else stored_row[name]
+        for name in HISTOGRAMS
+    }
+    return key | sums | blobs
+
+
+def rebuild(engine: Engine, from_ms: int, to_ms: int) -> None:
+    """Make every roll-up that touches [from_ms, to_ms) again from the log, an hour a transaction."""
+    for hour_ms in range(_slot(from_ms, HOUR_MS), to_ms, HOUR_MS):
+        with engine.begin() as connection:
+            _rebuild_hour(connection, hour_ms)
+
+
+def _rebuild_hour(connection: Connection, hour_ms: int) -> None:
+    # Delete before reading: from here on other writers wait, and what they had written is seen.
+    for table in ROLLUPS.values():
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE"))
+        connection.execute(delete(table).where(table.c.slot_ms.between(hour_ms, hour_ms + HOUR_MS - 1)))
+    minutes = cells_of(stored.read(connection, hour_ms, hour_ms + HOUR_MS))
+    for width_ms, table in ROLLUPS.items():
+        cells = widen(minutes, width_ms)
+        if cells:
+            connection.execute(insert(table), [_values(key, cell) for key, cell in cells.items()])
+
+
+def _values(key: Key, cell: Cell) -> dict[str, object]:
+    counts = {name: cell.counts[name] for name in COUNTERS}
+    return key._asdict() | counts | {name: cell.blob(name) for name in HISTOGRAMS}
+
+
+# --- tables to totals -------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Total:
+    """Roll-up rows of one model and series, added up."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    blobs: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+
+    def outcomes(self, kind: Literal["requests", "attempts"]) -> dict[Outcome, int]:
+        return {outcome: self.counts[f"{kind}_{outcome}"] for outcome in OUTCOMES}
+
+    def histogram(self, name: str) -> histograms.Counts:
+        return histograms.unpack(self.blobs[name])
+
+
+def width_for(window_ms: int) -> int:
+    """The narrowest slots that keep a window below a thousand of them, and the longest to a few."""
+    if window_ms <= 12 * HOUR_MS:
+        return MINUTE_MS
+    return FIVE_MINUTES_MS if window_ms <= 72 * HOUR_MS else HOUR_MS
+
+
+def totals(
+    connection: Connection,
+    team_id: int | None,
+    from_ms: int,
+    to_ms: int,
+    series: Collection[Series],
+    wanted: Sequence[str] = HISTOGRAMS,
+) -> dict[tuple[str, str], Total]:
+    """(model, series) -> what ended in the slots from the one that holds `from_ms` to before `to_ms`.
+
+    `team_id` None is the whole installation; `wanted` names the histograms to read.
+    """
+    width_ms = width_for(to_ms - from_ms)
+    table = ROLLUPS[width_ms]
+    here = and_(
+        table.c.team_id == (team_id or INSTALLATION),
+        table.c.slot_ms.between(_slot(from_ms, width_ms), to_ms - 1),
+        table.c.series.in_(series),
+    )
+    by = (table.c.model, table.c.series)
+    added = select(*by, *(func.sum(table.c[name]).label(name) for name in COUNTERS)).where(here).group_by(*by)
+    found: dict[tuple[str, str], Total] = {}
+    for row in connection.execute(added).mappings():
+        counts = Counter({name: int(row[name]) for name in COUNTERS})
+        found[row["model"], row["series"]] = Total(counts)
+    for model, of_series, *blobs in connection.execute(
+        select(*by, *(table.c[n] for n in wanted)).where(here)
+    ):
+        for name, blob in zip(wanted, blobs, strict=True):
+            found[model, of_series].blobs[name].append(blob)
+    return found

@@ -1,0 +1,86 @@
+"""Request rows to the log's tables and back. Nothing here decides when, or in which transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Table, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from telemetry.clocks import ended_at_ms
+from telemetry.rows import AttemptRow, RequestRow
+from telemetry.tables import ATTEMPT, REQUEST
+
+_LONGEST_TEXT = 200  # of what callers and providers write: a log row stays a row
+_ATTEMPT_FIELDS = tuple(field.name for field in dataclasses.fields(AttemptRow))
+_REQUEST_FIELDS = tuple(field.name for field in dataclasses.fields(RequestRow) if field.name != "attempts")
+
+
+def insert_new(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that leaves rows whose key is taken as they are."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def write(connection: Connection, rows: Iterable[RequestRow]) -> list[RequestRow]:
+    """Insert what is not there yet and return that: writing the same rows again changes nothing."""
+    by_key = {(ended_at_ms(row), row.request_id): row for row in rows}
+    if not by_key:
+        return []
+    returning = insert_new(connection, REQUEST).returning(REQUEST.c.ended_at_ms, REQUEST.c.request_id)
+    written = connection.execute(returning, [_request_values(row) for row in by_key.values()])
+    new = [by_key[(at_ms, request_id)] for at_ms, request_id in written]
+    attempts = [values for row in new for values in _attempt_values(row)]
+    if attempts:
+        connection.execute(insert(ATTEMPT), attempts)
+    return new
+
+
+def read(connection: Connection, from_ms: int, to_ms: int) -> Iterator[RequestRow]:
+    """Every request that ended in [from_ms, to_ms), in that order, with its attempts."""
+    attempts: dict[tuple[int, str], list[AttemptRow]] = defaultdict(list)
+    in_span = ATTEMPT.c.ended_at_ms.between(from_ms, to_ms - 1)
+    for found in connection.execute(select(ATTEMPT).where(in_span).order_by(ATTEMPT.c.no)).mappings():
+        attempts[_key(found)].append(attempt_of(found))
+    requests = select(REQUEST).where(REQUEST.c.ended_at_ms.between(from_ms, to_ms - 1))
+    ordered = requests.order_by(REQUEST.c.ended_at_ms, REQUEST.c.request_id)
+    for found in connection.execute(ordered).mappings():
+        yield request_of(found, attempts[_key(found)])
+
+
+def request_of(found: RowMapping, attempts: Sequence[AttemptRow]) -> RequestRow:
+    fields: dict[str, Any] = {name: found[name] for name in _REQUEST_FIELDS}
+    fields["tags"] = tuple(fields["tags"])
+    return RequestRow(**fields, attempts=tuple(attempts))
+
+
+def attempt_of(found: RowMapping) -> AttemptRow:
+    return AttemptRow(**{name: found[name] for name in _ATTEMPT_FIELDS})
+
+
+def _key(found: RowMapping) -> tuple[int, str]:
+    return found["ended_at_ms"], found["request_id"]
+
+
+def _request_values(row: RequestRow) -> dict[str, object]:
+    values: dict[str, object] = {name: getattr(row, name) for name in _REQUEST_FIELDS}
+    return values | {
+        "ended_at_ms": ended_at_ms(row),
+        "model_asked": _text(row.model_asked),
+        "tags": [_text(tag) for tag in row.tags],
+        "attempts": len(row.attempts),
+    }
+
+
+def _attempt_values(row: RequestRow) -> list[dict[str, object]]:
+    key = {"ended_at_ms": ended_at_ms(row), "request_id": row.request_id}
+    return [key | {name: getattr(attempt, name) for name in _ATTEMPT_FIELDS} for attempt in row.attempts]
+
+
+def _text(value: str) -> str:
+    """What both engines store: no NUL, no half of a surrogate pair."""
+    return value[:_LONGEST_TEXT].replace("\0", "").encode("utf-8", "replace").decode("utf-8")
