@@ -33,7 +33,7 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
     """What uv should see: `base`, and pip's registry and certificates where uv has none of its own."""
     chosen = dict(base)
     chosen.setdefault("UV_PYTHON_DOWNLOADS", "never")
-    pip = _pip_settings()
+    pip = _settings_of_pips_files() | _settings_of_pips_variables(base)
     if not any(
         name in chosen for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE", "UV_NO_INDEX")
     ):
@@ -90,21 +90,20 @@ def is_new_enough(version_line: str) -> bool:
 
 
 def read_pip_settings(lines: Iterable[str]) -> dict[str, str]:
-    """`pip config list` as a mapping; a variable's word (`:env:.`) goes before a file's."""
-    files: dict[str, str] = {}
-    variables: dict[str, str] = {}
+    """`pip config list` as a mapping; what it lists of variables is left out."""
+    settings: dict[str, str] = {}
     for line in lines:
-        match = re.match(r"(\S+?)\.([a-z-]+)=(['\"])(.*)\3$", line.strip())
+        match = re.match(r"(\w[\w-]*)\.([a-z-]+)=(['\"])(.*)\3$", line.strip())
         if match:
-            (variables if match[1] == ":env:" else files)[match[2]] = match[4]
-    return files | variables
+            settings[match[2]] = match[4]
+    return settings
 
 
 def say(message: str) -> None:
     print(f"tiltyard: {message}", file=sys.stderr, flush=True)
 
 
-def _pip_settings() -> dict[str, str]:
+def _settings_of_pips_files() -> dict[str, str]:
     try:
         listed = subprocess.run(
             [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, timeout=30
@@ -112,6 +111,15 @@ def _pip_settings() -> dict[str, str]:
     except (OSError, subprocess.TimeoutExpired):
         return {}
     return read_pip_settings(listed.stdout.splitlines()) if listed.returncode == 0 else {}
+
+
+def _settings_of_pips_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """pip takes each of its options from a variable too: `PIP_INDEX_URL` is `index-url`."""
+    return {
+        name.removeprefix("PIP_").lower().replace("_", "-"): value
+        for name, value in variables.items()
+        if name.startswith("PIP_") and value
+    }
 
 
 def _version_line(candidate: str) -> str:
