@@ -5,12 +5,18 @@ Money is integer nano-dollars, prices integer pico-dollars a unit, instants UTC 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 Bucket = Literal["input", "cached_input", "cache_write", "output", "tool_call", "image", "request"]
 GrantKind = Literal["grant", "payment", "adjustment"]
+CapWindow = Literal["total", "day", "week", "month"]
+
+# With the sweeper's 10 seconds this keeps the promise that no hold outlives its process by a minute.
+MAX_LEASE_MS: Final = 45_000
+# Ten million dollars: sums of what is allowed stay far within 64 bits.
+MAX_AMOUNT_NANO_USD: Final = 10_000_000 * 1_000_000_000
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -43,8 +49,10 @@ class Idempotency(msgspec.Struct, frozen=True):
     fingerprint: bytes
 
 
-class Reserve(msgspec.Struct, frozen=True):
-    """Set money aside for a run: `amount_nano_usd`, or as much as there is down to `least_nano_usd`.
+class Reserve(msgspec.Struct, frozen=True, tag=True):
+    """Set money aside for a run: `amount_nano_usd`, or as much as there is down to `least_nano_usd`
+    (which is above 0, unless the amount is 0: a free model). Without a checkpoint within `lease_ms`,
+    which is at most `MAX_LEASE_MS`, the run counts as dead and is billed as far as it came.
 
     `scopes` lists whose caps apply, as (scope, subject), for example ("key", "7").
     """
@@ -64,7 +72,7 @@ class HoldLine(msgspec.Struct, frozen=True):
     amount_nano_usd: int
 
 
-class Hold(msgspec.Struct, frozen=True):
+class Hold(msgspec.Struct, frozen=True, tag=True):
     """Money set aside for one run; frozen, and carried whole by its settle."""
 
     team_id: int
@@ -79,7 +87,7 @@ class Hold(msgspec.Struct, frozen=True):
     available_after_nano_usd: int
 
 
-class Checkpoint(msgspec.Struct, frozen=True):
+class Checkpoint(msgspec.Struct, frozen=True, tag=True):
     """How far a run is, and that it lives: what a crash would bill, and a new expiry."""
 
     team_id: int
@@ -88,7 +96,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     lease_ms: int
 
 
-class Settle(msgspec.Struct, frozen=True):
+class Settle(msgspec.Struct, frozen=True, tag=True):
     """End a hold with its bill. `cost_nano_usd` must be ceil(sum of lines / 1000).
 
     `facts` are those of the attempt that answered. Settling twice answers the first receipt.
@@ -101,7 +109,7 @@ class Settle(msgspec.Struct, frozen=True):
     estimated: bool = False
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, tag=True):
     """What a settle did: charged from the team's credit, and what the operator wrote off."""
 
     team_id: int
@@ -117,15 +125,18 @@ class Receipt(msgspec.Struct, frozen=True):
     replayed: bool = False
 
 
-class Void(msgspec.Struct, frozen=True):
+class Void(msgspec.Struct, frozen=True, tag=True):
     """Let a hold go: nothing came from upstream, nothing is owed."""
 
     team_id: int
     run_id: str
 
 
-class Grant(msgspec.Struct, frozen=True):
-    """Give credit. `ref` makes it happen once; only the kind `payment` ends the allowance."""
+class Grant(msgspec.Struct, frozen=True, tag=True):
+    """Give credit. `ref` makes it happen once; only the kind `payment` ends the allowance.
+
+    Only an adjustment may be negative: it takes back what is not held, bought credit first.
+    """
 
     team_id: int
     kind: GrantKind
@@ -136,9 +147,38 @@ class Grant(msgspec.Struct, frozen=True):
     actor_user_id: int | None = None
 
 
-class Granted(msgspec.Struct, frozen=True):
+class Granted(msgspec.Struct, frozen=True, tag=True):
     team_id: int
     entry_seq: int
     amount_nano_usd: int
     available_after_nano_usd: int
     replayed: bool = False
+
+
+class SetCap(msgspec.Struct, frozen=True, tag=True):
+    """Limit what a scope may spend in a window of UTC (a day, a week from Monday, a month, or ever).
+
+    Counts from when it is first set. `None` switches it off; setting it again goes on counting.
+    """
+
+    team_id: int
+    scope: str
+    subject: str
+    limit_nano_usd: int | None
+    window: CapWindow = "total"
+
+
+class Sweep(msgspec.Struct, frozen=True, tag=True):
+    """End every hold whose lease has passed, at its progress."""
+
+
+class Swept(msgspec.Struct, frozen=True, tag=True):
+    ended: int
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """The answer to a command that has nothing to tell."""
+
+
+Command = Reserve | Checkpoint | Settle | Void | Grant | SetCap | Sweep
+Result = Hold | Receipt | Granted | Swept | Done

@@ -6,6 +6,8 @@
     |- FreeCreditExhausted   the installation's free money is spent; an operator can help
     |- IdempotencyConflict   the key was used for another request
     |- Replayed              the same request ran already: `run_id` has it
+    |- HoldGone              the run has no open hold (`how` it ended): stop the run, bill nothing more
+    |- RefConflict           the grant's `ref` was used for another grant: take a new one
     |- LedgerBusy            try again in `retry_after_s`; nothing was held
     |- LedgerUnavailable     the ledger's writer or disk is down; nothing was held
     `- LedgerBug             an assertion of ours failed; the command was rolled back
@@ -54,6 +56,21 @@ class Replayed(BillingError):
     def __init__(self, run_id: str) -> None:
         super().__init__("This request was admitted before under the same idempotency key.")
         self.run_id = run_id
+
+
+class HoldGone(BillingError):
+    """`how` is settled, expired, voided, or unknown: no hold of that run was ever seen."""
+
+    def __init__(self, run_id: str, how: str) -> None:
+        super().__init__(f"The run has no open hold: {how}.")
+        self.run_id = run_id
+        self.how = how
+
+
+class RefConflict(BillingError):
+    def __init__(self, ref: str) -> None:
+        super().__init__(f"The reference {ref!r} was used for a different grant.")
+        self.ref = ref
 
 
 class LedgerBusy(BillingError):
