@@ -86,7 +86,7 @@ def cells_of(rows: Iterable[RequestRow], width_ms: int = MINUTE_MS) -> Cells:
     """Each request once for the installation and, where it had a team, once for that."""
     cells: defaultdict[Key, Cell] = defaultdict(Cell)
     for row in rows:
-        slot_ms = _slot(clocks.ended_at_ms(row), width_ms)
+        slot_ms = slot_of(clocks.ended_at_ms(row), width_ms)
         for provider, cell in _by_provider(row).items():
             for team_id in {INSTALLATION, row.team_id or INSTALLATION}:
                 cells[Key(team_id, slot_ms, row.model or "", provider, row.series)].add(cell)
@@ -97,7 +97,7 @@ def widen(cells: Cells, width_ms: int) -> Cells:
     """The same cells in wider slots."""
     wider: defaultdict[Key, Cell] = defaultdict(Cell)
     for key, cell in cells.items():
-        wider[key._replace(slot_ms=_slot(key.slot_ms, width_ms))].add(cell)
+        wider[key._replace(slot_ms=slot_of(key.slot_ms, width_ms))].add(cell)
     return wider
 
 
@@ -123,7 +123,8 @@ def _add_attempt(cell: Cell, row: RequestRow, attempt: AttemptRow) -> None:
     cell.measure("end_to_end_token", clocks.end_to_end_token_ms(attempt, output))
 
 
-def _slot(at_ms: int, width_ms: int) -> int:
+def slot_of(at_ms: int, width_ms: int) -> int:
+    """The first instant of the slot that holds `at_ms`."""
     return at_ms // width_ms * width_ms
 
 
@@ -172,7 +173,7 @@ def _gain(cell: Cell, stored_row: RowMapping) -> dict[str, object]:
 
 def rebuild(engine: Engine, from_ms: int, to_ms: int) -> None:
     """Make every roll-up that touches [from_ms, to_ms) again from the log, an hour a transaction."""
-    for hour_ms in range(_slot(from_ms, HOUR_MS), to_ms, HOUR_MS):
+    for hour_ms in range(slot_of(from_ms, HOUR_MS), to_ms, HOUR_MS):
         with engine.begin() as connection:
             _rebuild_hour(connection, hour_ms)
 
@@ -226,7 +227,7 @@ def totals(
     to_ms: int,
     series: Collection[Series],
     wanted: Sequence[str] = HISTOGRAMS,
-) -> dict[tuple[str, str], Total]:
+) -> dict[tuple[str, Series], Total]:
     """(model, series) -> what ended in the slots from the one that holds `from_ms` to before `to_ms`.
 
     `team_id` None is the whole installation; `wanted` names the histograms to read.
@@ -235,12 +236,12 @@ def totals(
     table = ROLLUPS[width_ms]
     here = and_(
         table.c.team_id == (team_id or INSTALLATION),
-        table.c.slot_ms.between(_slot(from_ms, width_ms), to_ms - 1),
+        table.c.slot_ms.between(slot_of(from_ms, width_ms), to_ms - 1),
         table.c.series.in_(series),
     )
     by = (table.c.model, table.c.series)
     added = select(*by, *(func.sum(table.c[name]).label(name) for name in COUNTERS)).where(here).group_by(*by)
-    found: dict[tuple[str, str], Total] = {}
+    found: dict[tuple[str, Series], Total] = {}
     for row in connection.execute(added).mappings():
         counts = Counter({name: int(row[name]) for name in COUNTERS})
         found[row["model"], row["series"]] = Total(counts)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Table, and_, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from telemetry.clocks import ended_at_ms
-from telemetry.rows import AttemptRow, RequestRow
+from telemetry.rows import AttemptRow, RequestRow, Series
 from telemetry.tables import ATTEMPT, REQUEST
 
 _LONGEST_TEXT = 200  # of what callers and providers write: a log row stays a row
@@ -45,20 +45,53 @@ def read(connection: Connection, from_ms: int, to_ms: int) -> Iterator[RequestRo
     attempts: dict[tuple[int, str], list[AttemptRow]] = defaultdict(list)
     in_span = ATTEMPT.c.ended_at_ms.between(from_ms, to_ms - 1)
     for found in connection.execute(select(ATTEMPT).where(in_span).order_by(ATTEMPT.c.no)).mappings():
-        attempts[_key(found)].append(attempt_of(found))
+        attempts[_key(found)].append(attempt_of(dict(found)))
     requests = select(REQUEST).where(REQUEST.c.ended_at_ms.between(from_ms, to_ms - 1))
     ordered = requests.order_by(REQUEST.c.ended_at_ms, REQUEST.c.request_id)
     for found in connection.execute(ordered).mappings():
-        yield request_of(found, attempts[_key(found)])
+        yield request_of(dict(found), attempts[_key(found)])
 
 
-def request_of(found: RowMapping, attempts: Sequence[AttemptRow]) -> RequestRow:
+def newest(
+    connection: Connection,
+    team_id: int | None,
+    from_ms: int,
+    to_ms: int,
+    series: Collection[Series],
+    limit: int,
+) -> list[RequestRow]:
+    """The newest `limit` requests that got as far as a model, each with its last attempt alone."""
+    last = and_(
+        ATTEMPT.c.ended_at_ms == REQUEST.c.ended_at_ms,
+        ATTEMPT.c.request_id == REQUEST.c.request_id,
+        ATTEMPT.c.no == REQUEST.c.attempts,
+    )
+    wanted: list[ColumnElement[bool]] = [
+        REQUEST.c.ended_at_ms.between(from_ms, to_ms - 1),
+        REQUEST.c.series.in_(series),
+        REQUEST.c.model.is_not(None),
+    ]
+    if team_id is not None:
+        wanted.append(REQUEST.c.team_id == team_id)
+    order = (REQUEST.c.ended_at_ms.desc(), REQUEST.c.request_id.desc())
+    found = select(REQUEST, ATTEMPT).outerjoin(ATTEMPT, last).where(*wanted).order_by(*order).limit(limit)
+    return [_joined(row) for row in connection.execute(found)]
+
+
+def _joined(row: Row[Any]) -> RequestRow:
+    """By position: both tables have a column `outcome`."""
+    request = dict(zip(REQUEST.c.keys(), row, strict=False))
+    attempt = dict(zip(ATTEMPT.c.keys(), row[len(REQUEST.c) :], strict=True))
+    return request_of(request, [attempt_of(attempt)] if attempt["no"] is not None else [])
+
+
+def request_of(found: Mapping[str, Any], attempts: Sequence[AttemptRow]) -> RequestRow:
     fields: dict[str, Any] = {name: found[name] for name in _REQUEST_FIELDS}
     fields["tags"] = tuple(fields["tags"])
     return RequestRow(**fields, attempts=tuple(attempts))
 
 
-def attempt_of(found: RowMapping) -> AttemptRow:
+def attempt_of(found: Mapping[str, Any]) -> AttemptRow:
     return AttemptRow(**{name: found[name] for name in _ATTEMPT_FIELDS})
 
 
