@@ -70,13 +70,14 @@ class Server:
 
     def wait_ready(self, within_s: float) -> None:
         limit_s = time.monotonic() + within_s
-        while time.monotonic() < limit_s:
-            if self._process is None or self._process.poll() is not None:
-                raise ServerEnded(self.log)
-            with contextlib.suppress(httpx.HTTPError):
-                if self.get("/readyz", timeout=2.0).status_code == 200:
-                    return
-            time.sleep(0.05)
+        with self.client(timeout=2.0) as client:
+            while time.monotonic() < limit_s:
+                if self._process is None or self._process.poll() is not None:
+                    raise ServerEnded(self.log)
+                with contextlib.suppress(httpx.HTTPError):
+                    if client.get("/readyz").status_code == 200:
+                        return
+                time.sleep(0.05)
         raise TimeoutError(f"not ready in {within_s:g} s:\n{self.log}")
 
     def get(self, path: str, **options: Any) -> httpx.Response:
