@@ -1,0 +1,169 @@
+"""How many tokens a prompt may come to (for the hold) and how many a text has (for an estimated bill).
+
+A bound is never too low by design, and never above the UTF-8 bytes of what is sent plus the frame that
+a chat template puts around it: no tokenizer here makes more tokens than bytes. An estimate is our best
+count, and a bill made from it is marked as estimated. Ratios: docs/catalog.md, "Token counts".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from gateway.catalog_values import Model
+from gateway.errors import Unsupported
+from gateway.messages import CompletionRequest, ImagePart, Message
+from gateway.vocabularies import Encoder, Vocabulary, encoder, encoder_if_loaded, is_loaded, load_soon
+
+_FRAME_MESSAGE = 8  # what a chat template may put around one message
+_FRAME_REQUEST = 8  # and around all of them
+_FRAME_TOOL = 16
+_SMOLLM2_FRAME_MESSAGE = 3  # start, end, line
+_SMOLLM2_FRAME_REQUEST = 4  # start, "assistant" in two, line
+_ESTIMATED_FRAME = 4
+_BYTES_PER_TOKEN = 4  # where there is no tokenizer to ask
+_BYTES_SUFFICE = 1_024  # so short a prompt costs less than the output beside it: no need to count
+_INLINE_BYTES = 16_384  # counted in 2 ms; more goes to a thread
+_INLINE_TEXTS = 256
+
+# Of the counted tokens, in percent: OpenAI's own vocabulary; another maker's, on texts of every kind.
+_MARGIN = {"o200k": 105, "approximate": 150, "smollm2": 100}
+_VOCABULARY: dict[str, Vocabulary] = {"o200k": "o200k", "approximate": "o200k", "smollm2": "smollm2"}
+# SmolLM2's template speaks first where the caller does not (its GGUF header, tokenizer.chat_template).
+_SMOLLM2_SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+
+
+def bound_input_tokens(request: CompletionRequest, model: Model) -> int:
+    """The most tokens that the prompt can come to. May load a vocabulary, which blocks for 0.3 s once.
+
+    Raises `Unsupported` for an image where the model takes none.
+    """
+    return _bounded(_texts(request, model), _frame(request, model), model)
+
+
+async def bound_input(request: CompletionRequest, model: Model) -> int:
+    """`bound_input_tokens` without holding up the event loop: long work goes to a thread."""
+    texts, frame = _texts(request, model), _frame(request, model)
+    if _is_quick(texts, model):
+        return _bounded(texts, frame, model)
+    return await asyncio.to_thread(_bounded, texts, frame, model)
+
+
+def estimate_input_tokens(request: CompletionRequest, model: Model) -> int:
+    """Our best count of the prompt, for a bill where the provider reported none. May block, as above."""
+    counted = sum(count_tokens(text, model) for text in _texts(request, model))
+    images = _image_tokens(request, model)
+    if model.tokenizer == "smollm2":
+        return counted + _frame(request, model)
+    return counted + images + _ESTIMATED_FRAME * len(request.messages)
+
+
+def count_tokens(text: str, model: Model) -> int:
+    """Our best count of a text, for a bill where the provider reported none. May block, as above."""
+    counter = _encoder(model)
+    return _guess(text) if counter is None else counter.count(text)
+
+
+class Tally:
+    """Counts an answer while it streams, each piece once, and never blocks.
+
+    Before its vocabulary is loaded (which the first `total` starts) the count is a guess from bytes.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._vocabulary = _VOCABULARY.get(model.tokenizer)
+        self._counted = 0
+        self._waiting: list[str] = []
+
+    def add(self, text: str) -> None:
+        self._waiting.append(text)
+
+    def total(self) -> int:
+        waiting = "".join(self._waiting)
+        if not waiting:
+            return self._counted
+        counter = None
+        if self._vocabulary is not None:
+            load_soon(self._vocabulary)
+            if not is_loaded(self._vocabulary):
+                return self._counted + _guess(waiting)
+            counter = encoder_if_loaded(self._vocabulary)
+        self._counted += _guess(waiting) if counter is None else counter.count(waiting)
+        self._waiting.clear()
+        return self._counted
+
+
+def _bounded(texts: list[str], frame: int, model: Model) -> int:
+    size = sum(map(_bytes, texts))
+    if _bytes_suffice(size, model):
+        return size + frame
+    counter = _encoder(model)
+    if counter is None:
+        return size + frame
+    counted = sum(counter.count(text) for text in texts)
+    return min(size, -(-counted * _MARGIN[model.tokenizer] // 100)) + frame
+
+
+def _is_quick(texts: list[str], model: Model) -> bool:
+    size = sum(map(_bytes, texts))
+    vocabulary = _VOCABULARY.get(model.tokenizer)
+    if vocabulary is None or _bytes_suffice(size, model):
+        return True
+    return is_loaded(vocabulary) and size <= _INLINE_BYTES and len(texts) <= _INLINE_TEXTS
+
+
+def _bytes_suffice(size: int, model: Model) -> bool:
+    """Whether bytes alone are a bound that takes neither much money nor much of the context."""
+    return model.tokenizer != "smollm2" and size <= min(_BYTES_SUFFICE, model.context_tokens // 32)
+
+
+def _encoder(model: Model) -> Encoder | None:
+    vocabulary = _VOCABULARY.get(model.tokenizer)
+    return None if vocabulary is None else encoder(vocabulary)
+
+
+def _texts(request: CompletionRequest, model: Model) -> list[str]:
+    """Everything of a request that becomes tokens, save images and the frame."""
+    texts = [text for message in request.messages for text in _texts_of(message, model)]
+    if model.tokenizer == "smollm2" and request.messages and request.messages[0].role != "system":
+        texts.append(f"system\n{_SMOLLM2_SYSTEM}")
+    for tool in request.tools:
+        texts += [tool.name, tool.description, _json(tool.parameters)]
+    if request.response_format is not None:
+        texts.append(_json(request.response_format))
+    return texts
+
+
+def _texts_of(message: Message, model: Model) -> list[str]:
+    said = f"{message.role}\n{message.text}" if model.tokenizer == "smollm2" else message.text
+    calls = [text for call in message.tool_calls for text in (call.id, call.name, call.arguments)]
+    return [text for text in (said, message.name, message.tool_call_id, *calls) if text]
+
+
+def _frame(request: CompletionRequest, model: Model) -> int:
+    messages = len(request.messages)
+    if model.tokenizer == "smollm2":
+        spoken_first = bool(messages) and request.messages[0].role != "system"
+        return _SMOLLM2_FRAME_MESSAGE * (messages + spoken_first) + _SMOLLM2_FRAME_REQUEST
+    calls = sum(len(message.tool_calls) for message in request.messages)
+    framed = _FRAME_REQUEST + _FRAME_MESSAGE * (messages + calls) + _FRAME_TOOL * len(request.tools)
+    return framed + _image_tokens(request, model)
+
+
+def _image_tokens(request: CompletionRequest, model: Model) -> int:
+    images = sum(isinstance(part, ImagePart) for message in request.messages for part in message.parts)
+    if images and model.image_tokens is None:
+        raise Unsupported(f"{model.name} takes no images here.", "messages")
+    return images * (model.image_tokens or 0)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _guess(text: str) -> int:
+    return -(-_bytes(text) // _BYTES_PER_TOKEN)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
