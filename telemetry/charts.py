@@ -36,6 +36,7 @@ class Point:
     run_id: str | None
     ttft_ms: float | None
     first_answer_ms: float | None
+    caller_first_answer_ms: float | None
     tokens_per_s: float | None
     end_to_end_tokens_per_s: float | None
     total_ms: float | None
@@ -70,6 +71,7 @@ def point_of(row: RequestRow) -> Point | None:
         run_id=row.run_id,
         ttft_ms=clocks.first_token_ms(attempt, streamed=streamed),
         first_answer_ms=clocks.first_answer_ms(attempt, streamed=streamed),
+        caller_first_answer_ms=clocks.caller_first_answer_ms(row),
         tokens_per_s=clocks.tokens_per_s(attempt, tokens, reasoning, streamed=streamed),
         end_to_end_tokens_per_s=clocks.end_to_end_tokens_per_s(attempt, tokens),
         total_ms=row.total_ms,
@@ -80,6 +82,7 @@ def point_of(row: RequestRow) -> Point | None:
 _VALUES: dict[str, Callable[[Point], float | None]] = {
     "ttft_ms": lambda point: point.ttft_ms,
     "first_answer_ms": lambda point: point.first_answer_ms,
+    "caller_first_answer_ms": lambda point: point.caller_first_answer_ms,
     "tokens_per_s": lambda point: point.tokens_per_s,
     "end_to_end_tokens_per_s": lambda point: point.end_to_end_tokens_per_s,
     "total_ms": lambda point: point.total_ms,

@@ -58,6 +58,7 @@ class RequestLog:
         self._fault: str | None = None
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
+        self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="request-log")
         self._batcher: asyncio.Task[None] | None = None
 
@@ -71,6 +72,9 @@ class RequestLog:
                 watcher(row)
             except Exception:
                 _log.exception("a subscriber of the request log failed on %s", row.request_id)
+        if self._closed:
+            self._lose(row, "it came after the end")
+            return
         self._waiting.append(row)
         if len(self._waiting) + len(self._leaving) > self._capacity:
             self._lose(self._waiting.popleft(), "the buffer is full")
@@ -102,15 +106,17 @@ class RequestLog:
         return LogHealth(self._stored, len(self._waiting) + len(self._leaving), self._lost, self._fault)
 
     async def close(self, within_s: float = 3.0) -> None:
-        """Store what waits. What is not stored `within_s` is counted as lost."""
+        """Store what waits. What is not in after `within_s` is counted as lost."""
         self._closing.set()
         self._wake.set()
         if self._batcher is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._batcher, within_s)
+        self._closed = True
         for row in (*self._leaving, *self._waiting):
             self._lose(row, f"not stored within {within_s:g} s of the end")
         self._waiting.clear()
+        self._leaving = ()
         self._thread.shutdown(wait=False)
 
     # --- the batcher --------------------------------------------------------------------------

@@ -1,0 +1,167 @@
+import asyncio
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from store.databases import open_engine
+from telemetry import clocks, histograms, rollups, stored
+from telemetry.request_log import RequestLog
+from telemetry.rows import Outcome, RequestRow
+from telemetry.tables import ROLLUPS
+from tests.telemetry.example_rows import NOON_MS, attempt, request
+
+HOUR_MS = 3_600_000
+
+
+def traffic(count: int, seed: int) -> list[RequestRow]:
+    """Three hours of four models, three teams and none, all outcomes, fallbacks, streamed and not."""
+    chance = random.Random(seed)
+    rows = []
+    for number in range(count):
+        first_ms = 2 + chance.lognormvariate(5, 0.8)
+        last_ms = first_ms + chance.lognormvariate(7, 1)
+        attempts = [
+            attempt(provider=chance.choice(("lab", "other")), first_answer_ms=first_ms, last_ms=last_ms)
+        ]
+        if chance.random() < 0.2:
+            attempts.insert(0, attempt(provider="slow", outcome="provider_fault", first_answer_ms=None))
+            attempts[1] = attempt(no=2, provider="lab", first_answer_ms=first_ms, last_ms=last_ms)
+        outcome: Outcome = chance.choice(rollups.OUTCOMES) if chance.random() < 0.3 else "ok"
+        rows.append(
+            request(
+                request_id=f"req_{seed}_{number}",
+                ended_at_ms=NOON_MS + chance.randrange(3 * HOUR_MS),
+                team_id=chance.choice((1, 2, 3, None)),
+                model=chance.choice(("a", "b", "c", None)),
+                provider=attempts[-1].provider,
+                series=chance.choice(("paid", "byok")),
+                outcome=outcome,
+                streamed=chance.random() < 0.8,
+                output_tokens=chance.choice((None, 0, 1, 2, 500)),
+                total_ms=last_ms + 1,
+                attempts=tuple(attempts),
+            )
+        )
+    return rows
+
+
+def every_rollup(engine: Engine) -> list[list[tuple[Any, ...]]]:
+    with engine.connect() as connection:
+        return [
+            sorted(tuple(row) for row in connection.execute(table.select())) for table in ROLLUPS.values()
+        ]
+
+
+def store(engine: Engine, rows: list[RequestRow]) -> None:
+    with engine.begin() as connection:
+        rollups.add(connection, stored.write(connection, rows))
+
+
+def test_rollups_kept_live_are_those_made_from_the_log(engine: Engine) -> None:
+    rows = traffic(600, seed=1)
+    for start in range(0, len(rows), 90):
+        store(engine, rows[start : start + 90])
+    live = every_rollup(engine)
+    rollups.rebuild(engine, NOON_MS, NOON_MS + 3 * HOUR_MS)
+    assert every_rollup(engine) == live
+    assert all(live)
+
+
+def test_rollups_count_what_the_rows_say(engine: Engine) -> None:
+    """Against sums and percentiles made from the rows by hand, not by the code under test."""
+    rows = traffic(800, seed=2)
+    store(engine, rows)
+    for window_ms in (3 * HOUR_MS, 24 * HOUR_MS, 30 * 24 * HOUR_MS):  # read from each of the three widths
+        for team_id in (None, 2):
+            with engine.connect() as connection:
+                to_ms = NOON_MS + 3 * HOUR_MS
+                found = rollups.totals(connection, team_id, to_ms - window_ms, to_ms, ("paid", "byok"))
+            mine = [
+                row
+                for row in rows
+                if row.model == "b" and row.series == "byok" and (team_id is None or row.team_id == team_id)
+            ]
+            total = found["b", "byok"]
+            assert total.outcomes("requests") == {
+                outcome: sum(row.outcome == outcome for row in mine) for outcome in rollups.OUTCOMES
+            }
+            attempts = [one for row in mine for one in row.attempts]
+            assert total.outcomes("attempts")["provider_fault"] == sum(
+                one.outcome == "provider_fault" for one in attempts
+            )
+            assert total.counts["output_tokens"] == sum(row.output_tokens or 0 for row in mine)
+            assert total.counts["cost_nano_usd"] == 5_000 * len(mine)
+            waits = sorted(
+                one.first_answer_ms - 2.0
+                for row in mine
+                for one in row.attempts
+                if row.streamed and one.first_answer_ms is not None
+            )
+            counts = total.histogram("ttft")
+            assert counts.sum() == len(waits) >= 15
+            exact = waits[math.ceil(0.95 * len(waits)) - 1]
+            assert histograms.percentile_ms(counts, 95) == pytest.approx(exact, rel=0.02)
+
+
+def test_a_fallback_counts_at_both_providers_and_once_as_a_request() -> None:
+    row = request(
+        attempts=(attempt(provider="slow", outcome="provider_fault", first_answer_ms=None), attempt(no=2))
+    )
+    cells = rollups.cells_of([row])
+    lab = cells[rollups.Key(1, NOON_MS, "lab/fast", "lab", "paid")]
+    slow = cells[rollups.Key(1, NOON_MS, "lab/fast", "slow", "paid")]
+    assert (lab.counts["requests_ok"], lab.counts["attempts_ok"], len(lab.bins["ttft"])) == (1, 1, 1)
+    assert (slow.counts["requests_ok"], slow.counts["attempts_provider_fault"]) == (0, 1)
+    assert slow.counts["output_tokens"] == 0
+    assert not slow.bins["end_to_end_token"]  # its tokens are not known
+
+
+def test_a_request_counts_in_the_minute_in_which_it_ended_also_for_the_installation() -> None:
+    row = request(ended_at_ms=NOON_MS + 60_000, total_ms=65_000.0, team_id=7)
+    assert sorted(rollups.cells_of([row])) == [
+        (0, NOON_MS + 60_000, "lab/fast", "lab", "paid"),
+        (7, NOON_MS + 60_000, "lab/fast", "lab", "paid"),
+    ]
+    nobody = request(team_id=None, model=None, provider=None, attempts=())
+    assert sorted(rollups.cells_of([nobody])) == [(0, NOON_MS, "", "", "paid")]
+
+
+def test_a_rebuild_mends_what_was_changed_and_leaves_the_rest(engine: Engine) -> None:
+    store(engine, traffic(200, seed=3))
+    whole = every_rollup(engine)
+    with engine.begin() as connection:
+        for table in ROLLUPS.values():
+            connection.execute(
+                table.update().where(table.c.slot_ms < NOON_MS + HOUR_MS).values(requests_ok=99)
+            )
+    assert every_rollup(engine) != whole
+    rollups.rebuild(engine, NOON_MS + 1_800_000, NOON_MS + 1_860_000)  # a minute within the first hour
+    assert every_rollup(engine) == whole
+
+
+async def test_two_writers_of_one_database_lose_no_count(log_path: Path) -> None:
+    engines = [open_engine(log_path), open_engine(log_path)]
+    logs = [RequestLog(engine, flush_s=0.005) for engine in engines]
+    for log in logs:
+        await log.open()
+    rows = [traffic(150, seed=seed) for seed in (4, 5)]
+    for pair in zip(*rows, strict=True):
+        for log, row in zip(logs, pair, strict=True):
+            log.record(row)
+        await asyncio.sleep(0.001)
+    for log in logs:
+        await log.close()
+        assert log.health.lost == 0
+    live = every_rollup(engines[0])
+    rollups.rebuild(engines[0], NOON_MS, NOON_MS + 3 * HOUR_MS)
+    assert every_rollup(engines[0]) == live
+    ended = sorted(clocks.ended_at_ms(row) for of_one in rows for row in of_one)
+    with engines[1].connect() as connection:
+        stored_rows = stored.read(connection, NOON_MS, NOON_MS + 3 * HOUR_MS)
+        assert [clocks.ended_at_ms(row) for row in stored_rows] == ended
+    for engine in engines:
+        engine.dispose()
