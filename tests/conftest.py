@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.server import Server
+from tests.upstream import SlowUpstream
 from tools import chromium
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
@@ -82,10 +83,17 @@ def start_tiltyard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartSe
 
 
 @pytest.fixture(scope="session")
-def tiltyard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def slow_upstream() -> Iterator[SlowUpstream]:
+    """A provider whose answers last; its model is `lab/slow` where `config` is in tiltyard.toml."""
+    with SlowUpstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="session")
+def tiltyard(tmp_path_factory: pytest.TempPathFactory, slow_upstream: SlowUpstream) -> Iterator[Server]:
     """One server for all the tests that only use it: never stop it, never spend all its credit."""
     servers = _Servers(lambda: tmp_path_factory.mktemp("tiltyard"))
-    yield servers()
+    yield servers(config=slow_upstream.config)
     servers.end()
 
 
