@@ -21,7 +21,17 @@ from pathlib import Path
 _log = logging.getLogger(__name__)
 
 # What a child may see of our environment: never keys, never settings.
-_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
+_ENVIRONMENT = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "SYSTEMROOT",
+    "VIRTUAL_ENV",
+)
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
 

@@ -11,8 +11,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,13 +34,13 @@ from gateway.errors import (
 from gateway.fitting import fit
 from gateway.kept_runs import KeptRuns
 from gateway.messages import CompletionRequest
-from gateway.pricing import hold_nano_usd, least_out_cap, most_out_cap, out_cap_within, price_at
+from gateway.pricing import bound
 from gateway.providers.base import Call, Clocks, Deadlines
 from gateway.pump import LEASE_MS, Admitted, Listener, Money, Pump, Tools
 from gateway.records import RunRecord, record_of
 from gateway.routing import Routing
 from gateway.runs import Run, RunHub, StopReason, Surface
-from gateway.tokens import bound_input_tokens
+from gateway.tokens import bound_input
 from identity.permissions import may
 from identity.principal import Principal
 from store.ids import new_id
@@ -62,7 +61,7 @@ class Ledger(Money, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may run at once; a reasoning model's stopped streams are drained at most `drains` at a time."""
+    """How much may run at once; of reasoning models' stopped streams at most `drains` are drained."""
 
     running: int = 500
     running_team: int = 100
@@ -95,14 +94,12 @@ class Gateway:
         self._pumps: dict[str, Pump] = {}
         self._running: Counter[int] = Counter()  # pumps by team
         self._ticker: asyncio.Task[None] | None = None
-        self._counting = ThreadPoolExecutor(1, thread_name_prefix="tokens")
         self._tools = Tools(
             ledger=ledger,
             log=log,
             keep=kept_runs.mark,
             status_of=status_of,
             may_drain=self._may_drain,
-            in_thread=self._in_thread,
         )
 
     async def open(self) -> None:
@@ -117,7 +114,6 @@ class Gateway:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._ticker
         await self._kept.flush()
-        self._counting.shutdown(wait=False, cancel_futures=True)
 
     # --- a request ----------------------------------------------------------------------------
 
@@ -183,17 +179,21 @@ class Gateway:
         self._refuse_crowds(principal)
         resolution = self._catalog.resolve(asked.model)
         model = resolution.model
-        candidate = self._routing.candidates(model)[0]
+        candidate = self._routing.candidates(model, resolution.snapshot)[0]
         request, notes = fit(asked, model)
-        price = price_at(model, accepted.at_ms)
-        input_bound = await bound_input_tokens(request, model)
-        wanted = most_out_cap(model, request.sampling.max_output_tokens, input_bound)
-        least = least_out_cap(model, wanted)
+        provider = candidate.provider.id
+        most = bound(
+            model,
+            accepted.at_ms,
+            await bound_input(request, model),
+            request.sampling.max_output_tokens,
+            provider,
+        )
         run_id = new_id("run")
         facts = Facts(
             model=model.id,
-            provider=candidate.provider.id,
-            price_version=price.version,
+            provider=provider,
+            price_version=most.price.version,
             user_id=principal.user_id,
             key_id=principal.key_id,
             tags=request.tags,
@@ -203,15 +203,15 @@ class Gateway:
             Reserve(
                 team_id=principal.team_id,
                 run_id=run_id,
-                amount_nano_usd=hold_nano_usd(price, input_bound, wanted),
-                least_nano_usd=hold_nano_usd(price, input_bound, least),
+                amount_nano_usd=most.amount_nano_usd,
+                least_nano_usd=most.least_nano_usd,
                 lease_ms=LEASE_MS,
                 facts=facts,
                 scopes=_scopes(principal, request),
                 idempotency=idempotency,
             )
         )
-        out_cap = min(wanted, out_cap_within(hold.amount_nano_usd, price, input_bound))
+        out_cap = most.within(hold.amount_nano_usd)
         run = Run(
             id=run_id,
             team_id=principal.team_id,
@@ -219,7 +219,7 @@ class Gateway:
             surface=surface,
             model_id=model.id,
             model_name=model.name,
-            provider=candidate.provider.id,
+            provider=provider,
             series=model.series,
             request=request,
             created_ms=accepted.at_ms,
@@ -233,11 +233,11 @@ class Gateway:
             run=run,
             hold=hold,
             model=model,
-            price=price,
+            price=most.price,
             provider=candidate.provider,
             call=Call(run_id, candidate.route.model, request, out_cap, clocks, self._deadlines),
             facts=facts,
-            input_bound=input_bound,
+            input_bound=most.input_bound,
             request_id=accepted.request_id,
             accepted_at_ms=accepted.at_ms,
             model_asked=asked.model,
@@ -261,7 +261,7 @@ class Gateway:
         streamed: bool,
         error: Exception,
     ) -> RequestRow:
-        known = self._catalog.find(request.model)
+        known = self._known(request.model)
         return RequestRow(
             request_id=accepted.request_id,
             run_id=None,
@@ -281,6 +281,12 @@ class Gateway:
             total_ms=(time.monotonic_ns() - accepted.ns) / 1e6,
             tags=request.tags,
         )
+
+    def _known(self, name: str) -> Model | None:
+        try:
+            return self._catalog.resolve(name).model
+        except (UnknownModel, RetiredModel):
+            return None
 
     # --- runs ---------------------------------------------------------------------------------
 
@@ -343,9 +349,6 @@ class Gateway:
     def _may_drain(self) -> bool:
         return sum(1 for pump in self._pumps.values() if pump.drains) < self._limits.drains
 
-    async def _in_thread(self, work: Callable[[], int]) -> int:
-        return await asyncio.get_running_loop().run_in_executor(self._counting, work)
-
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
@@ -373,7 +376,9 @@ def _stand_in_note(resolution: Resolution) -> tuple[str, ...]:
 def _outcome_of_refusal(error: Exception) -> Outcome:
     if isinstance(error, BadRequest | UnknownModel | RetiredModel | TooLarge | Unsupported):
         return "client_fault"
-    if isinstance(error, InsufficientCredits | CapReached | FreeCreditExhausted | Forbidden | TooManyRequests):
+    if isinstance(error, InsufficientCredits | CapReached | FreeCreditExhausted):
+        return "blocked"
+    if isinstance(error, Forbidden | TooManyRequests):
         return "blocked"
     return "provider_fault" if isinstance(error, ProviderError) else "gateway_fault"
 

@@ -47,7 +47,8 @@ def _fitted(name: str, value: Any, model: Model) -> tuple[Any, str]:
         least = value if taken.least is None else max(value, taken.least)
         bounded = least if taken.most is None else min(least, taken.most)
         if bounded != value:
-            return type(value)(bounded), f"{name} was set to {bounded:g}, the nearest that {model.name} takes."
+            note = f"{name} was set to {bounded:g}, the nearest that {model.name} takes."
+            return type(value)(bounded), note
     return value, ""
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -24,16 +24,16 @@ from typing import Protocol
 from billing.commands import Checkpoint, Facts, Hold, Line, Receipt, Settle, Void
 from billing.errors import BillingError, LedgerUnavailable
 from billing.money import cost_nano_usd
-from gateway.catalog import Model
+from gateway.catalog import Model, Price
 from gateway.errors import GatewayError, ProviderError, ProviderRefused
 from gateway.messages import Event, Finished, ReasoningDelta, TextDelta, ToolCall, ToolCallDelta, Usage
-from gateway.pricing import Price, lines_for, sane_usage
+from gateway.pricing import lines_for, sane_usage
 from gateway.providers.base import Call, Clocks, Provider
-from gateway.runs import Failure, Figures, Run
+from gateway.runs import Failure, Figures, Run, RunState
 from gateway.streaming import with_deadlines
-from gateway.tokens import count_tokens
-from telemetry import latency
-from telemetry.rows import AttemptRow, Outcome, RequestRow, Series
+from gateway.tokens import Tally, count_tokens, estimate_input_tokens
+from telemetry import clocks as figures_of
+from telemetry.rows import AttemptRow, Outcome, RequestRow
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +75,6 @@ class Tools:
     keep: Callable[[Run], None]
     status_of: Callable[[Exception], int]
     may_drain: Callable[[], bool]
-    in_thread: Callable[[Callable[[], int]], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,9 @@ class Pump:
         self._muted = False  # a reasoning model is being drained: nobody sees what still comes
         self._usage: Usage | None = None
         self._calls: dict[int, ToolCall] = {}
-        self._counted = 0  # deltas so far: a running guess at the output tokens
+        self._tally = Tally(admitted.model)
+        self._input_estimate: int | None = None
+        self._began = False  # whether anything of an answer came
         self._error: Exception | None = None
         self.task: asyncio.Task[None] | None = None
 
@@ -137,10 +138,8 @@ class Pump:
 
     async def _stream(self) -> None:
         call = self._at.call
-        events: AsyncIterator[Event] = with_deadlines(
-            self._at.provider.stream(call), call, self._at.provider.id
-        )
-        async with aclosing(events):  # type: ignore[type-var]  # an async generator in truth
+        provider = self._at.provider
+        async with aclosing(with_deadlines(provider.stream(call), call, provider.id)) as events:
             async for event in events:
                 self._take(event)
                 if self._listener is not None and not self._muted:
@@ -149,20 +148,26 @@ class Pump:
     def _take(self, event: Event) -> None:
         match event:
             case TextDelta(text):
-                self._counted += 1
+                self._came(text)
                 if not self._muted:
                     self.run.append_text(text)
             case ReasoningDelta(text):
-                self._counted += 1
+                self._came(text)
                 if not self._muted:
                     self.run.append_reasoning(text)
             case ToolCallDelta():
-                self._counted += 1
+                self._came((event.name or "") + event.arguments)
                 self._calls[event.index] = _joined(self._calls.get(event.index), event)
             case Finished(reason):
                 self.run.finish_reason = reason
             case Usage():
+                self._began = True
                 self._usage = event  # cumulative: the last one counts
+
+    def _came(self, text: str) -> None:
+        if text:
+            self._began = True
+            self._tally.add(text)
 
     async def _tell(self, event: Event) -> None:
         """Hand one event to the listener; let a listener that fails go."""
@@ -200,11 +205,6 @@ class Pump:
     def drains(self) -> bool:
         return self._muted and self.run.state == "running"
 
-    @property
-    def _began(self) -> bool:
-        """Whether anything of an answer came."""
-        return self._counted > 0 or self._usage is not None
-
     # --- each second --------------------------------------------------------------------------
 
     async def tick(self) -> None:
@@ -218,7 +218,7 @@ class Pump:
         run.figures = self._figures(final=False)
         run.changed()
         self._tools.keep(run)
-        progress = lines_for(self._guess(self._counted), self._at.price) if self._began else ()
+        progress = lines_for(await self._guess(self._tally.total()), self._at.price) if self._began else ()
         try:
             await self._tools.ledger.checkpoint(Checkpoint(run.team_id, run.id, progress, LEASE_MS))
         except BillingError as error:
@@ -234,7 +234,9 @@ class Pump:
         run.usage = await self._final_usage()
         await self._settle(run.usage)
         run.figures = self._figures(final=True)
-        state = "failed" if self._error is not None else "stopped" if run.stop_reason else "done"
+        state: RunState = "stopped" if run.stop_reason else "done"
+        if self._error is not None:
+            state = "failed"
         self._tools.log(self._row(state))
         run.end(state)
         self._tools.keep(run)
@@ -246,23 +248,36 @@ class Pump:
                 _log.debug("the caller of %s left at its end: %r", run.id, error)
 
     async def _final_usage(self) -> Usage | None:
-        """The provider's usage, if it is sane; else what was counted; None where nothing came."""
-        if self._usage is not None:
-            at = self._at
-            usage, suspect = sane_usage(self._usage, at.input_bound, at.call.out_cap, at.model.context_tokens)
-            if suspect:
-                _log.warning("%s reported usage that cannot be: %s", at.provider.id, self._usage)
-                self.run.notes += ("The provider's token counts could not be true and were bounded.",)
+        """The provider's usage, if it can be true; else what was counted; None where nothing came."""
+        at, reported = self._at, self._usage
+        if reported is not None:
+            usage, suspect = sane_usage(reported, at.input_bound, at.call.out_cap, at.model.context_tokens)
+            if not suspect:
+                return usage
+            _log.warning("%s reported usage that cannot be: %s", at.provider.id, reported)
+            self.run.notes += ("The provider's token counts could not be true and were bounded.",)
+            own = await self._guess(await asyncio.to_thread(self._count_output))
+            usage, _ = sane_usage(reported, at.input_bound, at.call.out_cap, at.model.context_tokens, own)
             return usage
         if not self._began:
             return None
-        run = self.run
-        said = run.reasoning + run.text + "".join(call.name + call.arguments for call in self._calls.values())
-        return self._guess(await self._tools.in_thread(lambda: count_tokens(said, self._at.model)))
+        return await self._guess(await asyncio.to_thread(self._count_output))
 
-    def _guess(self, output_tokens: int) -> Usage:
-        out_cap = self._at.call.out_cap
-        return Usage(input=self._at.input_bound, output=min(output_tokens, out_cap), estimated=True)
+    def _count_output(self) -> int:
+        if self._muted:
+            return self._tally.total()  # what came unseen is not in the run's text
+        said = [self.run.reasoning, self.run.text]
+        said += [call.name + call.arguments for call in self._calls.values()]
+        return sum(count_tokens(text, self._at.model) for text in said if text)
+
+    async def _guess(self, output_tokens: int) -> Usage:
+        """Our own count, where there is none from the provider: never more than the hold was made for."""
+        at = self._at
+        if self._input_estimate is None:
+            counted = await asyncio.to_thread(estimate_input_tokens, at.call.request, at.model)
+            self._input_estimate = min(counted, at.input_bound)
+        output = min(max(output_tokens, 1), at.call.out_cap)
+        return Usage(input=self._input_estimate, output=output, estimated=True)
 
     async def _settle(self, usage: Usage | None) -> None:
         """End the hold. Where the ledger is away for long, go on trying while the run ends."""
@@ -306,14 +321,15 @@ class Pump:
     def _figures(self, *, final: bool) -> Figures:
         attempt = self._attempt("ok")
         usage, receipt = self.run.usage, self.run.receipt
-        output = usage.output if usage else (self._counted or None)
+        output = usage.output if usage else (self._tally.total() or None)
+        reasoning = usage.reasoning if usage else None
         figures = Figures(
-            first_token_ms=latency.first_token_ms(attempt, streamed=self._at.streamed),
-            first_answer_ms=latency.first_answer_ms(attempt, streamed=self._at.streamed),
-            tokens_per_s=latency.tokens_per_s(attempt, output),
+            first_token_ms=figures_of.first_token_ms(attempt, streamed=self._at.streamed),
+            first_answer_ms=figures_of.first_answer_ms(attempt, streamed=self._at.streamed),
+            tokens_per_s=figures_of.tokens_per_s(attempt, output, reasoning, streamed=self._at.streamed),
             input_tokens=usage.input + usage.cached_input + usage.cache_write if usage else None,
             output_tokens=output,
-            reasoning_tokens=usage.reasoning if usage else None,
+            reasoning_tokens=reasoning,
             estimated=usage.estimated if usage else True,
         )
         if not final:
@@ -344,7 +360,7 @@ class Pump:
     def _since_accepted_ms(self, instant_ns: int | None) -> float | None:
         return None if instant_ns is None else (instant_ns - self._clocks.accepted_ns) / 1e6
 
-    def _row(self, state: str) -> RequestRow:
+    def _row(self, state: RunState) -> RequestRow:
         at, run, usage = self._at, self.run, self.run.usage
         outcome = _outcome(state, self._error)
         attempt = self._attempt(outcome)
@@ -359,7 +375,7 @@ class Pump:
             model_asked=at.model_asked,
             model=run.model_id,
             provider=run.provider,
-            series=_series(at.model),
+            series=at.model.series,
             outcome=outcome,
             status=200 if self._opened or self._error is None else self._tools.status_of(self._error),
             streamed=at.streamed,
@@ -386,7 +402,7 @@ def _joined(call: ToolCall | None, delta: ToolCallDelta) -> ToolCall:
     )
 
 
-def _outcome(state: str, error: Exception | None) -> Outcome:
+def _outcome(state: RunState, error: Exception | None) -> Outcome:
     if state == "done":
         return "ok"
     if state == "stopped":
@@ -396,10 +412,6 @@ def _outcome(state: str, error: Exception | None) -> Outcome:
     if isinstance(error, ProviderRefused) and error.status in (401, 403):
         return "gateway_fault"  # our key for the provider is wrong, which the caller cannot mend
     return "provider_fault" if isinstance(error, ProviderError) else "gateway_fault"
-
-
-def _series(model: Model) -> Series:
-    return model.series
 
 
 def _sentence(error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.catalog import Model, Route
+from gateway.catalog import Catalog, Model, Route
 from gateway.errors import ModelUnavailable
 from gateway.providers.base import Provider
 
@@ -19,15 +19,18 @@ class Candidate:
 class Routing:
     """`providers` by id; `absent` says for an id why it is not there, in words a person can act on."""
 
-    def __init__(self, providers: Mapping[str, Provider], absent: Mapping[str, str]) -> None:
+    def __init__(
+        self, catalog: Catalog, providers: Mapping[str, Provider], absent: Mapping[str, str]
+    ) -> None:
+        self._catalog = catalog
         self._providers = providers
         self._absent = absent
 
-    def candidates(self, model: Model) -> tuple[Candidate, ...]:
+    def candidates(self, model: Model, snapshot: str | None = None) -> tuple[Candidate, ...]:
         """Never empty. Raises `ModelUnavailable`."""
         found = tuple(
             Candidate(self._providers[route.provider], route)
-            for route in model.providers
+            for route in self._catalog.routes(model, snapshot)
             if route.provider in self._providers
         )
         if not found:
@@ -41,5 +44,7 @@ class Routing:
         return self._why(model)
 
     def _why(self, model: Model) -> str:
-        reasons = [self._absent[route.provider] for route in model.providers if route.provider in self._absent]
-        return reasons[0] if reasons else "no provider is known to serve it."
+        for route in model.providers:
+            if route.provider in self._absent:
+                return self._absent[route.provider]
+        return "no provider is known to serve it."

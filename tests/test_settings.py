@@ -18,7 +18,14 @@ def test_everything_wrong_is_listed_at_once(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as refused:
         load({"TILTYARD_HOST": "0.0.0.0", "TILTYARD_DRAIN_S": "soon", "TILTYARD_PROT": "8502"}, tmp_path)
     wrong = "\n".join(refused.value.problems)
-    for named in ("TILTYARD_HOST", "TILTYARD_DRAIN_S", "TILTYARD_PROT", "port (in the file)", "no_such", "lab"):
+    for named in (
+        "TILTYARD_HOST",
+        "TILTYARD_DRAIN_S",
+        "TILTYARD_PROT",
+        "port (in the file)",
+        "no_such",
+        "lab",
+    ):
         assert named in wrong
     assert len(refused.value.problems) == 6
 
