@@ -10,16 +10,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gateway.messages import CompletionRequest, Event
+
+Wire = Literal["chat_completions", "responses"]
 
 
 @dataclass(slots=True)
 class Clocks:
     """Instants of one attempt on `time.monotonic_ns()`; `None` until it happened.
 
-    Definitions: docs/figures.md (time to first token and the rest are made from these).
+    Definitions: docs/figures.md (time to first token and the rest are made from these). The counts
+    are of characters, reasoning included, for the burst index; only providers that read from a
+    network keep them.
     """
 
     accepted_ns: int
@@ -28,6 +32,19 @@ class Clocks:
     first_reasoning_ns: int | None = None
     first_answer_ns: int | None = None
     last_ns: int | None = None
+    answer_chars: int = 0
+    largest_read_chars: int = 0
+
+    def read(self, chars: int) -> None:
+        """Count one read from the network that carried this much of the answer."""
+        self.answer_chars += chars
+        if chars > self.largest_read_chars:
+            self.largest_read_chars = chars
+
+    @property
+    def largest_read_share(self) -> float | None:
+        """Share of the answer that came in the largest single read; near 1 where a stream is faked."""
+        return self.largest_read_chars / self.answer_chars if self.answer_chars else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +61,8 @@ class Deadlines:
 class Call:
     """One attempt. `model` is the provider's own name for it.
 
-    `out_cap` always goes upstream: it is what the hold was reckoned with.
+    `out_cap` always goes upstream: it is what the hold was reckoned with. `wire` is the route's;
+    None leaves it to the provider.
     """
 
     run_id: str
@@ -53,6 +71,7 @@ class Call:
     out_cap: int
     clocks: Clocks
     deadlines: Deadlines
+    wire: Wire | None = None
 
 
 class Provider(Protocol):

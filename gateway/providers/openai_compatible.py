@@ -1,0 +1,268 @@
+"""Any server that speaks OpenAI's chat completions or responses, over raw server-sent events.
+
+One request a call: nothing is retried, no redirect followed, no cookie kept, no proxy taken from the
+environment. An answer counts only as far as it is one: a success that is not an event stream, broken
+JSON and a cut connection are each named. What a server says in prose never leaves this module, and
+neither does its key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email.utils
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from types import SimpleNamespace
+
+import aiohttp
+import msgspec
+
+from gateway.errors import ProviderBroke, ProviderError, ProviderTimeout, ProviderUnreachable
+from gateway.messages import Event, Finished, ReasoningDelta, TextDelta, ToolCallDelta, Usage
+from gateway.providers.base import Call, Clocks, Wire
+from gateway.providers.server_sent_events import FrameCutter, FrameTooLarge
+from gateway.providers.wire import Answer, ErrorBody, garbled, read_error, refusal
+from gateway.providers.wire_chat import ChatAnswer, OutCapField, chat_body
+from gateway.providers.wire_responses import ResponsesAnswer, responses_body
+from net.guard import AddressRefused, check_url, guarded_connector
+
+_PATHS: Mapping[Wire, str] = {"chat_completions": "/chat/completions", "responses": "/responses"}
+_MOST_ERROR_BYTES = 64 * 1024
+_ERROR_BODY_S = 2.0  # an error's body is worth no longer a wait
+_TAIL_S = 0.05  # to see the connection end properly, so that it can be used again
+_LONGEST_RETRY_AFTER_S = 24 * 3600.0
+
+
+class OpenAICompatible:
+    """One provider. Its connections are opened with the first call and shared by all.
+
+    `wire` holds where a call names none. `out_cap_field` is what its chat wire calls the limit on
+    output tokens; `reasoning_summary` asks for summaries on the responses wire. `connector` replaces
+    the guarded way out (for a socket of our own); `explain` may put an error into better words.
+    Raises `UrlRefused` for a base URL that may not be called.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        base_url: str,
+        api_key: str | None = None,
+        wire: Wire = "chat_completions",
+        allow_private_address: bool = False,
+        *,
+        out_cap_field: OutCapField = "max_tokens",
+        reasoning_summary: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        connector: Callable[[], aiohttp.BaseConnector] | None = None,
+        explain: Callable[[int, ErrorBody], ProviderError | None] | None = None,
+    ) -> None:
+        if connector is None:
+            check_url(base_url, allow_private_address=allow_private_address)
+        self.id = id
+        self._base_url = base_url.rstrip("/")
+        self._wire = wire
+        self._out_cap_field = out_cap_field
+        self._reasoning_summary = reasoning_summary
+        self._headers = {
+            **(headers or {}),
+            "Content-Type": "application/json",
+            "Accept": "text/event-stream",
+            "Accept-Encoding": "identity",  # a compressor would hold tokens back
+            "User-Agent": "Tiltyard",
+            **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+        }
+        self._connector = connector or (
+            lambda: guarded_connector(allow_private_address=allow_private_address)
+        )
+        self._explain = explain or (lambda status, error: None)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def stream(self, call: Call) -> AsyncGenerator[Event, None]:
+        wire = call.wire or self._wire
+        answer: Answer = ResponsesAnswer(self.id) if wire == "responses" else ChatAnswer(self.id)
+        try:
+            async with self._post(call, _PATHS[wire], self._body(call, wire)) as response:
+                await self._refuse_what_is_no_stream(response)
+                async for frames in _Reads(response, call.clocks):
+                    chars = 0
+                    for frame in frames:
+                        for event in answer.take(frame):
+                            chars += _chars(event)
+                            yield event
+                        if answer.done:
+                            break
+                    if chars:
+                        call.clocks.read(chars)
+                    if answer.done:
+                        break
+                for event in answer.end():
+                    yield event
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._named(error, call) from error
+        except FrameTooLarge as error:
+            raise garbled(self.id) from error
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    # --- asking ---------------------------------------------------------------------------------
+
+    def _body(self, call: Call, wire: Wire) -> bytes:
+        if wire == "responses":
+            body = responses_body(call.request, call.model, call.out_cap, self._reasoning_summary)
+        else:
+            body = chat_body(call.request, call.model, call.out_cap, self._out_cap_field)
+        return msgspec.json.encode(body)
+
+    @contextlib.asynccontextmanager
+    async def _post(self, call: Call, path: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
+        response = await self._opened().post(
+            self._base_url + path,
+            data=body,
+            headers=self._headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None, connect=call.deadlines.connect_s),
+            trace_request_ctx=call.clocks,
+        )
+        try:
+            yield response
+            await _read_to_end(response)
+        finally:
+            response.close()  # drops the connection, unless its answer was read to the end
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            sent = aiohttp.TraceConfig()
+            sent.on_request_chunk_sent.append(_mark_sent)
+            self._session = aiohttp.ClientSession(
+                connector=self._connector(),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                trace_configs=[sent],
+            )
+        return self._session
+
+    # --- reading --------------------------------------------------------------------------------
+
+    async def _refuse_what_is_no_stream(self, response: aiohttp.ClientResponse) -> None:
+        if response.status != 200:
+            error = read_error(await _beginning(response))
+            better = self._explain(response.status, error)
+            raise better or refusal(self.id, response.status, error, _retry_after_s(response))
+        kind = response.headers.get("Content-Type", "text/event-stream")
+        if not kind.lower().startswith("text/event-stream"):
+            raise ProviderBroke(self.id, "The provider answered, but not with a stream.", status=200)
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise ProviderBroke(self.id, "The provider compressed its stream unasked.", status=200)
+
+    def _named(self, error: Exception, call: Call) -> ProviderError:
+        """The error of the network as the caller knows it."""
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return ProviderTimeout(self.id, "connect", call.deadlines.connect_s)
+        if _caused_by(error, AddressRefused):
+            message = "The provider's address is not public; allow_private_address = true permits that."
+            return ProviderUnreachable(self.id, message)
+        if _caused_by(error, ssl.SSLError):
+            return ProviderUnreachable(self.id, "The provider's certificate or encryption is not trusted.")
+        if isinstance(error, aiohttp.ClientConnectorDNSError):
+            return ProviderUnreachable(self.id, "The provider's name leads to no address.")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return ProviderUnreachable(self.id, "The provider takes no connection.")
+        if isinstance(error, aiohttp.ClientResponseError):
+            return garbled(self.id)
+        if call.clocks.first_byte_ns is None:
+            return ProviderBroke(self.id, "The provider closed the connection without an answer.")
+        return ProviderBroke(self.id, "The provider cut its answer short.")
+
+
+async def _mark_sent(
+    session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestChunkSentParams
+) -> None:
+    """A body goes out as one chunk; a wait for a turn may have marked the clock before."""
+    clocks: Clocks = context.trace_request_ctx
+    if clocks.sent_ns is None:
+        clocks.sent_ns = time.monotonic_ns()
+
+
+class _Reads:
+    """The frames of each read from the network, a list a read; at a clean end those still waiting.
+
+    A class and no generator, so that leaving it in the middle leaves nothing to close.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse, clocks: Clocks) -> None:
+        self._content = response.content
+        self._clocks = clocks
+        self._cutter = FrameCutter()
+        self._ended = False
+
+    def __aiter__(self) -> _Reads:
+        return self
+
+    async def __anext__(self) -> list[bytes]:
+        if self._ended:
+            raise StopAsyncIteration
+        read = await self._content.readany()
+        if not read:
+            self._ended = True
+            return self._cutter.close()
+        if self._clocks.first_byte_ns is None:
+            self._clocks.first_byte_ns = time.monotonic_ns()
+        return self._cutter.feed(read)
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    """The first of an error's body, as far as it comes soon."""
+    body = b""
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(_ERROR_BODY_S):
+            while len(body) < _MOST_ERROR_BYTES and (read := await response.content.readany()):
+                body += read
+    return body
+
+
+async def _read_to_end(response: aiohttp.ClientResponse) -> None:
+    """After its last event a stream has nothing left but its end; seen, the connection can be kept."""
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(_TAIL_S):
+            while not response.content.at_eof():
+                await response.content.readany()
+
+
+def _retry_after_s(response: aiohttp.ClientResponse) -> float | None:
+    """Seconds or a date (RFC 9110, 10.2.3); None where it says nothing that can be."""
+    said = response.headers.get("Retry-After", "").strip()
+    if not said:
+        return None
+    try:
+        wait_s = float(said)
+    except ValueError:
+        try:
+            wait_s = email.utils.parsedate_to_datetime(said).timestamp() - time.time_ns() / 1e9
+        except (ValueError, OverflowError):
+            return None
+    return min(max(wait_s, 0.0), _LONGEST_RETRY_AFTER_S) if wait_s == wait_s else None
+
+
+def _chars(event: Event) -> int:
+    match event:
+        case TextDelta(text) | ReasoningDelta(text):
+            return len(text)
+        case ToolCallDelta():
+            return len(event.arguments)
+        case Finished() | Usage():
+            return 0
+
+
+def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
+    while error is not None:
+        if isinstance(error, kind):
+            return True
+        inner = getattr(error, "os_error", None)
+        error = error.__cause__ or (inner if inner is not error else None)
+    return False

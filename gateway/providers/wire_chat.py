@@ -1,0 +1,263 @@
+"""The chat completions wire: our request -> its body, its chunks -> our events. Pure.
+
+Reference: platform.openai.com/docs/api-reference/chat. Where others stray from it and mean well, they
+are understood: reasoning under two names, usage in each chunk, no `finish_reason` before `[DONE]`,
+reasoning tokens left out of `completion_tokens`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from gateway.messages import (
+    CompletionRequest,
+    Event,
+    Finished,
+    FinishReason,
+    ImagePart,
+    Message,
+    ReasoningDelta,
+    TextDelta,
+    Tool,
+    ToolCallDelta,
+    Usage,
+)
+from gateway.providers.wire import ErrorBody, decode, reported
+
+OutCapField = Literal["max_tokens", "max_completion_tokens"]
+
+# --- the request ------------------------------------------------------------------------------------
+
+
+def chat_body(
+    request: CompletionRequest, model: str, out_cap: int, out_cap_field: OutCapField
+) -> dict[str, Any]:
+    """The body of a streamed request. What the caller left to the model is left out."""
+    sampling = request.sampling
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [_message(message) for message in request.messages],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        out_cap_field: out_cap,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "frequency_penalty": sampling.frequency_penalty,
+        "presence_penalty": sampling.presence_penalty,
+        "seed": sampling.seed,
+        "stop": list(sampling.stop) or None,
+        "reasoning_effort": sampling.effort,
+        "tools": [_tool(tool) for tool in request.tools] or None,
+        "tool_choice": request.tool_choice,
+        "response_format": request.response_format,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    said: dict[str, Any] = {"role": message.role, "content": _content(message)}
+    if message.name is not None:
+        said["name"] = message.name
+    if message.tool_call_id is not None:
+        said["tool_call_id"] = message.tool_call_id
+    if message.tool_calls:
+        said["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+        said["content"] = said["content"] or None
+    return said
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    """Plain text wherever it can be: many servers know nothing else."""
+    if not any(isinstance(part, ImagePart) for part in message.parts):
+        return message.text
+    return [
+        {"type": "image_url", "image_url": {"url": part.url, "detail": part.detail}}
+        if isinstance(part, ImagePart)
+        else {"type": "text", "text": part.text}
+        for part in message.parts
+    ]
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    function: dict[str, Any] = {"name": tool.name, "parameters": dict(tool.parameters)}
+    if tool.description:
+        function["description"] = tool.description
+    if tool.strict is not None:
+        function["strict"] = tool.strict
+    return {"type": "function", "function": function}
+
+
+# --- the answer -------------------------------------------------------------------------------------
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: str | list[Any] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(msgspec.Struct):
+    index: int | None = 0
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _InputDetails(msgspec.Struct):
+    cached_tokens: int | float | None = None
+    cache_write_tokens: int | float | None = None
+
+
+class _OutputDetails(msgspec.Struct):
+    reasoning_tokens: int | float | None = None
+
+
+class ChatUsage(msgspec.Struct):
+    prompt_tokens: int | float | None = None
+    completion_tokens: int | float | None = None
+    total_tokens: int | float | None = None
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+    prompt_cache_hit_tokens: int | float | None = None  # as DeepSeek writes it
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: ChatUsage | None = None
+    error: ErrorBody | str | None = None
+
+
+_CHUNK = msgspec.json.Decoder(_Chunk)
+
+_FINISH: Mapping[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "error": "error",
+}
+
+
+class ChatAnswer:
+    """One answer on the chat wire."""
+
+    def __init__(self, provider: str) -> None:
+        self.done = False
+        self._provider = provider
+        self._opened = False  # a choice came, be it an empty one that only names the role
+        self._began = False  # something to show came
+        self._finished = False
+        self._usage: ChatUsage | None = None
+
+    def take(self, frame: bytes) -> list[Event]:
+        if frame.startswith(b"[DONE]"):
+            self.done = True
+            return []
+        if not frame:
+            return []
+        chunk = decode(_CHUNK, frame, self._provider)
+        if chunk.error is not None:
+            error = chunk.error if isinstance(chunk.error, ErrorBody) else ErrorBody()
+            raise reported(self._provider, error, began=self._began)
+        if chunk.usage is not None:
+            self._usage = chunk.usage  # cumulative: the last one counts
+        events: list[Event] = []
+        for choice in chunk.choices or ():
+            if not choice.index:
+                self._opened = True
+                if choice.delta is not None:
+                    _take_delta(choice.delta, events)
+                if choice.finish_reason and not self._finished:
+                    self._finished = True
+                    events.append(Finished(_FINISH.get(choice.finish_reason, "stop")))
+        self._began = self._began or bool(events)
+        return events
+
+    def end(self) -> list[Event]:
+        """Usage, if it came; before it the end itself where only `[DONE]` told of it."""
+        events: list[Event] = []
+        if self.done and self._opened and not self._finished:
+            self._finished = True
+            events.append(Finished("stop"))
+        usage = usage_of(self._usage) if self._usage and self._finished else None
+        return events if usage is None else [*events, usage]
+
+
+def _take_delta(delta: _Delta, events: list[Event]) -> None:
+    reasoning = delta.reasoning_content or delta.reasoning
+    if reasoning:
+        events.append(ReasoningDelta(reasoning))
+    if delta.content:
+        if isinstance(delta.content, str):
+            events.append(TextDelta(delta.content))
+        else:
+            events.extend(_from_parts(delta.content))
+    if delta.refusal:
+        events.append(TextDelta(delta.refusal))
+    if delta.tool_calls:
+        events.extend(_tool_call(call, at) for at, call in enumerate(delta.tool_calls))
+
+
+def _tool_call(call: _ToolCall, at: int) -> ToolCallDelta:
+    function = call.function or _Function()
+    index = at if call.index is None else call.index
+    return ToolCallDelta(index, call.id or None, function.name or None, function.arguments or "")
+
+
+def _from_parts(parts: list[Any]) -> list[Event]:
+    """Content as a list of parts, as Mistral's reasoning models write it."""
+    events: list[Event] = []
+    for part in parts:
+        match part:
+            case {"type": "text", "text": str(text)} if text:
+                events.append(TextDelta(text))
+            case {"type": "thinking", "thinking": [*thoughts]}:
+                text = "".join(thought.get("text", "") for thought in thoughts if isinstance(thought, dict))
+                if text:
+                    events.append(ReasoningDelta(text))
+    return events
+
+
+def usage_of(usage: ChatUsage) -> Usage | None:
+    """Disjoint buckets. None where a count is missing: that is unknown, not zero.
+
+    The wire counts cached tokens in `prompt_tokens`. It counts reasoning in `completion_tokens`, but
+    some do not; there the total gives it away.
+    """
+    if usage.prompt_tokens is None or usage.completion_tokens is None:
+        return None
+    prompt, output = int(usage.prompt_tokens), int(usage.completion_tokens)
+    details = usage.prompt_tokens_details or _InputDetails()
+    cached = int(details.cached_tokens or usage.prompt_cache_hit_tokens or 0)
+    written = int(details.cache_write_tokens or 0)
+    reasoning = int((usage.completion_tokens_details or _OutputDetails()).reasoning_tokens or 0)
+    if reasoning > 0 and usage.total_tokens == prompt + output + reasoning:
+        output += reasoning
+    return Usage(
+        input=prompt - cached - written,
+        output=output,
+        cached_input=cached,
+        cache_write=written,
+        reasoning=reasoning,
+    )
