@@ -8,7 +8,7 @@ figures mean is in `metrics.py`; the pure functions from clocks to figures are h
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -45,7 +45,7 @@ __all__ = [
 
 # Simulated models are for trying faults out: they show only where they are asked for.
 DEFAULT_SERIES: tuple[Series, ...] = ("paid", "demonstration", "byok")
-MOST_POINTS = 2_000
+MOST_POINTS = 1_000
 TYPICAL_WINDOW_MS = 7 * 24 * rollups.HOUR_MS
 _TYPICAL_KEPT_S = 5.0
 _SKEW_MS = 1_000  # a request's end is reckoned from its start, which the wall clock may have left behind
@@ -166,9 +166,24 @@ class Latency:
         series: Collection[Series] = DEFAULT_SERIES,
     ) -> Chart:
         """One of `charts.FIGURES` over the window's newest requests; `names` maps model ids to names."""
+        return self.charts((figure_id,), team_id, window_ms, names, now_ms, series)[0]
+
+    def charts(
+        self,
+        figure_ids: Sequence[str],
+        team_id: int | None,
+        window_ms: int,
+        names: Mapping[str, str],
+        now_ms: int | None = None,
+        series: Collection[Series] = DEFAULT_SERIES,
+    ) -> tuple[Chart, ...]:
+        """Several charts of the same points, which are read once."""
         points = self._newest(team_id, window_ms, now_ms, series, MOST_POINTS + 1)
-        cut_off = len(points) > MOST_POINTS
-        return charts.chart(figure_id, points[-MOST_POINTS:], names, window_ms=window_ms, cut_off=cut_off)
+        cut_off, shown = len(points) > MOST_POINTS, points[-MOST_POINTS:]
+        return tuple(
+            charts.chart(figure_id, shown, names, window_ms=window_ms, cut_off=cut_off)
+            for figure_id in figure_ids
+        )
 
     def typical(self, model_id: str, team_id: int | None) -> tuple[float | None, int]:
         """(p50 of the time to first token over 7 days, n), at most 5 s old; (None, 0) of nothing."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Table, and_, insert, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, and_, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from telemetry.clocks import ended_at_ms
@@ -17,6 +17,10 @@ from telemetry.tables import ATTEMPT, REQUEST
 _LONGEST_TEXT = 200  # of what callers and providers write: a log row stays a row
 _ATTEMPT_FIELDS = tuple(field.name for field in dataclasses.fields(AttemptRow))
 _REQUEST_FIELDS = tuple(field.name for field in dataclasses.fields(RequestRow) if field.name != "attempts")
+# In the order of the fields, so that a row is made by position.
+_ATTEMPT_COLUMNS = tuple(ATTEMPT.c[name] for name in _ATTEMPT_FIELDS)
+_REQUEST_COLUMNS = tuple(REQUEST.c[name] for name in _REQUEST_FIELDS)
+_TAGS = _REQUEST_FIELDS.index("tags")  # JSON knows no tuples
 
 
 def insert_new(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -43,13 +47,12 @@ def write(connection: Connection, rows: Iterable[RequestRow]) -> list[RequestRow
 def read(connection: Connection, from_ms: int, to_ms: int) -> Iterator[RequestRow]:
     """Every request that ended in [from_ms, to_ms), in that order, with its attempts."""
     attempts: dict[tuple[int, str], list[AttemptRow]] = defaultdict(list)
-    in_span = ATTEMPT.c.ended_at_ms.between(from_ms, to_ms - 1)
-    for found in connection.execute(select(ATTEMPT).where(in_span).order_by(ATTEMPT.c.no)).mappings():
-        attempts[_key(found)].append(attempt_of(dict(found)))
-    requests = select(REQUEST).where(REQUEST.c.ended_at_ms.between(from_ms, to_ms - 1))
-    ordered = requests.order_by(REQUEST.c.ended_at_ms, REQUEST.c.request_id)
-    for found in connection.execute(ordered).mappings():
-        yield request_of(dict(found), attempts[_key(found)])
+    tried = select(*_key(ATTEMPT), *_ATTEMPT_COLUMNS).where(ATTEMPT.c.ended_at_ms.between(from_ms, to_ms - 1))
+    for at_ms, request_id, *values in connection.execute(tried.order_by(ATTEMPT.c.no)):
+        attempts[at_ms, request_id].append(AttemptRow(*values))
+    asked = select(*_key(REQUEST), *_REQUEST_COLUMNS).where(REQUEST.c.ended_at_ms.between(from_ms, to_ms - 1))
+    for at_ms, request_id, *values in connection.execute(asked.order_by(*_key(REQUEST))):
+        yield _request_of(values, attempts[at_ms, request_id])
 
 
 def newest(
@@ -73,30 +76,24 @@ def newest(
     ]
     if team_id is not None:
         wanted.append(REQUEST.c.team_id == team_id)
-    order = (REQUEST.c.ended_at_ms.desc(), REQUEST.c.request_id.desc())
-    found = select(REQUEST, ATTEMPT).outerjoin(ATTEMPT, last).where(*wanted).order_by(*order).limit(limit)
-    return [_joined(row) for row in connection.execute(found)]
+    found = select(*_REQUEST_COLUMNS, *_ATTEMPT_COLUMNS).outerjoin(ATTEMPT, last).where(*wanted)
+    ordered = found.order_by(*(column.desc() for column in _key(REQUEST))).limit(limit)
+    return [_joined(row) for row in connection.execute(ordered)]
 
 
 def _joined(row: Row[Any]) -> RequestRow:
-    """By position: both tables have a column `outcome`."""
-    request = dict(zip(REQUEST.c.keys(), row, strict=False))
-    attempt = dict(zip(ATTEMPT.c.keys(), row[len(REQUEST.c) :], strict=True))
-    return request_of(request, [attempt_of(attempt)] if attempt["no"] is not None else [])
+    values, tried = row[: len(_REQUEST_COLUMNS)], row[len(_REQUEST_COLUMNS) :]
+    return _request_of(values, [AttemptRow(*tried)] if tried[0] is not None else [])
 
 
-def request_of(found: Mapping[str, Any], attempts: Sequence[AttemptRow]) -> RequestRow:
-    fields: dict[str, Any] = {name: found[name] for name in _REQUEST_FIELDS}
-    fields["tags"] = tuple(fields["tags"])
-    return RequestRow(**fields, attempts=tuple(attempts))
+def _request_of(values: Sequence[Any], attempts: Sequence[AttemptRow]) -> RequestRow:
+    facts = list(values)
+    facts[_TAGS] = tuple(facts[_TAGS])
+    return RequestRow(*facts, tuple(attempts))
 
 
-def attempt_of(found: Mapping[str, Any]) -> AttemptRow:
-    return AttemptRow(**{name: found[name] for name in _ATTEMPT_FIELDS})
-
-
-def _key(found: RowMapping) -> tuple[int, str]:
-    return found["ended_at_ms"], found["request_id"]
+def _key(table: Table) -> tuple[Column[Any], Column[Any]]:
+    return table.c.ended_at_ms, table.c.request_id
 
 
 def _request_values(row: RequestRow) -> dict[str, object]:

@@ -111,6 +111,6 @@ async def test_a_chart_that_does_not_show_all_says_so(engine: Engine) -> None:
     assert shown["n"] == MOST_POINTS
     assert shown["series"][0]["points"][0][0] == NOON_MS + 50
     assert shown["sentence"] == (
-        "Time to first token, median in the newest 2,000 requests of the last day: "
-        "Lab Fast 200 ms (n = 2,000)."
+        "Time to first token, median in the newest 1,000 requests of the last day: "
+        "Lab Fast 200 ms (n = 1,000)."
     )

@@ -25,7 +25,7 @@ async def opened(engine: Engine, **settings: Any) -> AsyncIterator[RequestLog]:
 
 async def until(true: Callable[[], bool], within_s: float = 5.0) -> None:
     async with asyncio.timeout(within_s):
-        while not true():  # noqa: ASYNC110  # a batch that a thread stored sets no event
+        while not true():  # a batch that a thread stored sets no event
             await asyncio.sleep(0.005)
 
 
