@@ -89,7 +89,8 @@ def _joined(row: Row[Any]) -> RequestRow:
 def _request_of(values: Sequence[Any], attempts: Sequence[AttemptRow]) -> RequestRow:
     facts = list(values)
     facts[_TAGS] = tuple(facts[_TAGS])
-    return RequestRow(*facts, tuple(attempts))
+    facts.append(tuple(attempts))
+    return RequestRow(*facts)
 
 
 def _key(table: Table) -> tuple[Column[Any], Column[Any]]:
