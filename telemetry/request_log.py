@@ -5,7 +5,7 @@ in a bounded buffer and go out within a second, with their attempts and roll-ups
 transaction on a thread of ours. A batch that fails is tried again until it is in (writing twice
 changes nothing), whatever else the disk does; what the buffer cannot hold meanwhile, oldest first,
 and a row that no database takes, is counted in `lost` and said in the process's log. Whoever
-subscribed has seen every row before all that. A crash loses what waited, one second of it.
+subscribed has seen every row by then. A crash loses what waited, one second of it.
 """
 
 from __future__ import annotations
@@ -66,12 +66,15 @@ class RequestLog:
         self._batcher = asyncio.create_task(self._work(), name="request log")
 
     def record(self, row: RequestRow) -> None:
-        """Tell the subscribers and keep the row for the next batch. On the loop only; never raises."""
+        """Keep the row for the next batch and tell the subscribers. On the loop only; never raises."""
+        self._keep(row)  # first, so that whoever is told finds it among the `unstored`
         for watcher in tuple(self._watchers):
             try:
                 watcher(row)
             except Exception:
                 _log.exception("a subscriber of the request log failed on %s", row.request_id)
+
+    def _keep(self, row: RequestRow) -> None:
         if self._closed:
             self._lose(row, "it came after the end")
             return

@@ -126,6 +126,16 @@ async def test_points_are_there_before_and_after_they_are_stored(engine: Engine)
     ]
 
 
+async def test_who_is_told_of_a_point_finds_it_on_the_chart_at_once(
+    latency: Latency, log: RequestLog
+) -> None:
+    drawn: list[int] = []
+    names = {"lab/fast": "Lab Fast"}
+    latency.live_points(1, lambda _: drawn.append(latency.chart("ttft_ms", 1, HOUR_MS, names, NOON_MS)["n"]))
+    log.record(request())
+    assert drawn == [1]
+
+
 async def test_a_point_shows_the_attempt_that_answered(latency: Latency, log: RequestLog) -> None:
     failed = attempt(outcome="provider_fault", provider="slow", first_answer_ms=400.0, last_ms=5_000.0)
     answered = attempt(no=2, sent_ms=5_010.0, first_answer_ms=5_130.0, last_ms=6_130.0)
