@@ -64,6 +64,9 @@ class Cap:
             return None
         return max(self.limit_nano_usd - self._spent_at(now_ms) - self.held_nano_usd, 0)
 
+    def resets_at_ms(self, now_ms: int) -> int | None:
+        return window_ends_ms(self.window, now_ms)
+
     def hold(self, amount_nano_usd: int) -> None:
         self.held_nano_usd += amount_nano_usd
 

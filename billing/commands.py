@@ -85,6 +85,7 @@ class Hold(msgspec.Struct, frozen=True, tag=True):
     created_ms: int
     expires_ms: int
     available_after_nano_usd: int
+    idempotency: Idempotency | None = None
 
 
 class Checkpoint(msgspec.Struct, frozen=True, tag=True):

@@ -1,16 +1,16 @@
 """Why the ledger refused, named by what the caller does next.
 
-    BillingError
-    |- InsufficientCredits   wait for `next_allowance_at_ms`, add credit, or ask for less
-    |- CapReached            raise or wait out the cap that `scope` names
-    |- FreeCreditExhausted   the installation's free money is spent; an operator can help
-    |- IdempotencyConflict   the key was used for another request
-    |- Replayed              the same request ran already: `run_id` has it
-    |- HoldGone              the run has no open hold (`how` it ended): stop the run, bill nothing more
-    |- RefConflict           the grant's `ref` was used for another grant: take a new one
-    |- LedgerBusy            try again in `retry_after_s`; nothing was held
-    |- LedgerUnavailable     the ledger's writer or disk is down; nothing was held
-    `- LedgerBug             an assertion of ours failed; the command was rolled back
+BillingError
+|- InsufficientCredits   wait for `next_allowance_at_ms`, add credit, or ask for less
+|- CapReached            raise or wait out the cap that `scope` names
+|- FreeCreditExhausted   the installation's free money is spent; an operator can help
+|- IdempotencyConflict   the key was used for another request
+|- Replayed              the same request ran already: `run_id` has it
+|- HoldGone              no open hold of this run (`how` it ended): the ledger is done with it
+|- RefConflict           the grant's `ref` was used for another grant: take a new one
+|- LedgerBusy            try again in `retry_after_s`; nothing was held
+|- LedgerUnavailable     the ledger's writer or disk is down; nothing was held
+`- LedgerBug             an assertion of ours failed; the command was rolled back
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ class BillingError(Exception):
 
 
 class InsufficientCredits(BillingError):
-    def __init__(self, needed_nano_usd: int, available_nano_usd: int, next_allowance_at_ms: int | None) -> None:
+    def __init__(
+        self, needed_nano_usd: int, available_nano_usd: int, next_allowance_at_ms: int | None
+    ) -> None:
         super().__init__("This team's credits do not cover the request.")
         self.needed_nano_usd = needed_nano_usd
         self.available_nano_usd = available_nano_usd
@@ -32,7 +34,12 @@ class CapReached(BillingError):
     """`scope` is the kind of cap (team, member, key, tag, battle, batch), `subject` whose it is."""
 
     def __init__(
-        self, scope: str, subject: str, needed_nano_usd: int, available_nano_usd: int, resets_at_ms: int | None
+        self,
+        scope: str,
+        subject: str,
+        needed_nano_usd: int,
+        available_nano_usd: int,
+        resets_at_ms: int | None,
     ) -> None:
         super().__init__(f"The spending cap of this {scope} does not cover the request.")
         self.scope = scope

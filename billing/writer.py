@@ -1,0 +1,233 @@
+"""The way into the ledger: `Ledger` asks, and the writer that it keeps alive decides and writes.
+
+Commands of one turn of the event loop travel together and are answered together. Whoever is cancelled
+while waiting has asked all the same: what was sent stands. Where the writer dies, what it had not
+answered is sent again to the next one, which is safe because each command does its thing once.
+
+As a program (`python -m billing.writer`) this module is that writer: see `writer_process.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+from billing.commands import (
+    Checkpoint,
+    Command,
+    Done,
+    Grant,
+    Granted,
+    Hold,
+    Receipt,
+    Reserve,
+    Result,
+    SetCap,
+    Settle,
+    Sweep,
+    Swept,
+    Void,
+)
+from billing.errors import LedgerBug, LedgerBusy, LedgerUnavailable
+from billing.wire import Answered, Asked, Frames, Refusal, error_of, frame
+from children.supervisor import Child, runtime_folder
+
+_log = logging.getLogger(__name__)
+
+MOST_IN_FLIGHT: Final = 4_096
+ANSWER_WITHIN_S: Final = 15.0
+_CONNECT_AGAIN_S: Final = 0.05
+
+R = TypeVar("R", bound=Result)
+
+
+class Ledger:
+    """One a process, on its event loop. Every method may raise `LedgerBusy` (4,096 are waiting),
+    `LedgerUnavailable` (no answer in 15 s, or the disk is full) and `LedgerBug`."""
+
+    def __init__(self, child: Child, folder: Path) -> None:
+        self.child = child
+        self._folder = folder
+        self._in_flight: dict[int, tuple[Command, asyncio.Future[Result]]] = {}
+        self._last_id = 0
+        self._unsent: list[Asked] = []
+        self._link: _Link | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @classmethod
+    async def open(cls, database_path: Path, *, free_money_limit_nano_usd: int) -> Ledger:
+        """Start the writer and connect. Raises `children.supervisor.ChildFailed`."""
+        folder = runtime_folder()
+        settings = {
+            "database": str(database_path.resolve()),
+            "socket": str(folder / "ledger"),
+            "free_money_limit_nano_usd": free_money_limit_nano_usd,
+        }
+        child = Child("the ledger's writer", "billing.writer", settings)
+        ledger = cls(child, folder)
+        try:
+            await child.start()
+            await ledger._connect()
+        except BaseException:
+            await child.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        ledger._keeper = asyncio.create_task(ledger._keep_connected(), name="the ledger's connection")
+        return ledger
+
+    async def close(self) -> None:
+        """Wait for what is in flight, then end the writer."""
+        self._closed = True
+        waiting = [future for _, future in self._in_flight.values() if not future.done()]
+        if waiting:
+            await asyncio.wait(waiting, timeout=ANSWER_WITHIN_S)
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        if self._link is not None:
+            self._link.close()
+        await self.child.stop()
+        for _, future in self._in_flight.values():
+            if not future.done():
+                future.set_exception(LedgerUnavailable("The ledger is closed."))
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # --- commands: `commands.py` says what each means, `ledger.py` what each may raise -----------
+
+    async def reserve(self, command: Reserve) -> Hold:
+        return await self._ask(command, Hold)
+
+    async def settle(self, command: Settle) -> Receipt:
+        return await self._ask(command, Receipt)
+
+    async def void(self, command: Void) -> None:
+        await self._ask(command, Done)
+
+    async def checkpoint(self, command: Checkpoint) -> None:
+        await self._ask(command, Done)
+
+    async def grant(self, command: Grant) -> Granted:
+        return await self._ask(command, Granted)
+
+    async def set_cap(self, command: SetCap) -> None:
+        await self._ask(command, Done)
+
+    async def sweep(self) -> int:
+        """End the holds whose lease has passed, at their progress; how many were. The writer does
+        this by itself at its start and every 10 seconds."""
+        return (await self._ask(Sweep(), Swept)).ended
+
+    # --- asking -------------------------------------------------------------------------------
+
+    async def _ask(self, command: Command, kind: type[R]) -> R:
+        if self._closed:
+            raise LedgerUnavailable("The ledger is closed.")
+        if len(self._in_flight) >= MOST_IN_FLIGHT:
+            raise LedgerBusy
+        loop = asyncio.get_running_loop()
+        self._last_id = asked_id = self._last_id + 1
+        future: asyncio.Future[Result] = loop.create_future()
+        self._in_flight[asked_id] = (command, future)
+        self._send(Asked(asked_id, command))
+        # A timer costs less than asyncio.timeout(), and this is on every request's path.
+        timer = loop.call_later(ANSWER_WITHIN_S, self._give_up, asked_id)
+        try:
+            result = await future
+        finally:
+            timer.cancel()
+        if not isinstance(result, kind):
+            raise LedgerBug(f"The writer answered a {type(command).__name__} with {type(result).__name__}.")
+        return result
+
+    def _give_up(self, asked_id: int) -> None:
+        command, future = self._in_flight.pop(asked_id, (None, None))
+        if future is not None and not future.done():
+            _log.error("the ledger's writer did not answer a %s", type(command).__name__)
+            future.set_exception(LedgerUnavailable("The ledger's writer does not answer."))
+
+    def _send(self, asked: Asked) -> None:
+        """Together with whatever else this turn of the loop asks."""
+        if self._link is None:
+            return  # sent with all that is in flight when there is a connection again
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(asked)
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if unsent and self._link is not None:
+            self._link.send(unsent)
+
+    def _answered(self, answers: list[Answered]) -> None:
+        for answer in answers:
+            _, future = self._in_flight.pop(answer.id, (None, None))
+            if future is None or future.done():
+                continue  # given up, or cancelled by whoever asked
+            if isinstance(answer.outcome, Refusal):
+                future.set_exception(error_of(answer.outcome))
+            else:
+                future.set_result(answer.outcome)
+
+    # --- the connection -------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        _, link = await loop.create_unix_connection(
+            lambda: _Link(self._answered), str(self._folder / "ledger")
+        )
+        self._link, self._unsent = link, []
+        if self._in_flight:
+            link.send([Asked(asked_id, command) for asked_id, (command, _) in self._in_flight.items()])
+
+    async def _keep_connected(self) -> None:
+        while True:
+            assert self._link is not None
+            await self._link.lost.wait()
+            self._link = None
+            while self._link is None:
+                try:
+                    await self.child.wait_ready(ANSWER_WITHIN_S)
+                    await self._connect()
+                except (OSError, TimeoutError):  # not there yet: ended again, or starting still
+                    await asyncio.sleep(_CONNECT_AGAIN_S)
+            _log.warning("connected to the ledger's writer again")
+
+
+class _Link(asyncio.Protocol):
+    """One connection to the writer."""
+
+    def __init__(self, answered: Callable[[list[Answered]], None]) -> None:
+        self.lost = asyncio.Event()
+        self._answered = answered
+        self._frames: Frames[Answered] = Frames(Answered)
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # uvloop's is a Transport but in name
+
+    def data_received(self, data: bytes) -> None:
+        self._answered(self._frames.feed(data))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost.set()
+
+    def send(self, asked: list[Asked]) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame(asked))
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+if __name__ == "__main__":
+    from billing.writer_process import main
+
+    main()
