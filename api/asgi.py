@@ -1,0 +1,124 @@
+"""The API as one plain ASGI callable, and how it stands in front of the pages.
+
+`ApiMiddleware` is the first middleware of the whole application: it is Edge, then the API, which
+answers its own paths alone, then everything else. Nothing of the pages' machinery touches a token
+on its way. `Api` refuses with 503 until `open` has given it its services.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.edge import Edge
+from api.errors import HttpRefusal, MethodNotAllowed, PathNotFound, Starting
+from api.exchange import REQUEST_ID, Answer, CallerLeft, Exchange, send_answer
+from api.routes import ASSETS, LIVE, OURS, ROUTES, Handler
+from api.services import ApiServices, Readiness
+from api.wire.errors import error_answer
+from billing.errors import BillingError
+from gateway.errors import GatewayError
+from identity.errors import IdentityError
+
+__all__ = ["Api", "ApiMiddleware", "ApiServices", "Readiness"]
+
+_log = logging.getLogger(__name__)
+
+_Methods = dict[str, Handler]
+
+
+class Api:
+    """Give it its services once everything is open, and take them back before anything closes."""
+
+    def __init__(self, services: ApiServices | None = None) -> None:
+        self._services = services
+        self._exact: dict[str, _Methods] = {}
+        self._below: dict[str, _Methods] = {}
+        for route in ROUTES:
+            table = self._below if route.path.endswith("/*") else self._exact
+            table.setdefault(route.path.removesuffix("*"), {})[route.method] = route.handler
+
+    def open(self, services: ApiServices) -> None:
+        self._services = services
+
+    def close(self) -> None:
+        self._services = None
+
+    def owns(self, path: str) -> bool:
+        return path.startswith(OURS) or f"{path}/" in OURS
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        services = self._services
+        path = scope["path"]
+        if scope["type"] == "websocket":
+            if services is not None and services.live is not None and path == LIVE:
+                await services.live(scope, receive, send)
+            else:
+                await receive()
+                await send({"type": "websocket.close", "code": 1013 if path == LIVE else 1008})
+        elif services is None:
+            await _answer_starting(scope, receive, send)
+        elif path.startswith(ASSETS) and services.assets is not None:
+            await services.assets(scope, receive, send)
+        else:
+            await self._handle(scope, receive, send, services)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send, services: ApiServices) -> None:
+        methods, tail = self._methods_at(scope["path"])
+        exchange = Exchange(scope, receive, send, services, tail)
+        try:
+            answer = await self._answer(exchange, methods)
+        except CallerLeft:
+            return
+        except (GatewayError, BillingError, IdentityError, HttpRefusal) as error:
+            answer = error_answer(error, exchange.request_id, add_credit=services.add_credit)
+        except Exception as error:
+            _log.exception("%s %s failed", exchange.request_id, scope["path"])
+            if exchange.started:
+                raise
+            answer = error_answer(error, exchange.request_id)
+        if answer is not None:
+            await exchange.answer(answer)
+
+    def _methods_at(self, path: str) -> tuple[_Methods, str]:
+        if path in self._exact:
+            return self._exact[path], ""
+        for start, methods in self._below.items():
+            if path.startswith(start) and len(path) > len(start):
+                return methods, path[len(start) :]
+        return {}, ""
+
+    async def _answer(self, exchange: Exchange, methods: _Methods) -> Answer | None:
+        method = exchange.method
+        if not methods:
+            raise PathNotFound(method, exchange.scope["path"])
+        handler = methods.get("GET" if method == "HEAD" else method)
+        if handler is not None:
+            return await handler(exchange)
+        allowed = (*methods, *(("HEAD",) if "GET" in methods else ()), "OPTIONS")
+        if method == "OPTIONS":
+            return Answer(204, None, ((b"allow", ", ".join(allowed).encode()),))
+        raise MethodNotAllowed(method, allowed)
+
+
+async def _answer_starting(scope: Scope, receive: Receive, send: Send) -> None:
+    answer = error_answer(Starting(), scope[REQUEST_ID])
+    await send_answer(send, answer, with_body=scope["method"] != "HEAD")
+
+
+class ApiMiddleware:
+    """Edge around everything; the API's paths to `api`, all others to `app`."""
+
+    def __init__(self, app: ASGIApp, *, api: Api, hosts: Iterable[str]) -> None:
+        self._app = app
+        self._api = api
+        self._edge = Edge(self._fork, hosts=hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._edge(scope, receive, send)
+
+    async def _fork(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ours = scope["type"] in ("http", "websocket") and self._api.owns(scope["path"])
+        await (self._api if ours else self._app)(scope, receive, send)

@@ -1,0 +1,125 @@
+"""One request and its answer: what a handler reads, and how its answer goes out.
+
+A body is read only when a handler asks for it, which is after the caller is known; it is counted
+while it streams and never held beyond the limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from api.errors import BodyTooSlow, EncodingRefused
+from api.services import ApiServices
+from gateway.errors import BadRequest, TooLarge
+
+ACCEPTED_NS = "tiltyard.accepted_ns"
+REQUEST_ID = "tiltyard.request_id"
+_BODY_WITHIN_S = 60.0
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class CallerLeft(Exception):
+    """The connection is gone; there is nobody to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer as JSON."""
+
+    status: int
+    body: object
+    headers: Headers = ()
+
+
+class Exchange:
+    """`started` is set by whoever has begun to answer: from then on no other answer is possible."""
+
+    __slots__ = ("accepted_ns", "receive", "request_id", "scope", "send", "services", "started", "tail")
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, services: ApiServices, tail: str = ""
+    ) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.services = services
+        self.tail = tail  # what follows the route's own path
+        self.request_id: str = scope[REQUEST_ID]
+        self.accepted_ns: int = scope[ACCEPTED_NS]
+        self.started = False
+
+    @property
+    def method(self) -> str:
+        return str(self.scope["method"])
+
+    def header(self, name: bytes) -> str | None:
+        """The first header of that name, in lower case here. Bytes beyond ASCII stay as Latin-1."""
+        for key, value in self.scope["headers"]:
+            if key == name:
+                return bytes(value).decode("latin-1")
+        return None
+
+    def query(self, name: str) -> str | None:
+        try:
+            values = parse_qs(self.scope["query_string"].decode("ascii"), max_num_fields=20)
+        except ValueError:
+            raise BadRequest("The query of this address cannot be read.") from None
+        found = values.get(name)
+        return found[0] if found else None
+
+    async def body(self) -> bytes:
+        """The whole body. Raises `TooLarge`, `EncodingRefused`, `BodyTooSlow` and `CallerLeft`."""
+        limit = self.services.max_body_bytes
+        if self.header(b"content-encoding") not in (None, "", "identity"):
+            raise EncodingRefused
+        announced = self.header(b"content-length")
+        if announced is not None and announced.isdigit() and int(announced) > limit:
+            raise _too_large(limit)
+        try:
+            async with asyncio.timeout(_BODY_WITHIN_S):
+                return await self._read(limit)
+        except TimeoutError:
+            raise BodyTooSlow from None
+
+    async def _read(self, limit: int) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise CallerLeft
+            piece = message.get("body", b"")
+            size += len(piece)
+            if size > limit:
+                raise _too_large(limit)
+            pieces.append(piece)
+            if not message.get("more_body", False):
+                return b"".join(pieces)
+
+    async def answer(self, answer: Answer) -> None:
+        self.started = True
+        await send_answer(self.send, answer, with_body=self.method != "HEAD")
+
+
+async def send_answer(send: Send, answer: Answer, *, with_body: bool) -> None:
+    body = b"" if answer.status == 204 else msgspec.json.encode(answer.body)
+    headers = [(b"cache-control", b"no-store"), *answer.headers]
+    if answer.status != 204:
+        headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body if with_body else b""})
+
+
+def header_value(text: str) -> bytes:
+    """Text as a header may carry it: printable ASCII in one line, everything else replaced."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in text).encode()
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The request body is larger than {limit // 1024} kB, which is this server's limit.")

@@ -1,0 +1,59 @@
+"""GET /v1/generation?id=run_...: one request of the caller's team, with its receipt."""
+
+from __future__ import annotations
+
+import asyncio
+
+from api.authentication import principal_of
+from api.exchange import Answer, Exchange
+from api.wire.openai_chat_answer import usage_of
+from api.wire.values import instant
+from billing.money import decimal_usd
+from billing.statements import EntryView
+from gateway.errors import BadRequest
+from gateway.records import RunRecord
+from identity.permissions import require
+
+
+async def show(exchange: Exchange) -> Answer:
+    """Raises `RunNotFound`, for another team's run too."""
+    principal = await principal_of(exchange)
+    require(principal, "read_runs")
+    run_id = exchange.query("id")
+    if run_id is None:
+        raise BadRequest("`id` is missing: give a run's id.", "id")
+    record = await exchange.services.gateway.record(principal, run_id)
+    entry = await asyncio.to_thread(exchange.services.statements.entry_of_run, principal.team_id, run_id)
+    return Answer(200, {"data": _generation(record, entry)})
+
+
+def _generation(record: RunRecord, entry: EntryView | None) -> dict[str, object]:
+    figures = record.figures
+    return {
+        "id": record.id,
+        "object": "generation",
+        "state": record.state,
+        "created_at": instant(record.created_ms),
+        "model": record.model_id,
+        "provider_name": record.provider,
+        "series": record.series,
+        "finish_reason": record.finish_reason,
+        "failure": None if record.failure is None else record.failure.message,
+        "notes": record.notes,
+        "first_token_ms": figures.first_token_ms,
+        "total_ms": figures.total_ms,
+        "tokens_per_s": figures.tokens_per_s,
+        "usage": usage_of(record),
+        "entry": None if entry is None else _entry(entry),
+    }
+
+
+def _entry(entry: EntryView) -> dict[str, object]:
+    return {
+        "seq": entry.seq,
+        "at": instant(entry.at_ms),
+        "amount": decimal_usd(entry.amount_nano_usd),
+        "balance_after": decimal_usd(entry.balance_after_nano_usd),
+        "estimated": entry.estimated,
+        "hash": entry.hash,
+    }

@@ -1,0 +1,35 @@
+"""Path -> handler, and nothing else: a change here is a change of what the API offers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from api import chat_completions, credits, generation, health, models
+from api.exchange import Answer, Exchange
+
+Handler = Callable[[Exchange], Awaitable[Answer | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path that ends in `/*` takes whatever follows; the handler finds it in `exchange.tail`."""
+
+    method: str
+    path: str
+    handler: Handler
+
+
+ROUTES = (
+    Route("POST", "/v1/chat/completions", chat_completions.create),
+    Route("GET", "/v1/models", models.list_all),
+    Route("GET", "/v1/models/*", models.show),
+    Route("GET", "/v1/credits", credits.show),
+    Route("GET", "/v1/generation", generation.show),
+    Route("GET", "/healthz", health.alive),
+    Route("GET", "/readyz", health.ready),
+)
+LIVE = "/live"
+ASSETS = "/ui/"
+# Whatever else is asked below these is answered 404 in JSON, never with a page.
+OURS = ("/v1/", "/healthz/", "/readyz/", "/live/", ASSETS)

@@ -1,0 +1,41 @@
+"""What the API needs from the process that serves it. Filled by `app.py` when everything is open."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from starlette.types import ASGIApp
+
+from billing.statements import Statements
+from gateway.catalog import Catalog
+from gateway.completion import Gateway
+from identity.api_keys import ApiKeys
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether this process should get requests, and what to look at where it should not."""
+
+    ready: bool
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServices:
+    """`live` and `assets` are ASGI applications of their own; None where a process serves no pages.
+
+    `add_credit` says how to add credit here, in words, where a caller can do it: each 402 carries it.
+    """
+
+    gateway: Gateway
+    catalog: Catalog
+    statements: Statements
+    api_keys: ApiKeys
+    readiness: Callable[[], Awaitable[Readiness]]
+    live: ASGIApp | None = None
+    assets: ASGIApp | None = None
+    add_credit: str | None = None
+    max_body_bytes: int = MAX_BODY_BYTES

@@ -1,0 +1,145 @@
+"""Errors in OpenAI's shape: `{"error": {"message", "type", "code", "param", "request_id", ...}}`.
+
+What helps the caller next stands beside these: `nearest`, `successor`, `needed`, `available`,
+`next_allowance_at`, `run_id`. Money is a decimal string in dollars, an instant ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from api.errors import MethodNotAllowed, StillRunning, Verdict, verdict_named, verdict_of
+from api.exchange import Answer, header_value
+from api.wire.values import maybe_instant
+from billing.errors import (
+    BillingError,
+    CapReached,
+    FreeCreditExhausted,
+    IdempotencyConflict,
+    InsufficientCredits,
+)
+from billing.money import decimal_usd
+from gateway.errors import (
+    BadRequest,
+    GatewayError,
+    ModelUnavailable,
+    ProviderError,
+    RetiredModel,
+    UnknownModel,
+)
+from gateway.runs import Failure
+from identity.errors import NotAuthenticated
+
+_TYPES = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    429: "rate_limit_error",
+}
+_OUR_FAULT = "Something here failed. The request id helps whoever looks for the reason."
+
+
+def error_answer(
+    error: Exception,
+    request_id: str,
+    *,
+    add_credit: str | None = None,
+    extras: Mapping[str, object] | None = None,
+    retry_after_s: float | None = None,
+) -> Answer:
+    verdict = verdict_of(error)
+    beside = {**_extras(error), **(extras or {})}
+    if verdict.status == 402 and add_credit is not None:
+        beside["add_credit"] = add_credit
+    message = _OUR_FAULT if verdict.status == 500 else str(error)
+    param = error.param if isinstance(error, BadRequest) else None
+    headers = _headers(verdict, retry_after_s or getattr(error, "retry_after_s", None))
+    if isinstance(error, NotAuthenticated):
+        headers.append((b"www-authenticate", b"Bearer"))
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", header_value(", ".join(error.allowed))))
+    return Answer(verdict.status, _body(verdict, message, param, request_id, beside), tuple(headers))
+
+
+def failure_answer(failure: Failure, request_id: str, extras: Mapping[str, object]) -> Answer:
+    """For a run that failed; in mid-stream only the body is of use."""
+    verdict = verdict_named(failure.kind)
+    body = _body(verdict, failure.message, None, request_id, extras)
+    return Answer(verdict.status, body, tuple(_headers(verdict, None)))
+
+
+def _body(
+    verdict: Verdict, message: str, param: str | None, request_id: str, extras: Mapping[str, object]
+) -> dict[str, object]:
+    kind = _TYPES.get(verdict.status, "invalid_request_error" if verdict.status < 500 else "server_error")
+    fixed = {"message": message, "type": kind, "code": verdict.code, "param": param, "request_id": request_id}
+    return {"error": {**fixed, **extras}}
+
+
+def _headers(verdict: Verdict, retry_after_s: float | None) -> list[tuple[bytes, bytes]]:
+    headers = []
+    if retry_after_s is None and verdict.status == 503 and verdict.retry is None:
+        retry_after_s = 1.0
+    if retry_after_s is not None:
+        headers.append((b"retry-after", str(max(1, math.ceil(retry_after_s))).encode()))
+    if verdict.retry is not None:
+        headers.append((b"x-should-retry", b"true" if verdict.retry else b"false"))
+    return headers
+
+
+def _extras(error: Exception) -> dict[str, object]:
+    match error:
+        case GatewayError():
+            return _extras_of_gateway(error)
+        case BillingError():
+            return _extras_of_billing(error)
+        case StillRunning():
+            return {"run_id": error.run_id, "state": "running"}
+        case _:
+            return {}
+
+
+def _extras_of_gateway(error: GatewayError) -> dict[str, object]:
+    match error:
+        case UnknownModel():
+            return {"model": error.model, "nearest": error.nearest}
+        case RetiredModel():
+            return {"model": error.model, "successor": error.successor, "retired_on": error.retired_on}
+        case ModelUnavailable():
+            return {"model": error.model, "reason": error.reason}
+        case ProviderError():
+            return {"provider": error.provider, "provider_status": error.status}
+        case _:
+            return {}
+
+
+def _extras_of_billing(error: BillingError) -> dict[str, object]:
+    match error:
+        case InsufficientCredits():
+            return {
+                "limit_scope": "team",
+                "needed": decimal_usd(error.needed_nano_usd),
+                "available": decimal_usd(error.available_nano_usd),
+                "next_allowance_at": maybe_instant(error.next_allowance_at_ms),
+            }
+        case CapReached():
+            return {
+                "limit_scope": error.scope,
+                "limit_subject": error.subject,
+                "needed": decimal_usd(error.needed_nano_usd),
+                "available": decimal_usd(error.available_nano_usd),
+                "next_allowance_at": None,
+                "resets_at": maybe_instant(error.resets_at_ms),
+            }
+        case FreeCreditExhausted():
+            return {
+                "limit_scope": "installation",
+                "needed": None,
+                "available": None,
+                "next_allowance_at": None,
+            }
+        case IdempotencyConflict():
+            return {"run_id": error.run_id}
+        case _:
+            return {}
