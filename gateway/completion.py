@@ -235,7 +235,9 @@ class Gateway:
             model=model,
             price=most.price,
             provider=candidate.provider,
-            call=Call(run_id, candidate.route.model, request, out_cap, clocks, self._deadlines),
+            call=Call(
+                run_id, candidate.route.model, request, out_cap, clocks, self._deadlines, candidate.route.wire
+            ),
             facts=facts,
             input_bound=most.input_bound,
             request_id=accepted.request_id,

@@ -353,6 +353,7 @@ class Pump:
             first_reasoning_ms=self._since_accepted_ms(clocks.first_reasoning_ns),
             first_answer_ms=self._since_accepted_ms(clocks.first_answer_ns),
             last_ms=self._since_accepted_ms(clocks.last_ns),
+            largest_read_share=clocks.largest_read_share,
             status=error.status if isinstance(error, ProviderError) else None,
             error=type(error).__name__ if error else None,
         )

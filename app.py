@@ -1,0 +1,241 @@
+"""The process: settings -> stores -> ledger and providers -> gateway -> API and pages, on one port.
+
+Composes, and holds no logic. `streamlit run app.py` finds `app` here; `python app.py` runs it with
+our own host and port. Everything is opened in the lifespan and closed in the opposite order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import streamlit as st
+from starlette.middleware import Middleware
+
+import runtime
+import startup
+from api.asgi import Api, ApiMiddleware, ApiServices, Readiness
+from api.assets import Assets
+from api.edge import local_hosts
+from api.errors import status_of
+from api.live import Live, live_app
+from billing.money import parse_usd
+from billing.statements import Statements
+from billing.writer import Ledger
+from children.supervisor import ChildFailed
+from components.bundle import BUNDLE
+from gateway.catalog import Catalog, CatalogError, CatalogOverrides
+from gateway.completion import Gateway, Limits
+from gateway.kept_runs import KeptRuns
+from gateway.providers.base import Deadlines
+from gateway.providers.configured import Configured, configured
+from gateway.providers.embedded import Embedded, embedded_available
+from gateway.providers.simulated import Simulated
+from gateway.routing import Routing
+from identity.api_keys import ApiKeys
+from identity.local import LocalIdentity
+from identity.tickets import Tickets
+from live_charts import live_charts
+from settings import Settings, SettingsError, load, secret_key
+from store.databases import Databases
+from telemetry.latency import Latency
+from telemetry.request_log import RequestLog
+
+_log = logging.getLogger("tiltyard")
+_STARTED_S = time.monotonic()
+_ADD_CREDIT = "python -m operate grant --usd 5"
+
+
+class Process:
+    """What was decided before anything was opened: settings, catalog and providers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.catalog = Catalog.load(CatalogOverrides(settings.providers, settings.models, settings.stand_ins))
+        self.embedded = self._embedded()
+        self.connected: Configured = configured(
+            self.catalog.providers(),
+            os.environ,
+            {
+                "embedded": self.embedded,
+                "simulated": Simulated() if settings.simulated else "TILTYARD_SIMULATED is off.",
+            },
+        )
+        self.api = Api()
+
+    def _embedded(self) -> Embedded | str:
+        if not self.settings.embedded:
+            return "TILTYARD_EMBEDDED is off."
+        return embedded_available() or Embedded()
+
+    @asynccontextmanager
+    async def serve(self, _: st.App) -> AsyncIterator[None]:
+        """Open everything, serve, close everything."""
+        settings = self.settings
+        async with AsyncExitStack() as opened:
+            lock = startup.claim_folder(settings.data_dir)
+            opened.callback(lock.close)
+            opening_ledger = asyncio.create_task(
+                Ledger.open(
+                    settings.data_dir / "ledger.db",
+                    free_money_limit_nano_usd=parse_usd(settings.free_money_limit_usd),
+                )
+            )
+            if isinstance(self.embedded, Embedded):
+                opened.push_async_callback(self.embedded.close)
+                starting = asyncio.create_task(_start(self.embedded), name="start the embedded model")
+                opened.callback(starting.cancel)
+            databases = await asyncio.to_thread(Databases.open, settings.data_dir)
+            opened.callback(databases.close)
+            secret = secret_key(settings)
+            identity = await asyncio.to_thread(LocalIdentity.open, databases.app, settings.local_api_key)
+            api_keys = ApiKeys(databases.app)
+            opened.push_async_callback(api_keys.close)
+            log = RequestLog(databases.log.engine)
+            await log.open()
+            opened.push_async_callback(log.close)
+            ledger = await opening_ledger
+            opened.push_async_callback(ledger.close)
+            for provider in self.connected.providers.values():
+                if provider is not self.embedded:
+                    opened.push_async_callback(provider.close)
+
+            gateway = Gateway(
+                catalog=self.catalog,
+                routing=Routing(self.catalog, self.connected.providers, self.connected.absent),
+                ledger=ledger,
+                kept_runs=KeptRuns(databases.app),
+                log=log.record,
+                status_of=status_of,
+                deadlines=Deadlines(
+                    settings.connect_s, settings.first_token_s, settings.idle_s, settings.total_s
+                ),
+                limits=Limits(settings.max_running, settings.max_running_team),
+            )
+            await gateway.open()
+            opened.push_async_callback(gateway.close)
+
+            statements = Statements(settings.data_dir / "ledger.db")
+            latency = Latency(databases.log.engine, log)
+            tickets = Tickets(secret)
+            live = live_app(
+                gateway.runs,
+                tickets,
+                gateway.record,
+                gateway.stop,
+                live_charts(latency, self.catalog),
+                subscribe=log.subscribe,
+            )
+            services = runtime.Services(
+                loop=asyncio.get_running_loop(),
+                catalog=self.catalog,
+                gateway=gateway,
+                statements=statements,
+                latency=latency,
+                identity=identity,
+                tickets=tickets,
+                base_url=settings.url,
+                demonstration_note=self.connected.absent.get("embedded"),
+            )
+            runtime.install(services)
+            opened.callback(runtime.install, None)
+            self.api.open(
+                ApiServices(
+                    gateway=gateway,
+                    catalog=self.catalog,
+                    statements=statements,
+                    api_keys=api_keys,
+                    readiness=lambda: self._readiness(gateway, ledger, databases, log),
+                    live=live,
+                    assets=Assets(BUNDLE),
+                    add_credit=_ADD_CREDIT,
+                    max_body_bytes=settings.max_body_bytes,
+                )
+            )
+            opened.callback(self.api.close)
+            startup.install_drain(lambda: _drain(gateway, live, settings.drain_s))
+            self._greet(identity)
+            yield
+            await _drain(gateway, live, 0)
+
+    async def _readiness(
+        self, gateway: Gateway, ledger: Ledger, databases: Databases, log: RequestLog
+    ) -> Readiness:
+        try:
+            await asyncio.to_thread(databases.ping)
+            stores = "ok"
+        except Exception as error:
+            stores = type(error).__name__
+        ready = ledger.child.ready and not gateway.draining and stores == "ok"
+        return Readiness(
+            ready,
+            {
+                "draining": gateway.draining,
+                "ledger": "ok" if ledger.child.ready else "restarting",
+                "databases": stores,
+                "embedded_model": _state_of(self.embedded),
+                "catalog": self.catalog.hash,
+                "request_log": {"waiting": log.health.waiting, "lost": log.health.lost},
+            },
+        )
+
+    def _greet(self, identity: LocalIdentity) -> None:
+        startup.say(f"Tiltyard is at {self.settings.url} ({time.monotonic() - _STARTED_S:.1f} s).")
+        if isinstance(self.embedded, str):
+            startup.say(f"The embedded model is not here: {self.embedded}")
+        if identity.new_key is not None:
+            startup.say(f"Your API key, shown this once:  {identity.new_key}")
+
+
+async def _start(embedded: Embedded) -> None:
+    """Beside everything else: pages need not wait for a model."""
+    try:
+        await embedded.start()
+    except ChildFailed as error:
+        _log.error("%s", error)
+
+
+def _state_of(embedded: Embedded | str) -> str:
+    if isinstance(embedded, str):
+        return embedded
+    return "ready" if embedded.ready else "starting"
+
+
+async def _drain(gateway: Gateway, live: Live, grace_s: float) -> None:
+    await gateway.drain(grace_s)
+    await live.close_all()
+
+
+def _prepared() -> Process:
+    """The process as set up, or its end with every mistake in the settings."""
+    try:
+        process = Process(load())
+    except (SettingsError, CatalogError) as error:
+        startup.fail(*error.problems)
+    if process.connected.problems:
+        startup.fail(*process.connected.problems)
+    startup.set_up_logging(process.settings.log_level)
+    return process
+
+
+process = _prepared()
+app = st.App(
+    "pages/navigation.py",
+    lifespan=process.serve,
+    middleware=[Middleware(ApiMiddleware, api=process.api, hosts=local_hosts(process.settings.host))],
+)
+
+if __name__ == "__main__":
+    startup.refuse_taken_port(process.settings.host, process.settings.port)
+    app.run(
+        config={
+            # Streamlit's own variables are not read here and would open every interface.
+            "server.address": process.settings.host,
+            "server.port": process.settings.port,
+            "server.headless": True,
+        }
+    )
