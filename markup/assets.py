@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 
@@ -42,3 +43,8 @@ def bundle(*folders: Path) -> Bundle:
     for name, content in sorted(files.items()):
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return Bundle(MappingProxyType(files), digest.hexdigest()[:16])
+
+
+def plotly_url() -> str:
+    """The path of plotly.js, which comes out of the installed wheel and is versioned by it."""
+    return f"{PREFIX}/plotly-{metadata.version('plotly')}/plotly.min.js"

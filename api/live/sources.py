@@ -1,0 +1,80 @@
+"""Where a view's run comes from: this process's memory, or what was kept of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from api.live.views import Glimpse, of_record, of_run
+from gateway.errors import RunNotFound
+from gateway.records import RunRecord
+from gateway.runs import Run, RunState
+from identity.principal import Principal
+
+_log = logging.getLogger(__name__)
+
+_POLL_S = 1.0
+
+Record = Callable[[Principal, str], Awaitable[RunRecord]]
+
+
+class Source(Protocol):
+    @property
+    def state(self) -> RunState: ...
+
+    def look(self) -> Glimpse: ...
+
+    def follow(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call `changed` whenever a look may show something new. Returns how to leave."""
+
+
+class RunSource:
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @property
+    def state(self) -> RunState:
+        return self._run.state
+
+    def look(self) -> Glimpse:
+        return of_run(self._run)
+
+    def follow(self, changed: Callable[[], None]) -> Callable[[], None]:
+        return self._run.watch(changed)
+
+
+class RecordSource:
+    """A run that is not in memory. If another process runs it, its checkpoints are read each second."""
+
+    def __init__(self, principal: Principal, record: RunRecord, read: Record) -> None:
+        self._principal = principal
+        self._record = record
+        self._read = read
+
+    @property
+    def state(self) -> RunState:
+        return self._record.state
+
+    def look(self) -> Glimpse:
+        return of_record(self._record)
+
+    def follow(self, changed: Callable[[], None]) -> Callable[[], None]:
+        task = asyncio.create_task(self._poll(changed), name=f"follow {self._record.id}")
+
+        def leave() -> None:
+            task.cancel()
+
+        return leave
+
+    async def _poll(self, changed: Callable[[], None]) -> None:
+        while self._record.state == "running":
+            try:
+                self._record = await self._read(self._principal, self._record.id)
+            except RunNotFound:
+                return
+            except Exception:
+                _log.warning("run %s could not be read", self._record.id, exc_info=True)
+            changed()
+            await asyncio.sleep(_POLL_S)

@@ -1,0 +1,330 @@
+// One run on the page. Streamlit calls this again for each new data or theme, without the cleanup of the
+// call before; a call that was overtaken cleans up late. So what a place on the page shows is kept by
+// its parent element, and only the newest call may end it.
+
+import { live } from "./live.js";
+import { morph } from "./morph.js";
+import { readings, count } from "./figures.js";
+import * as words from "./words.js";
+
+const JUST_NOW_MS = 5000; // a run that ended while the page was being drawn
+const RECONNECT_AFTER_MS = 700; // shorter breaks are nobody's business
+const AT_THE_END_PX = 60;
+
+const places = new WeakMap();
+
+export default function ({ parentElement: root, data, setTriggerValue }) {
+  const host = root.querySelector(".rv");
+  let place = places.get(root);
+  if (!place || place.host !== host) {
+    place?.leave?.();
+    place = { host, turn: 0, run: null, leave: null, view: new View(host) };
+    places.set(root, place);
+  }
+  const turn = ++place.turn;
+  place.view.tell = () => setTriggerValue("ended", data.run);
+  place.view.ticket = data.ticket;
+  if (place.run !== data.run) {
+    place.leave?.();
+    place.run = data.run;
+    place.view.begin(data.run);
+    place.leave = live.join(data.run, data.ticket, place.view);
+  }
+  return () => {
+    if (place.turn !== turn) return;
+    place.leave?.();
+    place.leave = place.run = null;
+    place.view.end();
+  };
+}
+
+class View {
+  ticket = "";
+  tell = () => {};
+  #run = "";
+  #running = false;
+  #sawRunning = false;
+  #linkTimer = 0;
+  #parts;
+
+  constructor(host) {
+    this.#parts = build(host);
+    this.host = host;
+    const { stop, copy } = this.#parts;
+    stop.onclick = () => this.#stop();
+    copy.onclick = () => this.#copy();
+    this.onkey = (event) => this.#key(event);
+  }
+
+  begin(run) {
+    this.#run = run;
+    this.#running = this.#sawRunning = false;
+    const { answer, thoughts, reasoning, status, line } = this.#parts;
+    answer.replaceChildren();
+    thoughts.textContent = status.textContent = "";
+    reasoning.hidden = true;
+    this.host.dataset.state = "waiting";
+    fillFigures(line, {}, false);
+    document.addEventListener("keydown", this.onkey);
+  }
+
+  end() {
+    clearTimeout(this.#linkTimer);
+    document.removeEventListener("keydown", this.onkey);
+  }
+
+  link(up) {
+    clearTimeout(this.#linkTimer);
+    if (up || this.host.dataset.state === "ended") {
+      this.host.removeAttribute("data-offline");
+      return;
+    }
+    this.#linkTimer = setTimeout(() => {
+      this.host.dataset.offline = "";
+      this.#say(words.RECONNECTING);
+    }, RECONNECT_AFTER_MS);
+  }
+
+  show(run, from) {
+    if (run.refusal && !run.state) return this.#refused(run.refusal);
+    const keepAtEnd = run.state === "running" && follower(this.host);
+    this.#reasoning(run.reasoning);
+    this.#blocks(run, from);
+    const ended = run.state !== "running";
+    if (run.figures) fillFigures(this.#parts.line, run.figures, ended);
+    this.#state(run, ended);
+    keepAtEnd?.();
+  }
+
+  refuseStop({ message }) {
+    this.#parts.stop.disabled = false;
+    this.#parts.stop.textContent = words.STOP;
+    this.#say(message);
+  }
+
+  // --- parts ---------------------------------------------------------------------------------
+
+  // What was the tail becomes the finished block in place, so that nothing moves.
+  #blocks({ blocks, tail }, from) {
+    const { answer } = this.#parts;
+    const sets = blocks.length + (tail ? 1 : 0);
+    for (let i = Math.min(from, answer.children.length); i < sets; i++) {
+      const node = answer.children[i] ?? answer.appendChild(document.createElement("div"));
+      const html = i < blocks.length ? blocks[i] : tail;
+      if (node.html !== html) {
+        morph(node, html);
+        node.html = html;
+      }
+      if (i < blocks.length) finish(node);
+    }
+    while (answer.children.length > sets) answer.lastChild.remove();
+  }
+
+  #reasoning(text) {
+    const { reasoning, thoughts } = this.#parts;
+    if (!text) return;
+    reasoning.hidden = false;
+    const shown = thoughts.firstChild;
+    if (shown && text.startsWith(shown.data)) shown.appendData(text.slice(shown.data.length));
+    else thoughts.textContent = text;
+  }
+
+  #state(run, ended) {
+    const { stop, problem, outcome, waiting } = this.#parts;
+    const begun = run.blocks.length || run.tail || run.reasoning;
+    this.host.dataset.state = ended ? "ended" : begun ? "writing" : "waiting";
+    this.host.setAttribute("aria-busy", String(!ended));
+    waiting.hidden = ended || Boolean(begun);
+    stop.hidden = ended;
+    if (!ended) {
+      if (!this.#running) this.#say(words.STARTED);
+      this.#running = this.#sawRunning = true;
+      problem.hidden = true;
+      return;
+    }
+    this.#running = false;
+    this.host.removeAttribute("data-offline");
+    const said = describe(run, this.#parts);
+    problem.hidden = !problem.textContent;
+    outcome.textContent = said;
+    if (this.#sawRunning) this.#say(problem.textContent || said || words.DONE);
+    const justNow = this.#sawRunning || (run.end.ago_ms != null && run.end.ago_ms < JUST_NOW_MS);
+    this.#sawRunning = false;
+    if (justNow && live.announce(run.id)) this.tell();
+  }
+
+  #refused({ kind, message }) {
+    const { problem, stop, waiting, copy } = this.#parts;
+    this.host.dataset.state = "ended";
+    this.host.setAttribute("aria-busy", "false");
+    stop.hidden = copy.hidden = waiting.hidden = true;
+    problem.hidden = false;
+    problem.replaceChildren(paragraph(kind === "ticket" ? `${message} ${words.OUT_OF_DATE}` : message));
+  }
+
+  #say(text) {
+    if (this.#parts.status.textContent !== text) this.#parts.status.textContent = text;
+  }
+
+  // --- what the reader does -------------------------------------------------------------------
+
+  #stop() {
+    if (!this.#running || this.#parts.stop.disabled) return;
+    live.stop(this.#run);
+    this.#parts.stop.disabled = true;
+    this.#parts.stop.textContent = words.STOPPING;
+  }
+
+  #key(event) {
+    if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
+    if (document.querySelector("dialog[open], [role=dialog], [role=listbox], [role=menu]")) return;
+    this.#stop();
+  }
+
+  async #copy() {
+    const { copy } = this.#parts;
+    const copied = await toClipboard(live.copy(this.#run, this.ticket));
+    copy.textContent = copied ? words.COPIED : words.NOT_COPIED;
+    this.#say(copy.textContent);
+    setTimeout(() => (copy.textContent = words.COPY), 1500);
+  }
+}
+
+// --- building ----------------------------------------------------------------------------------
+
+function element(name, className, ...children) {
+  const node = document.createElement(name);
+  if (className) node.className = className;
+  node.append(...children);
+  return node;
+}
+
+const paragraph = (text) => element("p", "", text);
+
+function build(host) {
+  const thoughts = element("div", "thoughts");
+  thoughts.dir = "auto";
+  const reasoning = element("details", "reasoning", element("summary", "", words.REASONING), thoughts);
+  const answer = element("div", "answer");
+  const waiting = element("p", "waiting", words.WAITING);
+  const problem = element("div", "problem");
+  const offline = element("p", "offline", words.RECONNECTING);
+  const line = element("div", "figures", ...words.FIGURES.map(figure));
+  const about = element("details", "about", element("summary", "", "?"), definitions());
+  about.firstChild.setAttribute("aria-label", words.ABOUT_FIGURES);
+  about.firstChild.title = words.ABOUT_FIGURES;
+  line.append(about);
+  const stop = button("stop", words.STOP);
+  const copy = button("copy", words.COPY);
+  const outcome = element("span", "outcome");
+  const actions = element("div", "actions", stop, copy, outcome);
+  const status = element("p", "status");
+  status.setAttribute("role", "status");
+  reasoning.hidden = problem.hidden = waiting.hidden = true;
+  host.replaceChildren(reasoning, element("div", "body", waiting, answer), problem, offline, line, actions, status);
+  return { reasoning, thoughts, answer, waiting, problem, line, stop, copy, outcome, status };
+}
+
+function button(name, text) {
+  const node = element("button", name, text);
+  node.type = "button";
+  return node;
+}
+
+function figure({ id, name }) {
+  const node = element("span", `figure ${id}`, element("b", ""), element("i", ""));
+  if (name) node[id === "first_token" ? "prepend" : "append"](element("i", "name", name));
+  return node;
+}
+
+function definitions() {
+  const list = element("dl", "");
+  for (const { id, name, about } of words.FIGURES)
+    list.append(element("dt", "", name || (id === "rate" ? "tok/s" : id)), element("dd", "", about));
+  return list;
+}
+
+function fillFigures(line, figures, ended) {
+  const known = readings(figures);
+  for (const { id } of words.FIGURES) {
+    const node = line.querySelector(`.${id}`);
+    const [text, unit, title] = known[id] ?? ["\u2014", "", ended ? words.NOT_KNOWN : words.NOT_YET];
+    const [number, units] = [node.querySelector("b"), node.querySelector("i:not(.name)")];
+    if (number.textContent !== text) number.textContent = text;
+    if (units.textContent !== unit) units.textContent = unit;
+    node.title = title;
+    node.toggleAttribute("data-unknown", !known[id]);
+  }
+}
+
+// How a run ended, in words: the sentence beside the buttons; a failure goes into its own box.
+function describe({ state, end, figures }, { problem, answer }) {
+  problem.replaceChildren();
+  answer.querySelectorAll(":scope > .call").forEach((node) => node.remove());
+  for (const { name, arguments: given } of end.tool_calls)
+    answer.append(element("div", "call", paragraph(words.calledTool(name)), element("pre", "", element("code", "", given))));
+  const cost = figures?.cost;
+  if (state === "failed") {
+    const { kind, message } = end.failure ?? { kind: "", message: "" };
+    problem.append(element("p", "what", message), paragraph(`${words.charged(cost)} ${words.advice(kind)}`));
+    return "";
+  }
+  if (!end.text_kept && end.empty && !end.tool_calls.length) return words.TEXT_GONE;
+  const billed = figures?.output_tokens == null ? null : count(figures.output_tokens);
+  if (state === "stopped") return words.stopped(billed, cost, figures?.estimated);
+  if (end.empty && !end.tool_calls.length) return words.EMPTY;
+  return words.cut(end.finish_reason);
+}
+
+// A finished block gets a button on each piece of code, laid over it so that nothing moves.
+function finish(node) {
+  if (node.classList.contains("final") && node.finishedAs === node.html) return;
+  node.classList.add("final");
+  node.finishedAs = node.html;
+  for (const pre of node.querySelectorAll("pre")) {
+    const copy = button("copy-code", words.COPY);
+    copy.onclick = async () => {
+      const copied = await toClipboard(Promise.resolve(pre.querySelector("code").textContent));
+      copy.textContent = copied ? words.COPIED : words.NOT_COPIED;
+      setTimeout(() => (copy.textContent = words.COPY), 1500);
+    };
+    const frame = element("div", "code");
+    pre.replaceWith(frame);
+    frame.append(pre, copy);
+  }
+}
+
+async function toClipboard(promised) {
+  try {
+    if (navigator.clipboard && globalThis.ClipboardItem) {
+      // The promise goes in as it is: some browsers only take what was begun in the press itself.
+      const blob = promised.then((text) => new Blob([text], { type: "text/plain" }));
+      await navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]);
+    } else {
+      copyTheOldWay(await promised); // a page without https has no clipboard
+    }
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function copyTheOldWay(text) {
+  const area = element("textarea", "");
+  area.value = text;
+  area.style.cssText = "position:fixed;opacity:0";
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  if (!done) throw new Error("refused");
+}
+
+// Where the reader is at the end of what scrolls around the view, a way to stay there; else null.
+function follower(host) {
+  let node = host.getRootNode().host ?? host.parentElement;
+  while (node && !(node.scrollHeight > node.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(node).overflowY)))
+    node = node.parentElement;
+  if (!node || node.scrollHeight - node.scrollTop - node.clientHeight > AT_THE_END_PX) return null;
+  return () => (node.scrollTop = node.scrollHeight);
+}
