@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -46,7 +45,6 @@ from telemetry.latency import Latency
 from telemetry.request_log import RequestLog
 
 _log = logging.getLogger("tiltyard")
-_STARTED_S = time.monotonic()
 _ADD_CREDIT = "python -m operate grant --usd 5"
 
 
@@ -184,7 +182,7 @@ class Process:
         )
 
     def _greet(self, identity: LocalIdentity) -> None:
-        startup.say(f"Tiltyard is at {self.settings.url} ({time.monotonic() - _STARTED_S:.1f} s).")
+        startup.say(f"Tiltyard is at {self.settings.url}")
         if isinstance(self.embedded, str):
             startup.say(f"The embedded model is not here: {self.embedded}")
         if identity.new_key is not None:
@@ -226,7 +224,7 @@ process = _prepared()
 app = st.App(
     "pages/navigation.py",
     lifespan=process.serve,
-    middleware=[Middleware(ApiMiddleware, api=process.api, hosts=local_hosts(process.settings.host))],
+    middleware=[Middleware(ApiMiddleware, api=process.api, hosts=local_hosts(process.settings.host, process.settings.url))],
 )
 
 if __name__ == "__main__":

@@ -1,0 +1,115 @@
+"""A gateway as the process has it: real catalog, real ledger in its child, real databases in a folder;
+only the models are simulated, as fast as the loop goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from billing.statements import Balance, Statements
+from billing.writer import Ledger
+from gateway.catalog import Catalog, CatalogOverrides
+from gateway.completion import Gateway, Limits
+from gateway.kept_runs import KeptRuns
+from gateway.messages import CompletionRequest, Event, Message, Sampling
+from gateway.providers.base import Deadlines, Provider
+from gateway.providers.simulated import Pace, Simulated
+from gateway.routing import Routing
+from gateway.runs import Run
+from identity.principal import Principal
+from store.databases import Databases
+from telemetry.rows import RequestRow
+
+LOCAL = Principal(team_id=1, team_name="Local", user_id=1, role="owner")
+FREE_USD = 5_000_000_000
+
+
+@dataclass
+class Desk:
+    gateway: Gateway
+    ledger: Ledger
+    statements: Statements
+    databases: Databases
+    rows: list[RequestRow] = field(default_factory=list)
+
+    def balance(self, team_id: int = 1) -> Balance:
+        import time
+
+        return self.statements.balance(team_id, time.time_ns() // 1_000_000)
+
+
+@asynccontextmanager
+async def desk(
+    folder: Path,
+    *,
+    pace: Pace | None = None,
+    providers: Mapping[str, Provider] | None = None,
+    overrides: CatalogOverrides | None = None,
+    deadlines: Deadlines | None = None,
+    limits: Limits | None = None,
+) -> AsyncIterator[Desk]:
+    rows: list[RequestRow] = []
+    catalog = Catalog.load(overrides)
+    databases = Databases.open(folder)
+    ledger = await Ledger.open(folder / "ledger.db", free_money_limit_nano_usd=1000 * FREE_USD)
+    simulated = Simulated(pace or Pace(first_token_s=0, slow_first_token_s=0.2, tokens_per_s=0))
+    gateway = Gateway(
+        catalog=catalog,
+        routing=Routing(catalog, providers or {"simulated": simulated}, {"openai": "Set OPENAI_API_KEY."}),
+        ledger=ledger,
+        kept_runs=KeptRuns(databases.app),
+        log=rows.append,
+        status_of=lambda _: 500,
+        deadlines=deadlines or Deadlines(),
+        limits=limits or Limits(),
+    )
+    await gateway.open()
+    try:
+        yield Desk(gateway, ledger, Statements(folder / "ledger.db"), databases, rows)
+    finally:
+        await gateway.drain(0)
+        await gateway.close()
+        await ledger.close()
+        databases.close()
+
+
+def asking(model: str, text: str = "Hello", max_output_tokens: int | None = None) -> CompletionRequest:
+    sampling = Sampling(max_output_tokens=max_output_tokens)
+    return CompletionRequest(model, (Message.of("user", text),), sampling)
+
+
+async def ended(run: Run, within_s: float = 10.0) -> Run:
+    async with asyncio.timeout(within_s):
+        await run.ended.wait()
+    return run
+
+
+async def first_words(run: Run, within_s: float = 5.0) -> None:
+    """Wait until something of the answer is there."""
+    async with asyncio.timeout(within_s):
+        while not run.text and not run.reasoning:
+            await asyncio.sleep(0.005)
+
+
+class Caller:
+    """A listener that keeps what it is told, and may fail or block like a broken connection."""
+
+    def __init__(self, *, fails_after: int | None = None) -> None:
+        self.told: list[str] = []
+        self.pieces: list[Event] = []
+        self._fails_after = fails_after
+
+    async def opened(self, run: Run) -> None:
+        self.told.append("opened")
+
+    async def events(self, run: Run, batch: list[Event]) -> None:
+        self.pieces += batch
+        if self._fails_after is not None and len(self.pieces) >= self._fails_after:
+            raise ConnectionResetError("the caller is gone")
+
+    async def closed(self, run: Run) -> None:
+        assert run.state != "running"
+        self.told.append("closed")
