@@ -7,7 +7,7 @@ import asyncio
 from api.authentication import principal_of
 from api.exchange import Answer, Exchange
 from api.wire.openai_chat_answer import usage_of
-from api.wire.values import instant
+from api.wire.values import instant, usd_of_pico
 from billing.money import decimal_usd
 from billing.statements import EntryView
 from gateway.errors import BadRequest
@@ -55,5 +55,17 @@ def _entry(entry: EntryView) -> dict[str, object]:
         "amount": decimal_usd(entry.amount_nano_usd),
         "balance_after": decimal_usd(entry.balance_after_nano_usd),
         "estimated": entry.estimated,
+        "lines": [
+            {
+                "bucket": line.bucket,
+                "quantity": line.quantity,
+                "price": usd_of_pico(line.price_pico_usd),
+            }
+            for line in entry.lines
+        ],
+        "postings": [
+            {"account": posting.account, "amount": decimal_usd(posting.amount_nano_usd)}
+            for posting in entry.postings
+        ],
         "hash": entry.hash,
     }

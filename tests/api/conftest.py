@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,15 +21,17 @@ import identity.tables  # noqa: F401
 from api.asgi import Api, ApiMiddleware, ApiServices, Readiness
 from api.edge import local_hosts
 from api.errors import status_of
-from billing.commands import Checkpoint, Hold, HoldLine, Receipt, Reserve, Settle, Void
+from billing.accounts import EntryKind
+from billing.commands import Checkpoint, Hold, HoldLine, Line, Receipt, Reserve, Settle, Void
 from billing.errors import IdempotencyConflict, InsufficientCredits, Replayed
+from billing.statements import Balance, EntryView, PostingView
 from gateway.catalog import Catalog, CatalogOverrides
 from gateway.completion import Gateway, Limits
 from gateway.kept_runs import KeptRuns
 from gateway.messages import Event, Finished, TextDelta, Usage
 from gateway.providers.base import Call, Deadlines
 from gateway.routing import Routing
-from identity.api_keys import ApiKeys
+from identity.api_keys import ApiKeys, create_key
 from identity.local import LocalIdentity
 from identity.tables import MemberRow, TeamRow, UserRow
 from store.databases import Database, open_engine
@@ -142,47 +146,44 @@ class CountingLedger:
     async def checkpoint(self, command: Checkpoint) -> None: ...
 
 
-@dataclass(frozen=True)
-class CountedBalance:
-    balance_nano_usd: int
-    held_nano_usd: int
-    available_nano_usd: int
-    total_used_nano_usd: int
-    allowance_remaining_nano_usd: int
-    next_allowance_at_ms: int | None
-
-
-@dataclass(frozen=True)
-class CountedEntry:
-    seq: int
-    at_ms: int
-    amount_nano_usd: int
-    balance_after_nano_usd: int
-    estimated: bool
-    hash: str
-
-
 class CountedStatements:
+    """What `billing.statements.Statements` would read of that ledger."""
+
     def __init__(self, ledger: CountingLedger) -> None:
         self._ledger = ledger
 
-    def balance(self, team_id: int, now_ms: int) -> CountedBalance:
+    def balance(self, team_id: int, now_ms: int) -> Balance:
         held = sum(hold.amount_nano_usd for hold in self._ledger.open.values() if hold.team_id == team_id)
         available = self._ledger.available[team_id]
-        used = self._ledger.used[team_id]
-        return CountedBalance(available + held, held, available, used, available, 1_792_592_000_000)
+        return Balance(
+            balance_nano_usd=available + held,
+            held_nano_usd=held,
+            available_nano_usd=available,
+            total_used_nano_usd=self._ledger.used[team_id],
+            allowance_remaining_nano_usd=available,
+            next_allowance_at_ms=1_792_592_000_000,
+            ends_allowance=False,
+        )
 
-    def entry_of_run(self, team_id: int, run_id: str) -> CountedEntry | None:
+    def entry_of_run(self, team_id: int, run_id: str) -> EntryView | None:
         receipt = self._ledger.receipts.get(run_id)
         if receipt is None or receipt.team_id != team_id:
             return None
-        return CountedEntry(
-            receipt.entry_seq,
-            receipt.at_ms,
-            -receipt.charged_nano_usd,
-            receipt.available_after_nano_usd,
-            receipt.estimated,
-            receipt.entry_hash.hex(),
+        cost = receipt.cost_nano_usd
+        return EntryView(
+            seq=receipt.entry_seq,
+            at_ms=receipt.at_ms,
+            kind=EntryKind.SETTLE,
+            amount_nano_usd=-cost,
+            balance_after_nano_usd=receipt.available_after_nano_usd,
+            ref=run_id,
+            reason="",
+            hash=receipt.entry_hash.hex(),
+            postings=(PostingView(1, "allowance", -cost), PostingView(-1, "spent", cost)),
+            run_id=run_id,
+            estimated=receipt.estimated,
+            cost_nano_usd=cost,
+            lines=(Line("input", 9, 100_000), Line("output", 3, 400_000)),
         )
 
 
@@ -374,28 +375,46 @@ def catalog() -> Catalog:
     )
 
 
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with two teams, an owner and a key each; every test has its own copy."""
+    path = tmp_path_factory.mktemp("api") / "app.db"
+    with _opened(path) as database:
+        AppTable.metadata.create_all(database.engine)
+        LocalIdentity.open(database, KEY)
+        with database.session() as session:
+            team, user = TeamRow(name="Other", created_ms=0), UserRow(name="Bo", created_ms=0)
+            session.add_all([team, user])
+            session.flush()
+            assert (team.id, user.id) == (2, 2)
+            session.add(MemberRow(team_id=2, user_id=2, role="owner", joined_ms=0))
+            create_key(session, 2, 2, "other", now_ms=0, secret=OTHER_KEY)
+    return path
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    engine = open_engine(tmp_path / "app.db")
-    AppTable.metadata.create_all(engine)
+def database(filled: Path, tmp_path: Path) -> Iterator[Database]:
+    with _opened(Path(shutil.copy(filled, tmp_path / "app.db"))) as opened:
+        yield opened
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Database]:
+    engine = open_engine(path)
     with ThreadPoolExecutor(2) as threads:
         yield Database(engine, threads)
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def models() -> Catalog:
+    return catalog()
+
+
 @pytest.fixture
-async def world(database: Database) -> AsyncIterator[World]:
-    LocalIdentity.open(database, KEY)
-    with database.session() as session:
-        team, user = TeamRow(name="Other", created_ms=0), UserRow(name="Bo", created_ms=0)
-        session.add_all([team, user])
-        session.flush()
-        assert (team.id, user.id) == (2, 2)
-        session.add(MemberRow(team_id=2, user_id=2, role="owner", joined_ms=0))
+async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
     keys = ApiKeys(database)
-    await keys.create(2, 2, "other", secret=OTHER_KEY)
     provider, ledger, rows = ScriptedProvider(), CountingLedger(), list[RequestRow]()
-    models = catalog()
     gateway_ = Gateway(
         catalog=models,
         routing=Routing(models, {"lab": provider}, {"far": "set FAR_KEY."}),

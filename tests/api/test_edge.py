@@ -285,6 +285,8 @@ async def test_a_generation_shows_the_receipt_of_its_own_team_alone(world: World
     assert (data["model"], data["provider_name"], data["state"]) == ("lab/fast", "lab", "done")
     assert data["usage"]["cost"] == "0.000002100"
     assert data["entry"]["amount"] == "-0.000002100"
+    assert data["entry"]["lines"][1] == {"bucket": "output", "quantity": 3, "price": "0.0000004"}
+    assert [posting["amount"] for posting in data["entry"]["postings"]] == ["-0.000002100", "0.000002100"]
     stranger = await world.get(f"/v1/generation?id={run_id}", key=OTHER_KEY)
     nobody = await world.get("/v1/generation?id=run_" + "0" * 32)
     assert stranger.status == nobody.status == 404
