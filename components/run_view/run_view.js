@@ -87,7 +87,7 @@ class View {
 
   show(run, from) {
     if (run.refusal && !run.state) return this.#refused(run.refusal);
-    const keepAtEnd = run.state === "running" && follower(this.host);
+    const keepAtEnd = run.state === "running" ? follower(this.host) : null;
     this.#reasoning(run.reasoning);
     this.#blocks(run, from);
     const ended = run.state !== "running";
