@@ -445,6 +445,7 @@ class Batch:
             return self._granted(team, command, before.entry_seq, now_ms, replayed=True)
         if command.expires_ms is not None and command.expires_ms <= now_ms:
             raise LedgerBug("A grant must not end before it begins.")
+        self._lapse(team, now_ms)
         if command.amount_nano_usd < 0:
             postings = self._take_back(team, -command.amount_nano_usd, now_ms)
         else:
@@ -480,6 +481,7 @@ class Batch:
         team = self._teams[command.team_id]
         now_ms = _time_of(team, self._now_ms)
         window = WINDOWS[command.window]
+        self._lapse(team, now_ms)
         self._touch(team, now_ms)
         for cap in team.caps.values():
             if (cap.scope, cap.subject, cap.window) == (command.scope, command.subject, window):
