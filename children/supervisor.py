@@ -109,6 +109,7 @@ class Child:
             await process.wait()
 
     async def _spawn(self) -> None:
+        _close_on_exec()
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         process = await asyncio.create_subprocess_exec(
             *self.command,
@@ -160,3 +161,12 @@ class Child:
                     self.restarts += 1
                     pause_s = _FIRST_PAUSE_S
                     break
+
+
+def _close_on_exec() -> None:
+    """Keep our open files to ourselves: uvloop hands a child whatever is inheritable, and Streamlit
+    makes its listening socket so. A child that held it would keep the port after our death."""
+    for name in os.listdir("/dev/fd"):
+        if int(name) > 2:
+            with contextlib.suppress(OSError):
+                os.set_inheritable(int(name), False)
