@@ -80,16 +80,26 @@ class Server:
                 time.sleep(0.05)
         raise TimeoutError(f"not ready in {within_s:g} s:\n{self.log}")
 
+    def wait_model(self, within_s: float = 60.0) -> None:
+        """Until the embedded model can answer, which pages and API do not wait for."""
+        limit_s = time.monotonic() + within_s
+        while self.get("/readyz").json()["embedded_model"] != "ready":
+            if time.monotonic() > limit_s:
+                raise TimeoutError(f"no embedded model in {within_s:g} s:\n{self.log}")
+            time.sleep(0.1)
+
     def get(self, path: str, **options: Any) -> httpx.Response:
         with self.client() as client:
-            return client.get(path, **options)
+            try:
+                return client.get(path, **options)
+            except httpx.ConnectError as error:
+                code = None if self._process is None else self._process.poll()
+                raise ServerEnded(f"exit code {code}\n{self.log}") from error
 
-    def client(self, **options: Any) -> httpx.Client:
-        """A client of the API with the local key; no proxy of this machine between us."""
-        headers = {"Authorization": f"Bearer {API_KEY}"}
-        return httpx.Client(
-            base_url=self.url, headers=headers, trust_env=False, **{"timeout": 30.0} | options
-        )
+    def client(self, *, key: str = API_KEY, timeout: float = 30.0) -> httpx.Client:
+        """A client of the API; no proxy of this machine between us."""
+        headers = {"Authorization": f"Bearer {key}"}
+        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=timeout)
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)

@@ -84,7 +84,7 @@ def test_the_first_start_prints_a_key_that_works_and_the_second_prints_none(
     server = start_tiltyard({"TILTYARD_LOCAL_API_KEY": ""} | WITHOUT_MODEL)
     keys = re.findall(r"\bty_[A-Za-z0-9]{32,}", server.log)
     assert len(keys) == 1
-    with server.client(headers={"Authorization": f"Bearer {keys[0]}"}) as client:
+    with server.client(key=keys[0]) as client:
         assert client.get("/v1/credits").status_code == 200
     server.end()
     server.start()
@@ -150,6 +150,7 @@ def test_the_model_child_killed_in_mid_answer_ends_the_run_and_the_next_prompt_w
     start_tiltyard: StartServer,
 ) -> None:
     server = start_tiltyard()
+    server.wait_model()
     model = _embedded_model(server)
     with _stream(server, model=model, max_tokens=400) as lines:
         _read_tokens(lines, 3)
