@@ -14,7 +14,7 @@ from billing.commands import Line
 NANO_USD_PER_USD: Final = 1_000_000_000
 PICO_USD_PER_NANO_USD: Final = 1_000
 
-_AMOUNT = re.compile(r"(?P<sign>-?)(?P<whole>\d{1,9})(?:\.(?P<part>\d{1,9}))?")
+_AMOUNT = re.compile(r"(?P<sign>-?)(?P<whole>\d{1,9})(?:\.(?P<part>\d{1,9}))?", re.ASCII)
 _MICRO = 1_000  # nano-dollars
 
 
@@ -24,7 +24,7 @@ def parse_usd(text: str) -> int:
     At most nine digits on either side of the point. Raises `ValueError` for anything else.
     """
     match = _AMOUNT.fullmatch(text)
-    if match is None or not text.isascii():
+    if match is None:
         raise ValueError(f"{text!r} is no amount in dollars with up to nine decimals")
     part = (match["part"] or "").ljust(9, "0")
     nano_usd = int(match["whole"]) * NANO_USD_PER_USD + int(part)

@@ -57,6 +57,7 @@ def main() -> None:
         with contextlib.suppress(BillingError):  # a full disk must not keep the writer from starting
             commit.sweep()
         with _listen(settings.socket) as listener:
+            journal.announce(settings.socket)
             sys.stdout.write("ready\n")
             sys.stdout.flush()
             _Server(listener, commit).serve()
