@@ -24,12 +24,12 @@ PRICE_FIELDS = (*_RATES, "tiers", "tool_fees_usd_per_thousand_calls", "valid_fro
 
 
 def fact_of(fields: Fields) -> Fact | None:
-    source, as_of = fields.text("source"), fields.day("as_of")
+    source, as_of, via = fields.text("source"), fields.day("as_of"), fields.text("via")
     if source is None:
         return None
     if source != OPERATOR and as_of is None:
         fields.wrong("as_of", "is missing: say on which day the source was read")
-    return Fact(source, as_of)
+    return Fact(source, as_of, via)
 
 
 def prices_of(fields: Fields, context: int | None) -> tuple[Price, ...]:
@@ -116,16 +116,28 @@ def overlaid_prices(versions: Sequence[Any], flat: Mapping[str, Any]) -> list[An
     Without `valid_from` the fields go over every version; with it, they make a version that starts
     that day, and what they leave open is as in the version before.
     """
-    tables: list[dict[str, Any]] = [dict(version) for version in versions if isinstance(version, Mapping)]
+    tables = [dict(version) for version in versions if isinstance(version, Mapping)]
     if "valid_from" not in flat:
-        return [_as_operators({**version, **flat}) for version in tables] or [dict(flat)]
+        return marked_as_operators([{**version, **flat} for version in tables] or [flat])
     starts = str(flat["valid_from"])
-    before = [version for version in tables if str(version.get("valid_from", "")) < starts]
-    after = [version for version in tables if str(version.get("valid_from", "")) > starts]
-    below = max(before, key=lambda version: str(version.get("valid_from", ""))) if before else {}
-    return [*before, _as_operators({**below, **flat}), *after]
+    before = [version for version in tables if _starts(version) < starts]
+    after = [version for version in tables if _starts(version) > starts]
+    below = max(before, key=_starts) if before else {}
+    return [*before, *marked_as_operators([{**below, **flat}]), *after]
 
 
-def _as_operators(version: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in version.items() if key not in ("source", "as_of")}
-    return kept | {"source": OPERATOR}
+def marked_as_operators(versions: Any) -> Any:
+    """The same versions, with the operator's file for their source; anything else is reading's to refuse."""
+    if not isinstance(versions, list | tuple):
+        return versions
+    said = ("source", "as_of", "via")
+    return [
+        {**{key: value for key, value in version.items() if key not in said}, "source": OPERATOR}
+        if isinstance(version, Mapping)
+        else version
+        for version in versions
+    ]
+
+
+def _starts(version: Mapping[str, Any]) -> str:
+    return str(version.get("valid_from", ""))

@@ -13,23 +13,33 @@ from urllib.parse import urlsplit
 
 from gateway import catalog_values as values
 from gateway.catalog_fields import Fields
-from gateway.catalog_prices import OPERATOR, PRICE_FIELDS, fact_of, overlaid_prices, prices_of
+from gateway.catalog_prices import (
+    OPERATOR,
+    PRICE_FIELDS,
+    fact_of,
+    marked_as_operators,
+    overlaid_prices,
+    prices_of,
+)
 from gateway.catalog_values import Conflict, Fact, Lifecycle, Model, Route
 
 Tables = dict[str, dict[str, Any]]
 
 MODEL_ID = r"[a-z0-9][a-z0-9._-]{0,62}/[A-Za-z0-9][A-Za-z0-9._:-]{0,126}"
 PROVIDER_ID = r"[a-z0-9][a-z0-9_-]{0,62}"
+DEFAULT_FRAME_TOKENS = 8
 BUILT_IN = ("embedded", "simulated")  # live in this installation: no address, no key
 
 _GROUP_OF = {
     "lifecycle": "lifecycle",
     "context_tokens": "limits", "max_output_tokens": "limits", "knowledge_cutoff": "limits",
-    "tokenizer": "limits", "image_tokens": "limits",
+    "tokenizer": "limits", "image_tokens": "limits", "frame_tokens": "limits", "tools_frame_tokens": "limits",
     "input_modalities": "capabilities", "output_modalities": "capabilities",
     "endpoints": "capabilities", "features": "capabilities", "sampling": "capabilities",
     "providers": "routes",
 }  # fmt: skip
+# What an operator leaves unsaid is passed on: their server will say what it cannot do.
+_DEFAULT_FEATURES = ("streaming", "tools", "structured_output", "json_mode")
 _DEFAULT_SAMPLING: dict[str, Any] = {
     "temperature": [0, 2], "top_p": [0, 1], "frequency_penalty": [-2, 2], "presence_penalty": [-2, 2],
     "seed": True, "stop": True,
@@ -49,18 +59,30 @@ def overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
 
 
 def overlaid_model(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's table with an operator's over it: prices by version, and the sources say whose they are."""
+    """A model's table with an operator's over it. Prices go by version, and hold for every provider that
+    the operator does not price apart; the sources say whose the fields are."""
     flat = {key: value for key, value in over.items() if key in PRICE_FIELDS}
     rest = {key: value for key, value in over.items() if key not in PRICE_FIELDS}
     merged = overlaid(base, rest)
-    if flat and "prices" not in over:
-        merged["prices"] = overlaid_prices(base.get("prices", []), flat)
+    if "prices" in over:
+        merged |= flat  # were both given, reading says so
+        merged["prices"] = marked_as_operators(over["prices"])
     elif flat:
-        merged.update(flat)  # both were given: reading says so
-    groups = {_GROUP_OF.get(key, "about") for key in rest if key not in ("id", "prices", "sources")}
-    sources = dict(merged.get("sources", {})) if _is_table(merged.get("sources", {})) else {}
-    merged["sources"] = sources | {group: {"source": OPERATOR} for group in groups if base}
+        merged["prices"] = overlaid_prices(base.get("prices", []), flat)
+    if (flat or "prices" in over) and "providers" not in over:
+        merged["providers"] = [_without_prices(route) for route in merged.get("providers", [])]
+    own = ("id", "prices", "sources", "source", "as_of", "via")
+    touched = {_GROUP_OF.get(key, "about") for key in rest if key not in own} if base else values.FACT_GROUPS
+    below, given = base.get("sources", {}), over.get("sources", {})
+    if _is_table(below) and _is_table(given):
+        merged["sources"] = {**below, **dict.fromkeys(touched, {"source": OPERATOR}), **given}
     return merged
+
+
+def _without_prices(route: Any) -> Any:
+    if not _is_table(route):
+        return route
+    return {key: value for key, value in route.items() if key not in (*PRICE_FIELDS, "prices")}
 
 
 def _is_table(value: object) -> TypeGuard[Mapping[str, Any]]:
@@ -82,6 +104,7 @@ def provider_of(provider_id: str, table: Mapping[str, Any], problems: list[str])
         api_key_env=fields.text("api_key_env", r"[A-Z_][A-Z0-9_]*"),
         wire=cast(values.Wire, wire),
         allow_private_address=private,
+        asks_for_usage=not fields.has("asks_for_usage") or fields.flag("asks_for_usage"),
         output_limit_field=cast(Any, limit_field),
         terms_url=_web_address(fields, "terms_url"),
         privacy_url=_web_address(fields, "privacy_url"),
@@ -149,7 +172,9 @@ def model_of(
     most_output = fields.need_whole("max_output_tokens", 1, 100_000_000)
     if most_output > context:
         fields.wrong("max_output_tokens", "is more than context_tokens")
-    features = fields.names("features", ("streaming", "tools", "structured_output"), values.FEATURES)
+    features = fields.names("features", _DEFAULT_FEATURES, values.FEATURES)
+    if ("image_input" in features) != fields.has("image_tokens"):
+        fields.wrong("image_tokens", "goes with the feature image_input: how much one image can cost")
     routes = _routes(fields, endpoints, providers)
     prices = prices_of(fields, context)
     if not prices and not all(route.prices for route in routes):
@@ -174,6 +199,8 @@ def model_of(
             values.Tokenizer, fields.choice("tokenizer", get_args(values.Tokenizer), "approximate")
         ),
         image_tokens=fields.whole("image_tokens", 1, 1_000_000),
+        frame_tokens=fields.whole("frame_tokens", 0, 100_000) or DEFAULT_FRAME_TOKENS,
+        tools_frame_tokens=fields.whole("tools_frame_tokens", 0, 100_000) or 0,
         prices=prices,
         providers=routes,
         badges=fields.mapping("badges"),

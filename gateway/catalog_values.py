@@ -37,11 +37,12 @@ FACT_GROUPS = ("about", "lifecycle", "limits", "capabilities", "routes")
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Where a group of fields comes from. `as_of` is the day on which it was read there; an operator's
-    own file has none."""
+    """Where a group of fields comes from. `as_of` is the day on which it was read there, `via` whoever
+    read it for us where we did not; an operator's own file has neither."""
 
     source: str
     as_of: str | None = None
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,8 @@ class Model:
     sampling: tuple[SamplingField, ...]
     tokenizer: Tokenizer
     image_tokens: int | None  # the most that one image can cost; None where images are refused
+    frame_tokens: int  # what its provider may put around every prompt, beside what a message costs
+    tools_frame_tokens: int  # and around the tools, where there are any
     prices: tuple[Price, ...]
     providers: tuple[Route, ...]
     badges: Mapping[str, str]
@@ -219,7 +222,8 @@ class ListedProvider:
     """A provider that the catalog or the operator lists. `api_key_env` names the variable, never the key.
 
     `base_url` is None for those that live in this installation (embedded, simulated).
-    `output_limit_field` is what its chat completions call the limit on output tokens.
+    `output_limit_field` is what its chat completions call the limit on output tokens; `asks_for_usage`
+    is False where it reports usage unasked and refuses `stream_options`.
     """
 
     id: str
@@ -229,6 +233,7 @@ class ListedProvider:
     wire: Wire = "chat_completions"
     allow_private_address: bool = False
     output_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    asks_for_usage: bool = True
     terms_url: str | None = None
     privacy_url: str | None = None
     pricing_url: str | None = None

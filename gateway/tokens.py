@@ -16,7 +16,6 @@ from gateway.messages import CompletionRequest, ImagePart, Message
 from gateway.vocabularies import Encoder, Vocabulary, encoder, encoder_if_loaded, is_loaded, load_soon
 
 _FRAME_MESSAGE = 8  # what a chat template may put around one message
-_FRAME_REQUEST = 8  # and around all of them
 _FRAME_TOOL = 16
 _SMOLLM2_FRAME_MESSAGE = 3  # start, end, line
 _SMOLLM2_FRAME_REQUEST = 4  # start, "assistant" in two, line
@@ -146,7 +145,9 @@ def _frame(request: CompletionRequest, model: Model) -> int:
         spoken_first = bool(messages) and request.messages[0].role != "system"
         return _SMOLLM2_FRAME_MESSAGE * (messages + spoken_first) + _SMOLLM2_FRAME_REQUEST
     calls = sum(len(message.tool_calls) for message in request.messages)
-    framed = _FRAME_REQUEST + _FRAME_MESSAGE * (messages + calls) + _FRAME_TOOL * len(request.tools)
+    framed = model.frame_tokens + _FRAME_MESSAGE * (messages + calls)
+    if request.tools:
+        framed += model.tools_frame_tokens + _FRAME_TOOL * len(request.tools)
     return framed + _image_tokens(request, model)
 
 
