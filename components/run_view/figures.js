@@ -21,6 +21,9 @@ export function exact(nanoUsd) {
   return `${nanoUsd < 0 ? "\u2212" : ""}$${digits.slice(0, -9)}.${digits.slice(-9)}`;
 }
 
+// What stands where a figure is unknown keeps its unit.
+export const UNITS = { first_token: "ms", rate: "tok/s" };
+
 // What stands in each place of the figures line: [text, unit, title], or null where it is unknown.
 export function readings(figures) {
   const known = (value, make) => (value == null ? null : make(value));

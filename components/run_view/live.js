@@ -85,6 +85,11 @@ class Live {
     };
   }
 
+  // Whether an answer is being written before the reader's eyes.
+  get streaming() {
+    return [...this.#runs.values()].some((run) => run.views.size && run.state === "running");
+  }
+
   // Whether nobody in this tab has been told yet that the run has ended.
   announce(id) {
     if (this.#announced.has(id)) return false;

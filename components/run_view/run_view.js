@@ -4,7 +4,7 @@
 
 import { live } from "./live.js";
 import { morph } from "./morph.js";
-import { readings, count } from "./figures.js";
+import { UNITS, count, readings } from "./figures.js";
 import * as words from "./words.js";
 
 const JUST_NOW_MS = 5000; // a run that ended while the page was being drawn
@@ -248,7 +248,7 @@ function fillFigures(line, figures, ended) {
   const known = readings(figures);
   for (const { id } of words.FIGURES) {
     const node = line.querySelector(`.${id}`);
-    const [text, unit, title] = known[id] ?? ["\u2014", "", ended ? words.NOT_KNOWN : words.NOT_YET];
+    const [text, unit, title] = known[id] ?? ["\u2014", UNITS[id] ?? "", ended ? words.NOT_KNOWN : words.NOT_YET];
     const [number, units] = [node.querySelector("b"), node.querySelector("i:not(.name)")];
     if (number.textContent !== text) number.textContent = text;
     if (units.textContent !== unit) units.textContent = unit;
