@@ -1,0 +1,242 @@
+"""The operator's command line: `python -m operate --help`.
+
+Works on the data folder that the server uses, whether or not the server runs. The ledger has one
+writer: where a server runs, a grant is handed to its writer; else one is started for as long as the
+grant takes. A key that is revoked here is refused by a running server within 5 seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import startup
+from billing import audit
+from billing.commands import Grant, Granted
+from billing.door import ask, knock
+from billing.errors import BillingError
+from billing.money import format_usd, parse_usd
+from billing.writer import Ledger
+from identity.api_keys import KeyView, create_key, list_keys, revoke_key
+from identity.errors import IdentityError
+from identity.tables import MemberRow, TeamRow
+from settings import Settings, SettingsError, load
+from store.databases import Databases
+from store.ids import new_id
+
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+class Refused(Exception):
+    """A sentence for the operator."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0 where it was done, 1 where it was refused, 2 where the command was not understood."""
+    asked = _parser().parse_args(arguments)
+    try:
+        settings = load()
+        if not (settings.data_dir / "app.db").exists():
+            raise Refused(
+                f"{settings.data_dir} holds no data yet: start the server once, or set TILTYARD_DATA_DIR."
+            )
+        code: int = asked.run(settings, asked)
+        return code
+    except SettingsError as error:
+        return _refuse(*error.problems)
+    except (Refused, BillingError, IdentityError) as error:
+        return _refuse(str(error))
+
+
+# --- commands --------------------------------------------------------------------------------
+
+
+def grant(settings: Settings, asked: argparse.Namespace) -> int:
+    """Give a team credit, or take some back (`--kind adjustment`, with a negative amount)."""
+    amount_nano_usd = _amount(asked.usd)
+    if amount_nano_usd == 0 or (amount_nano_usd < 0 and asked.kind != "adjustment"):
+        raise Refused("--usd must be above 0; only --kind adjustment may take credit back.")
+    if asked.kind != "grant" and not asked.reason:
+        raise Refused(f"--kind {asked.kind} needs a --reason.")
+    _require_team(settings, asked.team)
+    command = Grant(
+        team_id=asked.team,
+        kind=asked.kind,
+        amount_nano_usd=amount_nano_usd,
+        ref=asked.ref or new_id("grant"),
+        reason=asked.reason or "given by the operator",
+        expires_ms=None if asked.days is None else _now_ms() + asked.days * _DAY_MS,
+    )
+    granted = _hand_in(settings, command)
+    again = " (this reference was used before; nothing was given twice)" if granted.replayed else ""
+    print(
+        f"Team {asked.team}: {format_usd(granted.amount_nano_usd)} in entry {granted.entry_seq}{again}. "
+        f"Available now: {format_usd(granted.available_after_nano_usd)}."
+    )
+    return 0
+
+
+def show_keys(settings: Settings, asked: argparse.Namespace) -> int:
+    """List a team's API keys, newest first."""
+    _require_team(settings, asked.team)
+    with closing(Databases.open(settings.data_dir)) as databases, databases.app.session() as session:
+        keys = list_keys(session, asked.team)
+    print(f"{'id':>4}  {'key':<12}  {'state':<8}  {'made':<16}  {'last used':<16}  name")
+    for key in keys:
+        print(
+            f"{key.id:>4}  {key.prefix + '...':<12}  {_state(key):<8}  {_moment(key.created_ms):<16}  "
+            f"{_moment(key.last_used_ms):<16}  {_plain(key.name)}"
+        )
+    return 0
+
+
+def make_key(settings: Settings, asked: argparse.Namespace) -> int:
+    """Make an API key and print it, this once."""
+    now_ms = _now_ms()
+    expires_ms = None if asked.days is None else now_ms + asked.days * _DAY_MS
+    with closing(Databases.open(settings.data_dir)) as databases, databases.app.session() as session:
+        if session.get(MemberRow, (asked.team, asked.user)) is None:
+            raise Refused(f"User {asked.user} is no member of team {asked.team}.")
+        made = create_key(session, asked.team, asked.user, asked.name, now_ms=now_ms, expires_ms=expires_ms)
+    print(made.secret)
+    print(f"Key {made.key.id} of team {asked.team}, shown this once.", file=sys.stderr)
+    return 0
+
+
+def end_key(settings: Settings, asked: argparse.Namespace) -> int:
+    """Revoke an API key."""
+    with closing(Databases.open(settings.data_dir)) as databases, databases.app.session() as session:
+        key = revoke_key(session, asked.team, asked.id, now_ms=_now_ms())
+    print(f"Key {key.id} ({key.prefix}...) is revoked; a running server refuses it within 5 seconds.")
+    return 0
+
+
+def check_ledger(settings: Settings, asked: argparse.Namespace) -> int:
+    """Check every rule of the ledger and its hash chain, while it is in use or not."""
+    heads = [word for head in asked.head for word in ("--head", head)]
+    return audit.main([str(_ledger_path(settings)), *heads])
+
+
+# --- the ledger's one writer -----------------------------------------------------------------
+
+
+def _hand_in(settings: Settings, command: Grant) -> Granted:
+    connection = knock(_ledger_path(settings))
+    if connection is None:
+        return asyncio.run(_hand_in_alone(settings, command))
+    with connection:
+        granted = ask(connection, command)
+    assert isinstance(granted, Granted)
+    return granted
+
+
+async def _hand_in_alone(settings: Settings, command: Grant) -> Granted:
+    """Keeps a server from starting meanwhile, and refuses where one is just starting or ending."""
+    with startup.claim_folder(settings.data_dir):
+        ledger = await Ledger.open(
+            _ledger_path(settings), free_money_limit_nano_usd=parse_usd(settings.free_money_limit_usd)
+        )
+        try:
+            return await ledger.grant(command)
+        finally:
+            await ledger.close()
+
+
+def _ledger_path(settings: Settings) -> Path:
+    return settings.data_dir / "ledger.db"
+
+
+# --- reading and writing words ---------------------------------------------------------------
+
+
+def _require_team(settings: Settings, team_id: int) -> None:
+    with closing(Databases.open(settings.data_dir)) as databases, databases.app.session() as session:
+        if session.get(TeamRow, team_id) is None:
+            raise Refused(f"There is no team {team_id}.")
+
+
+def _amount(text: str) -> int:
+    try:
+        return parse_usd(text)
+    except ValueError as error:
+        raise Refused(f"--usd: {error}.") from None
+
+
+def _state(key: KeyView) -> str:
+    if key.revoked_ms is not None:
+        return "revoked"
+    return "expired" if key.expires_ms is not None and key.expires_ms <= _now_ms() else "good"
+
+
+def _moment(ms: int | None) -> str:
+    return "never" if ms is None else f"{datetime.fromtimestamp(ms // 1000, UTC):%Y-%m-%d %H:%M}"
+
+
+def _plain(text: str) -> str:
+    """A name is somebody's input, and a terminal obeys what is not printable."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _refuse(*sentences: str) -> int:
+    for sentence in sentences:
+        print(f"operate: {sentence}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m operate", description="Operate this installation.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    one = commands.add_parser("grant", help=grant.__doc__, description=grant.__doc__)
+    one.add_argument("--team", type=int, default=1, help="its number (1 is the local team)")
+    one.add_argument("--usd", required=True, help='dollars, for example "5" or "0.25"')
+    one.add_argument("--reason", help="kept in the entry for ever")
+    one.add_argument("--kind", choices=("grant", "payment", "adjustment"), default="grant",
+                     help="a payment ends the team's allowance; a grant does not")  # fmt: skip
+    one.add_argument("--ref", help="your own reference: the same one is never given twice")
+    one.add_argument("--days", type=_days, help="how long the credit lasts (default: for ever)")
+    one.set_defaults(run=grant)
+
+    keys = commands.add_parser("keys", help="API keys: list, create, revoke").add_subparsers(
+        required=True, metavar="what"
+    )
+    one = keys.add_parser("list", help=show_keys.__doc__, description=show_keys.__doc__)
+    one.add_argument("--team", type=int, default=1)
+    one.set_defaults(run=show_keys)
+    one = keys.add_parser("create", help=make_key.__doc__, description=make_key.__doc__)
+    one.add_argument("name", help="what it is for")
+    one.add_argument("--team", type=int, default=1)
+    one.add_argument("--user", type=int, default=1, help="whose role it has")
+    one.add_argument("--days", type=_days, help="how long it lasts (default: for ever)")
+    one.set_defaults(run=make_key)
+    one = keys.add_parser("revoke", help=end_key.__doc__, description=end_key.__doc__)
+    one.add_argument("id", type=int)
+    one.add_argument("--team", type=int, default=1)
+    one.set_defaults(run=end_key)
+
+    one = commands.add_parser("audit", help=check_ledger.__doc__, description=check_ledger.__doc__)
+    one.add_argument("--head", action="append", default=[], metavar="TEAM:SEQ:HASH",
+                     help="a head that an earlier audit printed")  # fmt: skip
+    one.set_defaults(run=check_ledger)
+    return parser
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if not 1 <= days <= 36_500:
+        raise argparse.ArgumentTypeError("from 1 to 36500 days")
+    return days
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
