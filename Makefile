@@ -39,7 +39,7 @@ bench: ## what is measured, in one table (bench/README.md says against whom)
 
 audit: ## check the ledger in TILTYARD_DATA_DIR: invariants and hash chain
 	$(need-python)
-	@$(PYTHON) -m billing.audit
+	@$(PYTHON) -m billing.audit "$${TILTYARD_DATA_DIR:-.tiltyard}/ledger.db"
 
 constraints: ## pin what the direct dependencies bring along, after one of them changed
 	$(need-python)

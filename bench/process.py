@@ -48,13 +48,15 @@ def measure() -> list[Row]:
 
 
 def _start_to_healthy(folder: Path) -> tuple[float, float]:
-    """Seconds until `/healthz` and until `/readyz` answered 200."""
+    """Seconds until `/healthz` answered 200, and until the embedded model could answer too."""
     server = Server(folder, {})
     began_s = time.monotonic()
     server.start(wait=False)
     try:
         healthy_s = _wait_for(server, "/healthz") - began_s
-        return healthy_s, _wait_for(server, "/readyz") - began_s
+        _wait_for(server, "/readyz")
+        server.wait_model()
+        return healthy_s, time.monotonic() - began_s
     finally:
         server.end()
 
@@ -75,6 +77,7 @@ def _idle_memory(folder: Path) -> tuple[int, list[tuple[str, int]]]:
     server = Server(folder, {})
     server.start()
     try:
+        server.wait_model()
         time.sleep(_IDLE_S)
         process = psutil.Process(server.pid)
         children = [
