@@ -31,6 +31,9 @@ class Fields:
     def has(self, key: str) -> bool:
         return key in self._table
 
+    def has_any(self, *keys: str) -> bool:
+        return any(key in self._table for key in keys)
+
     def finish(self) -> None:
         for key in self._table:
             if key not in self._read:

@@ -33,12 +33,13 @@ def fact_of(fields: Fields) -> Fact | None:
 
 
 def prices_of(fields: Fields, context: int | None) -> tuple[Price, ...]:
-    """Dated versions, oldest first, from `prices` or from the flat fields of one version."""
+    """Dated versions, oldest first, from `prices` or from the flat fields of one version, which is how
+    an operator writes it."""
     flat = {key: fields.raw(key) for key in PRICE_FIELDS if fields.has(key)}
     if flat and fields.has("prices"):
         fields.wrong("prices", "give either prices or the single fields, not both")
     elif flat:
-        price = _price(Fields(flat, fields.where, fields.problems), context)
+        price = _price(Fields({**flat, "source": OPERATOR}, fields.where, fields.problems), context)
         return () if price is None else (price,)
     read = [_price(each, context) for each in fields.tables("prices")]
     prices = sorted((price for price in read if price is not None), key=lambda price: price.valid_from_ms)
@@ -110,7 +111,7 @@ def _listed(rates: Rates) -> list[int | None]:
     return [rates.input, rates.cached_input, rates.cache_write, rates.output]
 
 
-def overlaid_prices(versions: Sequence[Any], flat: Mapping[str, Any]) -> list[Any]:
+def overlaid_prices(versions: Sequence[Any], flat: Mapping[str, Any]) -> Sequence[Any]:
     """Price versions with an operator's fields over them.
 
     Without `valid_from` the fields go over every version; with it, they make a version that starts
@@ -118,7 +119,8 @@ def overlaid_prices(versions: Sequence[Any], flat: Mapping[str, Any]) -> list[An
     """
     tables = [dict(version) for version in versions if isinstance(version, Mapping)]
     if "valid_from" not in flat:
-        return marked_as_operators([{**version, **flat} for version in tables] or [flat])
+        everywhere: Sequence[Any] = marked_as_operators([{**version, **flat} for version in tables] or [flat])
+        return everywhere
     starts = str(flat["valid_from"])
     before = [version for version in tables if _starts(version) < starts]
     after = [version for version in tables if _starts(version) > starts]

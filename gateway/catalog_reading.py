@@ -67,15 +67,17 @@ def overlaid_model(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str
     if "prices" in over:
         merged |= flat  # were both given, reading says so
         merged["prices"] = marked_as_operators(over["prices"])
-    elif flat:
+    elif flat and base:
         merged["prices"] = overlaid_prices(base.get("prices", []), flat)
+    else:
+        merged |= flat
     if (flat or "prices" in over) and "providers" not in over:
         merged["providers"] = [_without_prices(route) for route in merged.get("providers", [])]
     own = ("id", "prices", "sources", "source", "as_of", "via")
     touched = {_GROUP_OF.get(key, "about") for key in rest if key not in own} if base else values.FACT_GROUPS
     below, given = base.get("sources", {}), over.get("sources", {})
     if _is_table(below) and _is_table(given):
-        merged["sources"] = {**below, **dict.fromkeys(touched, {"source": OPERATOR}), **given}
+        merged["sources"] = {**below, **{group: {"source": OPERATOR} for group in touched}, **given}
     return merged
 
 
@@ -177,7 +179,7 @@ def model_of(
         fields.wrong("image_tokens", "goes with the feature image_input: how much one image can cost")
     routes = _routes(fields, endpoints, providers)
     prices = prices_of(fields, context)
-    if not prices and not all(route.prices for route in routes):
+    if not fields.has_any(*PRICE_FIELDS, "prices") and not all(route.prices for route in routes):
         fields.wrong("", "has no price: give input_usd_per_million and output_usd_per_million")
     model = Model(
         id=model_id,
