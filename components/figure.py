@@ -9,15 +9,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from billing.money import format_usd
+from billing.money import decimal_usd, format_usd
 
 UNKNOWN = "\N{EM DASH}"
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
+DOT = "\N{MIDDLE DOT}"
 MINUS = "\N{MINUS SIGN}"
 FEW_SAMPLES = 20  # below this a figure is grey: telemetry/metrics.py says the same of every metric
 
 _PICO_PER_MILLION_TOKENS = 1_000_000  # pico-dollars a token / this = dollars a million tokens
+_PICO_PER_USD = 1_000_000_000_000
 _MS_PER_S = 1000
+_MICRO = 1000  # nano-dollars
 
 
 def money(nano_usd: int | None) -> str:
@@ -26,17 +29,27 @@ def money(nano_usd: int | None) -> str:
 
 
 def signed_money(nano_usd: int | None) -> str:
-    """`+$5.00` or, with a real minus sign, `−$0.000089`."""
+    """`+$5.00` or, with a real minus sign, `-$0.000089`; what is below a micro-dollar in full."""
     if nano_usd is None:
         return UNKNOWN
     sign = MINUS if nano_usd < 0 else "+" if nano_usd > 0 else ""
-    return sign + format_usd(abs(nano_usd))
+    amount = abs(nano_usd)
+    return sign + (f"${decimal_usd(amount)}" if 0 < amount < _MICRO else format_usd(amount))
 
 
 def exact_money(nano_usd: int) -> str:
     """Every digit there is: `$4.998237123`."""
-    whole, rest = divmod(abs(nano_usd), 1_000_000_000)
-    return f"{MINUS if nano_usd < 0 else ''}${whole:,}.{rest:09d}"
+    return f"{MINUS if nano_usd < 0 else ''}${decimal_usd(abs(nano_usd))}"
+
+
+def signed_exact_money(nano_usd: int) -> str:
+    return f"+{exact_money(nano_usd)}" if nano_usd > 0 else exact_money(nano_usd)
+
+
+def pico_money(pico_usd: int) -> str:
+    """Dollars to the last pico-dollar, for one line of a bill: `$0.0000036`."""
+    whole, rest = divmod(pico_usd, _PICO_PER_USD)
+    return f"${whole:,}.{f'{rest:012d}'.rstrip('0').ljust(2, '0')}"
 
 
 def price_per_million(pico_usd_per_token: int) -> str:

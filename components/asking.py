@@ -1,0 +1,78 @@
+"""What Send sends: the conversation so far and the new prompt, as one request. Pure.
+
+The system prompt is the one on the page now, not the one of earlier turns. A turn that brought no text
+counts as not having happened. `Dead` says why a conversation cannot go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.messages import CompletionRequest, Message, Sampling
+from gateway.records import RunRecord
+
+Dead = Literal["running", "text_gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What stands on the page besides the prompt."""
+
+    model: str
+    system: str
+    sampling: Sampling
+
+
+def ask(settings: Settings, turns: Sequence[RunRecord], prompt: str) -> CompletionRequest:
+    """The prompt after what was said before it."""
+    return _request(settings, (*_said(turns), Message.of("user", prompt)))
+
+
+def ask_after(settings: Settings, before: Sequence[Message], prompt: str) -> CompletionRequest:
+    """The prompt after example turns that nobody sent."""
+    return _request(settings, (*before, Message.of("user", prompt)))
+
+
+def ask_again(settings: Settings, turn: RunRecord) -> CompletionRequest:
+    """What this turn asked, with the model and settings that stand on the page now."""
+    return _request(settings, _without_system(turn.messages))
+
+
+def dead(turns: Sequence[RunRecord]) -> Dead | None:
+    """Why nothing can follow these turns; None where something can."""
+    if not turns:
+        return None
+    if turns[-1].state == "running":
+        return "running"
+    return "text_gone" if any(not turn.messages for turn in turns) else None
+
+
+def tokens_so_far(turns: Sequence[RunRecord]) -> int:
+    """About how many tokens of the next prompt are already there: what the last turn read and wrote."""
+    figures = [turn.figures for turn in turns if turn.figures.input_tokens is not None]
+    return (figures[-1].input_tokens or 0) + (figures[-1].output_tokens or 0) if figures else 0
+
+
+def examples_before(turn: RunRecord) -> tuple[Message, ...]:
+    """The example turns that a first turn carried."""
+    spoken = _without_system(turn.messages)
+    return spoken[:-1]
+
+
+def _said(turns: Sequence[RunRecord]) -> tuple[Message, ...]:
+    answered = [turn for turn in turns if turn.text]
+    if not answered:
+        return examples_before(turns[0]) if turns else ()
+    last = answered[-1]
+    return (*_without_system(last.messages), Message.of("assistant", last.text))
+
+
+def _request(settings: Settings, spoken: tuple[Message, ...]) -> CompletionRequest:
+    system = (Message.of("system", settings.system),) if settings.system else ()
+    return CompletionRequest(settings.model, (*system, *spoken), settings.sampling)
+
+
+def _without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
+    return tuple(message for message in messages if message.role != "system")

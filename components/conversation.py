@@ -1,0 +1,44 @@
+"""The turns of a conversation: what was asked, and the live view of what was answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from components import asking, plain, words
+from components.run_view import run_view
+from gateway.records import RunRecord
+
+
+def show(turns: Sequence[RunRecord], ticket: str, on_end: Callable[[], None]) -> None:
+    """Draw every turn. `on_end` is called once a run of this page has ended."""
+    for no, turn in enumerate(turns):
+        with st.container(key=f"turn-{turn.id}", gap="small"):
+            if no == 0:
+                _examples(turn)
+            plain.asked(turn.prompt)
+            run_view(turn.id, ticket, f"run-{turn.id}", on_end=on_end)
+
+
+def show_after(turns: Sequence[RunRecord], retry: Callable[[], None]) -> None:
+    """What can be done with the last answer; its place is there before the answer is."""
+    last = turns[-1]
+    st.button(
+        words.RETRY,
+        key="retry",
+        icon=":material/refresh:",
+        type="tertiary",
+        help=words.RETRY_HELP,
+        disabled=last.state == "running" or not last.messages,
+        on_click=retry,
+    )
+
+
+def _examples(turn: RunRecord) -> None:
+    examples = asking.examples_before(turn)
+    if not examples:
+        return
+    with st.expander(words.example_turns(sum(1 for each in examples if each.role == "user"))):
+        for example in examples:
+            plain.example(example.role, example.text)

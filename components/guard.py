@@ -1,0 +1,18 @@
+"""Who may see a page. Every page calls `enter` first, before it reads anything."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components import session, words
+from identity.permissions import Permission, may
+from identity.principal import Principal
+
+
+def enter(permission: Permission) -> Principal:
+    """Whoever has the page open; ends the page here where their role does not allow it."""
+    principal = session.principal()
+    if not may(principal, permission):
+        st.info(f"**{words.NOT_PERMITTED}**  \n{words.NOT_PERMITTED_ADVICE}")
+        st.stop()
+    return principal

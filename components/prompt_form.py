@@ -1,0 +1,71 @@
+"""The prompt box, in reach of a thumb at the foot of the page: Enter starts a line, Ctrl/Cmd+Enter sends.
+
+What is typed stays in the box until it was taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import streamlit as st
+
+from components import figure, session, words
+from components.estimate import Estimate
+from components.notices import Notice, show as show_notice
+
+_MOST: Final = 400_000  # characters; what a model takes is judged when it is sent
+
+
+def show(
+    send: Callable[[], None],
+    *,
+    first: bool,
+    notice: Notice | None,
+    chips: Sequence[str],
+    estimate: Estimate | None,
+    disabled: bool,
+) -> None:
+    """`chips` say what will be left out of the request; `disabled` that nobody can answer."""
+    with st.bottom, st.container(key="prompt", gap="xsmall"):
+        if notice is not None:
+            show_notice(notice)
+        _chips(chips)
+        with st.form("prompt-form", border=False):
+            st.text_area(
+                words.PROMPT,
+                key=session.DRAFT,
+                height=72,
+                max_chars=_MOST,
+                placeholder=words.ASK_ANYTHING if first else words.ASK_ON,
+                label_visibility="collapsed",
+                persist_state="session",
+            )
+            with st.container(horizontal=True, vertical_alignment="center", wrap=False, key="prompt-foot"):
+                _estimate(estimate)
+                st.form_submit_button(
+                    words.SEND,
+                    type="primary",
+                    icon=":material/send:",
+                    key="send",
+                    disabled=disabled,
+                    on_click=send,
+                )
+
+
+def _chips(chips: Sequence[str]) -> None:
+    if chips:
+        with st.container(horizontal=True, key="chips"):
+            for chip in chips:
+                st.badge(words.escaped(chip), color="orange")
+
+
+def _estimate(estimate: Estimate | None) -> None:
+    if estimate is None:
+        st.caption(" ", width="stretch")
+        return
+    st.caption(
+        words.escaped(words.estimate(figure.money(estimate.about_nano_usd), figure.tokens(estimate.tokens))),
+        width="stretch",
+        help=words.escaped(words.estimate_help(figure.money(estimate.held_nano_usd))),
+    )

@@ -1,0 +1,157 @@
+"""What a browser session remembers: the only file that names session-state keys.
+
+A run's id lives in the page's address, and a copy of it here, because a link in the navigation drops
+the address's query. Everything typed survives a change of page. Nothing here outlives the session;
+what must, belongs to the run.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+import streamlit as st
+
+import runtime
+from components.notices import Notice, Reader
+from identity.principal import Principal
+from identity.tickets import LIFE_MS
+
+# Widgets, by their keys: `st-key-<key>` is also what the style sheet may aim at.
+MODEL: Final = "playground-model"
+DRAFT: Final = "playground-draft"
+SYSTEM: Final = "playground-system"
+SNIPPET: Final = "playground-snippet"
+LATENCY_WINDOW: Final = "latency-window"
+LATENCY_SIMULATED: Final = "latency-simulated"
+ENTRIES: Final = "credits-entries"
+ENTRIES_PAGE: Final = "credits-page"
+
+_RUN: Final = "playground-run"
+_NOTICE: Final = "playground-notice"
+_TICKET: Final = "live-ticket"
+_RUN_IN_ADDRESS: Final = "run"
+_MODEL_IN_ADDRESS: Final = "model"
+_LONGEST_RUN_ID: Final = 64
+
+
+def sampling_key(field: str) -> str:
+    return f"playground-sampling-{field}"
+
+
+def principal() -> Principal:
+    """Who has this page open."""
+    return runtime.current().identity.principal()
+
+
+def reader() -> Reader:
+    """For whom sentences are made. Without sign-in the reader is also the operator."""
+    return Reader(zone=zone(), local=True)
+
+
+def zone() -> str | None:
+    """The reader's time zone as the browser names it."""
+    return st.context.timezone
+
+
+def ticket() -> str:
+    """Lets this tab's live channel say who it is. Kept for most of its life: a new one remounts views."""
+    now_ms = time.time_ns() // 1_000_000
+    kept = st.session_state.get(_TICKET)
+    if kept is None or kept[1] <= now_ms:
+        kept = (runtime.current().tickets.issue(principal()), now_ms + LIFE_MS // 2)
+        st.session_state[_TICKET] = kept
+    value: str = kept[0]
+    return value
+
+
+# --- the conversation that is open -----------------------------------------------------------
+
+
+def open_run() -> str | None:
+    """The newest run of the conversation on the page: the address's, else the one this session had."""
+    asked = st.query_params.get(_RUN_IN_ADDRESS)
+    if asked:
+        st.session_state[_RUN] = asked[:_LONGEST_RUN_ID]
+    run_id: str | None = st.session_state.get(_RUN)
+    if run_id is not None and asked != run_id:
+        st.query_params[_RUN_IN_ADDRESS] = run_id
+    return run_id
+
+
+def show_run(run_id: str) -> None:
+    """Make this run the newest of the conversation, in the address too."""
+    st.session_state[_RUN] = run_id
+    st.query_params[_RUN_IN_ADDRESS] = run_id
+
+
+def start_over() -> None:
+    """An empty page; what was asked before stays where it is, under its own address."""
+    st.session_state.pop(_RUN, None)
+    st.query_params.pop(_RUN_IN_ADDRESS, None)
+    clear_notice()
+
+
+# --- what is typed ---------------------------------------------------------------------------
+
+
+def draft() -> str:
+    text: str = st.session_state.get(DRAFT, "")
+    return text.strip()
+
+
+def clear_draft() -> None:
+    st.session_state[DRAFT] = ""
+
+
+def system_prompt() -> str:
+    text: str = st.session_state.get(SYSTEM, "")
+    return text.strip()
+
+
+def model_asked() -> str | None:
+    """The model picked, or the one that the address names for a first look."""
+    picked: str | None = st.session_state.get(MODEL)
+    return picked or st.query_params.get(_MODEL_IN_ADDRESS)
+
+
+def pick_model(model_id: str) -> None:
+    st.session_state[MODEL] = model_id
+
+
+def sampling(field: str) -> Any:
+    """What was set for a sampling field; None where it is left to the model."""
+    return st.session_state.get(sampling_key(field))
+
+
+# --- what went wrong last --------------------------------------------------------------------
+
+
+def notice() -> Notice | None:
+    kept: Notice | None = st.session_state.get(_NOTICE)
+    return kept
+
+
+def set_notice(notice: Notice) -> None:
+    st.session_state[_NOTICE] = notice
+
+
+def clear_notice() -> None:
+    st.session_state.pop(_NOTICE, None)
+
+
+# --- pages of a list -------------------------------------------------------------------------
+
+
+def pages(key: str) -> tuple[int, ...]:
+    """Below which entries the pages gone through began."""
+    kept: tuple[int, ...] = st.session_state.get(key, ())
+    return kept
+
+
+def page_on(key: str, before_seq: int) -> None:
+    st.session_state[key] = (*pages(key), before_seq)
+
+
+def page_back(key: str) -> None:
+    st.session_state[key] = pages(key)[:-1]

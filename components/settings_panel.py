@@ -1,0 +1,136 @@
+"""Settings of a request: the system prompt, and the sampling fields that the model takes.
+
+What was set for another model stays set, and is sent; the gateway leaves out what a model does not
+take. `fit` says the same before anything is sent, and the page shows it as chips.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from components import figure, session, words
+from gateway.catalog_values import SAMPLING_FIELDS, Model, SamplingField
+from gateway.messages import Sampling
+
+_MOST_SYSTEM: Final = 20_000  # characters
+_MOST_STOPS: Final = 4
+_MOST_SEED: Final = 2**31 - 1
+_LIMITS: Final = {
+    "temperature": (0.0, 2.0),
+    "top_p": (0.0, 1.0),
+    "frequency_penalty": (-2.0, 2.0),
+    "presence_penalty": (-2.0, 2.0),
+}
+_PAIRS: Final = (
+    ("max_output_tokens", "seed"),
+    ("temperature", "top_p"),
+    ("frequency_penalty", "presence_penalty"),
+)
+
+
+def show(model: Model) -> None:
+    """Draw the fields; what they hold is read with `sampling` and `session.system_prompt`."""
+    count = _set_count(model)
+    label = f"{words.SETTINGS} ({count})" if count else words.SETTINGS
+    with st.popover(label, icon=":material/tune:", key="settings", type="tertiary", wrap=False):
+        st.text_area(
+            words.SYSTEM_PROMPT,
+            key=session.SYSTEM,
+            height=100,
+            max_chars=_MOST_SYSTEM,
+            help=words.SYSTEM_PROMPT_HELP,
+            persist_state="session",
+        )
+        if not model.sampling:
+            st.caption(words.NO_SAMPLING)
+        for pair in _PAIRS:
+            _row([field for name in pair if (field := model.takes(name)) is not None], model)
+        if (effort := model.takes("effort")) is not None:
+            _effort(effort)
+        if model.takes("stop") is not None:
+            _stop()
+
+
+def sampling() -> Sampling:
+    """What is set on the page, for whichever model."""
+    value = session.sampling
+    return Sampling(
+        max_output_tokens=value("max_output_tokens"),
+        temperature=value("temperature"),
+        top_p=value("top_p"),
+        frequency_penalty=value("frequency_penalty"),
+        presence_penalty=value("presence_penalty"),
+        seed=value("seed"),
+        stop=tuple(value("stop") or ()),
+        effort=value("effort"),
+    )
+
+
+def _set_count(model: Model) -> int:
+    named = [name for name in SAMPLING_FIELDS if model.takes(name) is not None]
+    return sum(1 for name in named if session.sampling(name)) + bool(session.system_prompt())
+
+
+def _row(fields: list[SamplingField], model: Model) -> None:
+    if not fields:
+        return
+    for field, column in zip(fields, st.columns(2), strict=False):
+        with column:
+            _number(field, model)
+
+
+def _number(field: SamplingField, model: Model) -> None:
+    whole = field.name in ("max_output_tokens", "seed")
+    least, most = _limits(field, model)
+    common = {
+        "key": session.sampling_key(field.name),
+        "help": words.SAMPLING_HELP[field.name],
+        "placeholder": words.MODELS_DEFAULT,
+        "persist_state": "session",
+    }
+    label = words.SAMPLING_NAMES[field.name]
+    if whole:
+        st.number_input(label, int(least), int(most), None, step=1, **common)  # type: ignore[call-overload]
+    else:
+        st.number_input(label, least, most, None, step=0.05, format="%.2f", **common)  # type: ignore[call-overload]
+
+
+def _limits(field: SamplingField, model: Model) -> tuple[float, float]:
+    if field.name == "max_output_tokens":
+        return 1, model.max_output_tokens
+    if field.name == "seed":
+        return 0, _MOST_SEED
+    least, most = _LIMITS[field.name]
+    return (
+        least if field.least is None else float(field.least),
+        most if field.most is None else float(field.most),
+    )
+
+
+def _effort(field: SamplingField) -> None:
+    st.segmented_control(
+        words.SAMPLING_NAMES["effort"],
+        field.choices,
+        key=session.sampling_key("effort"),
+        help=words.SAMPLING_HELP["effort"],
+        persist_state="session",
+    )
+
+
+def _stop() -> None:
+    st.multiselect(
+        words.SAMPLING_NAMES["stop"],
+        [],
+        key=session.sampling_key("stop"),
+        accept_new_options=True,
+        max_selections=_MOST_STOPS,
+        placeholder=words.MODELS_DEFAULT,
+        help=words.SAMPLING_HELP["stop"],
+        persist_state="session",
+    )
+
+
+def limits_of(model: Model) -> str:
+    return figure.tokens(model.max_output_tokens)

@@ -1,0 +1,63 @@
+"""A small table to read, with digits that line up: real HTML, which scrolls sideways on a phone.
+
+For tables that people sort or pick from, `st.dataframe` is better.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A figure with what stands small beside it; `faint` where there are too few samples to lean on."""
+
+    text: str
+    aside: str = ""
+    faint: bool = False
+    about: str = ""
+
+
+def show(
+    caption: str,
+    heads: Sequence[str | Cell],
+    rows: Sequence[Sequence[str | Cell]],
+    *,
+    total: bool = False,
+    about: str = "",
+) -> None:
+    """The first column is text, the others figures. `total` sets the last row apart."""
+    head = "".join(f'<th scope="col"{_title(each)}>{_inside(each)}</th>' for each in heads)
+    body = "".join(_row(row, last=total and no == len(rows) - 1) for no, row in enumerate(rows))
+    note = f'<span class="ty-dim"> {html.escape(about)}</span>' if about else ""
+    st.html(
+        f'<div class="ty-wide" tabindex="0" role="region" aria-label="{html.escape(caption)}">'
+        f"<table><caption>{html.escape(caption)}{note}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _row(row: Sequence[str | Cell], *, last: bool) -> str:
+    first, *rest = row
+    cells = "".join(f"<td{_class(each)}{_title(each)}>{_inside(each)}</td>" for each in rest)
+    total = ' class="ty-total"' if last else ""
+    return f'<tr{total}><th scope="row">{_inside(first)}</th>{cells}</tr>'
+
+
+def _inside(cell: str | Cell) -> str:
+    if isinstance(cell, str):
+        return html.escape(cell)
+    aside = f" <small>{html.escape(cell.aside)}</small>" if cell.aside else ""
+    return html.escape(cell.text) + aside
+
+
+def _class(cell: str | Cell) -> str:
+    return ' class="ty-faint"' if isinstance(cell, Cell) and cell.faint else ""
+
+
+def _title(cell: str | Cell) -> str:
+    return f' title="{html.escape(cell.about)}"' if isinstance(cell, Cell) and cell.about else ""

@@ -1,0 +1,339 @@
+"""The English sentences of the pages, in one place. Short and plain; buttons say what happens.
+
+Pure: figures come in ready to read (`components/figure.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+PRODUCT: Final = "Tiltyard"
+
+PLAYGROUND: Final = "Playground"
+LATENCY: Final = "Latency"
+CREDITS: Final = "Credits"
+
+
+def tab_title(page: str) -> str:
+    return f"{page} \N{MIDDLE DOT} {PRODUCT}"
+
+
+# --- playground ------------------------------------------------------------------------------
+
+YOU: Final = "You"
+SEND: Final = "Send"
+RETRY: Final = "Retry"
+NEW_CONVERSATION: Final = "New conversation"
+SETTINGS: Final = "Settings"
+CODE: Final = "Code"
+MODEL: Final = "Model"
+PICK_A_MODEL: Final = "Pick a model"
+PROMPT: Final = "Prompt"
+ASK_ANYTHING: Final = "Ask something"
+ASK_ON: Final = "Go on"
+TRY_ONE: Final = "Try one of these"
+SYSTEM_PROMPT: Final = "System prompt"
+SYSTEM_PROMPT_HELP: Final = "Goes before the conversation with each request, and is paid for as input."
+MODELS_DEFAULT: Final = "model's default"
+NO_SAMPLING: Final = "This model takes no settings of its own."
+TYPE_FIRST: Final = "Type a prompt first."
+PICK_FIRST: Final = "Pick a model first."
+STILL_ANSWERING: Final = "The answer above is still being written."
+STILL_ANSWERING_ADVICE: Final = "Stop it, or wait until it ends; your prompt stays here."
+TEXT_GONE: Final = "The text of this conversation is no longer kept, so it cannot go on."
+TEXT_GONE_ADVICE: Final = "Start a new conversation; your prompt stays here."
+
+DEMONSTRATION: Final = "Demonstration: English, small tasks"
+SIMULATED: Final = "Simulated"
+SIMULATED_HELP: Final = (
+    "Answers from a script, to try a slow, failing or lying provider. Never counted as a model."
+)
+DEMONSTRATION_HELP: Final = (
+    "A small model inside this installation. Its spend is counted apart from that on paid models."
+)
+RETIRED: Final = "Retired"
+DEPRECATED: Final = "Deprecated"
+NOT_HERE: Final = "Not available here"
+SHOW_SUCCESSOR: Final = "Take its successor"
+NO_SPEED: Final = "no speed known yet"
+
+RETRY_HELP: Final = "Asks the same again, with the model and settings that are chosen now."
+SNIPPET_NOTE: Final = (
+    "The last prompt of this page, with the model and settings chosen now. Put an API key into "
+    "`TILTYARD_API_KEY`; it spends the same credits."
+)
+
+SAMPLING_NAMES: Final = {
+    "max_output_tokens": "Longest answer",
+    "temperature": "Temperature",
+    "top_p": "Top p",
+    "frequency_penalty": "Frequency penalty",
+    "presence_penalty": "Presence penalty",
+    "seed": "Seed",
+    "stop": "Stop at",
+    "effort": "Reasoning effort",
+}
+SAMPLING_HELP: Final = {
+    "max_output_tokens": "In tokens: the answer is cut there. Credits for an answer of this length are held while it runs.",
+    "temperature": "Higher is more varied, 0 the most predictable.",
+    "top_p": "Picks only from the most likely tokens that together reach this share.",
+    "frequency_penalty": "Above 0, words already used often become less likely.",
+    "presence_penalty": "Above 0, words already used at all become less likely.",
+    "seed": "The same seed and settings try to give the same answer.",
+    "stop": "The answer ends before any of these texts. Press Enter after each.",
+    "effort": "How long the model thinks first. Thinking is billed as output.",
+}
+
+
+def price_pair(input_price: str, output_price: str) -> str:
+    return f"{input_price} in, {output_price} out per 1M tokens"
+
+
+def context(window: str) -> str:
+    return f"{window} context"
+
+
+def first_token(duration: str) -> str:
+    return f"{duration} to first token"
+
+
+def stands_in(stand_in: str, model: str) -> str:
+    return f"{model} was retired; {stand_in} answers in its place here."
+
+
+def example_turns(count: int) -> str:
+    return f"{count} example {'turn' if count == 1 else 'turns'} before this prompt"
+
+
+def estimate(about: str, tokens: str) -> str:
+    return f"about {about} for a {tokens}-token answer"
+
+
+def estimate_help(held: str) -> str:
+    return (
+        f"Reckoned from the conversation so far and the list price. About {held} is held while it runs, enough "
+        "for the longest answer; what is not used comes back when it ends."
+    )
+
+
+def demonstration_missing(note: str) -> str:
+    return f"The demonstration model is not here: {sentence(note)}"
+
+
+# --- refusals --------------------------------------------------------------------------------
+
+GRANT_COMMAND: Final = "python -m operate grant --usd 5"
+BROKEN: Final = "Something went wrong here."
+BROKEN_ADVICE: Final = (
+    "Your prompt is still in the box. The server's log says more; what was charged is under Credits."
+)
+NOT_SENT: Final = "This was not sent."
+SHORTEN: Final = "Shorten the prompt or the conversation. Nothing was charged."
+PICK_ANOTHER: Final = "Pick another model."
+ASK_AN_OWNER: Final = "Ask an owner of the team for it."
+DRAINING: Final = "This server is shutting down and takes no new requests."
+RUN_NOT_FOUND: Final = "There is no such conversation here."
+RUN_NOT_FOUND_ADVICE: Final = (
+    "The address may belong to another team, or its text was not kept. Start a new one below."
+)
+PROVIDER_ADVICE: Final = "Send it again, or pick another model."
+LEDGER_BUSY: Final = "Too many requests are waiting for the ledger."
+LEDGER_DOWN: Final = "The ledger cannot be reached, so nothing can be spent."
+LEDGER_DOWN_ADVICE: Final = "Nothing was held. It restarts by itself; send it again in a moment."
+REPLAYED: Final = "This request was already taken."
+REPLAYED_ADVICE: Final = "Its answer is under its own address; send a new prompt to ask again."
+FREE_EXHAUSTED: Final = "The free credit of this installation is used up."
+FREE_EXHAUSTED_ADVICE: Final = "Whoever runs it can add credit."
+NO_ANSWER_IN_TIME: Final = "The server did not say in time whether it took the request."
+NO_ANSWER_IN_TIME_ADVICE: Final = "Look under Credits whether it is held or charged before you send it again."
+
+
+def no_credit(needed: str, available: str) -> str:
+    return f"This needs {needed} and {available} can be spent."
+
+
+def no_credit_advice(when: str | None) -> str:
+    wait = f"The next $5.00 comes on {when}." if when else "No allowance is coming."
+    return f"{wait} Until then: a shorter answer (Settings), a cheaper model, or more credit."
+
+
+def capped(scope: str, needed: str, available: str) -> str:
+    return f"The spending cap of this {scope} leaves {available}; this needs {needed}."
+
+
+def capped_advice(when: str | None) -> str:
+    return f"It starts again on {when}." if when else "An owner of the team can raise it."
+
+
+def retired(model: str, on: str | None) -> str:
+    return f"{model} was retired{f' on {on}' if on else ''}."
+
+
+def take_instead(successor: str) -> str:
+    return f"Its successor is {successor}."
+
+
+def unknown_model(model: str) -> str:
+    return f"There is no model {model} here."
+
+
+def nearest(names: Sequence[str]) -> str:
+    return f"Nearest: {', '.join(names)}." if names else PICK_ANOTHER
+
+
+def unavailable(model: str) -> str:
+    return f"{model} cannot answer here."
+
+
+def wait(retry_after_s: float) -> str:
+    seconds = max(1, round(retry_after_s))
+    return f"Try again in {seconds} {'second' if seconds == 1 else 'seconds'}. Nothing was charged."
+
+
+# --- credits ---------------------------------------------------------------------------------
+
+AVAILABLE: Final = "Can be spent"
+AVAILABLE_HELP: Final = "The balance without what is held by runs under way."
+HELD: Final = "Held"
+HELD_HELP: Final = "Set aside for the dearest end of runs under way. When one ends it pays what it used; the rest comes back."
+ALLOWANCE: Final = "Left of the allowance"
+ALLOWANCE_HELP: Final = "$5.00 every 30 days from the first use. What is not used lapses then, and it is spent before any other credit."
+SPENT: Final = "Spent in all"
+SPENT_HELP: Final = "Everything this team was ever charged."
+ENTRIES: Final = "Entries"
+NO_ENTRIES: Final = "Nothing has moved yet."
+NO_ENTRIES_ADVICE: Final = "The first prompt brings the first $5.00, and a line for what it cost."
+NO_HOLDS: Final = "No run is under way."
+PICK_A_ROW: Final = "Pick a line of the table to open it."
+POSTINGS: Final = "Postings"
+POSTINGS_HELP: Final = "The two sides of this entry. They sum to zero, always."
+BILL: Final = "Tokens and prices"
+HASH_HELP: Final = "Fingerprint of this entry and of all before it. Any change to the past changes it."
+ESTIMATED: Final = "Estimated: the provider gave no count, so the tokens were counted here."
+OLDER: Final = "Older"
+NEWER: Final = "Newer"
+ALLOWANCE_ENDED: Final = "This team pays, so no allowance comes."
+ALLOWANCE_WITH_FIRST: Final = "The first prompt brings $5.00"
+
+ENTRY_KINDS: Final = {
+    "ALLOWANCE": "Allowance",
+    "GRANT": "Credit given",
+    "PAYMENT": "Payment",
+    "ADJUSTMENT": "Adjustment",
+    "LAPSE": "Allowance lapsed",
+    "SETTLE": "Run",
+    "EXPIRE": "Run, cut short",
+}
+ACCOUNTS: Final = {
+    "allowance": "Team: allowance",
+    "grant": "Team: credit given",
+    "payment": "Team: credit paid for",
+    "adjustment": "Team: adjustment",
+    "issued": "Issued",
+    "cash": "Paid in",
+    "spent": "Spent on models",
+    "lapsed": "Lapsed",
+    "written_off": "Written off",
+    "adjusted": "Adjusted",
+}
+BUCKETS: Final = {
+    "input": "Input",
+    "cached_input": "Input, cached",
+    "cache_write": "Input, written to the cache",
+    "output": "Output",
+    "tool_call": "Tool calls",
+    "image": "Images",
+    "request": "Requests",
+}
+SERIES: Final = {"paid": "paid series", "demonstration": "demonstration series", "byok": "own key series"}
+HOLDS: Final = "Runs under way"
+USED_SO_FAR: Final = "Used so far"
+SINCE: Final = "Since"
+WHAT: Final = "What"
+AMOUNT: Final = "Amount"
+BALANCE_AFTER: Final = "Balance"
+ACCOUNT: Final = "Account"
+SUM: Final = "Sum"
+BUCKET: Final = "Bucket"
+QUANTITY: Final = "Tokens"
+PRICE: Final = "Price per 1M"
+ROUNDED_UP: Final = "Cost, rounded up to a nano-dollar"
+HASH: Final = "Hash"
+OPEN_RUN: Final = "Open its conversation"
+
+
+def exactly(money: str) -> str:
+    return f"Exactly {money}."
+
+
+def when(zone: str) -> str:
+    return f"Time ({zone})"
+
+
+def entry_no(seq: int) -> str:
+    return f"Entry {seq}"
+
+
+def priced_by(version: str) -> str:
+    return f"price list {version}"
+
+
+def written_off(amount: str) -> str:
+    return f"{amount} of it was more than the hold and was not charged."
+
+
+def next_allowance(when: str) -> str:
+    return f"Next $5.00 on {when}"
+
+
+def held_by(count: int) -> str:
+    return f"by {count} {'run' if count == 1 else 'runs'}"
+
+
+# --- latency ---------------------------------------------------------------------------------
+
+WINDOW: Final = "Window"
+INCLUDE_SIMULATED: Final = "Include simulated models"
+BY_MODEL: Final = "By model"
+REQUESTS: Final = "Requests"
+DEFINITIONS: Final = "What these figures are"
+PERCENTILES: Final = {"ms": "p50 / p95", "tokens/s": "p50 / p95", "%": ""}
+NOTHING_MEASURED: Final = "nothing measured"
+SERIES_ASIDE: Final = {"simulated": "simulated", "byok": "own key", "demonstration": "demonstration"}
+FEW_SAMPLES: Final = "Fewer than 20 samples: not enough to lean on."
+NO_REQUESTS: Final = "No request in this window."
+NO_REQUESTS_ADVICE: Final = "Send a prompt in the Playground; its point appears here within two seconds."
+
+
+# --- the foot of the navigation --------------------------------------------------------------
+
+ALL_WELL: Final = "Everything answers"
+NO_DEMONSTRATION: Final = "The embedded model is missing"
+
+
+def left_of(available: str) -> str:
+    return f"{available} can be spent"
+
+
+# --- shared ----------------------------------------------------------------------------------
+
+NOT_PERMITTED: Final = "Your role in this team does not allow this page."
+NOT_PERMITTED_ADVICE: Final = "Ask an owner of the team for it."
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-!|~$:])")
+
+
+def escaped(text: str) -> str:
+    """Text as it stands, for a place that reads Markdown: no link, no image, no formula."""
+    return _MARKUP.sub(r"\\\1", text)
+
+
+def sentence(text: str) -> str:
+    """With a capital letter and a full stop."""
+    text = text.strip()
+    if not text:
+        return text
+    text = text[0].upper() + text[1:]
+    return text if text[-1] in ".?!" else f"{text}."

@@ -1,0 +1,34 @@
+"""What the team can spend, what is held and when more comes; every entry, down to its postings."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+import runtime
+from components import credit_figures, entries, guard, model_names, paging, session, words
+
+st.set_page_config(layout="wide")
+principal = guard.enter("read_credits")
+services = runtime.current()
+zone = session.zone()
+name_of = model_names.of(services.catalog)
+
+st.title(words.CREDITS)
+balance = services.statements.balance(principal.team_id, time.time_ns() // 1_000_000)
+credit_figures.show(balance, zone)
+credit_figures.show_holds(balance.open_holds, name_of, zone)
+
+st.header(words.ENTRIES)
+before_seq = paging.before(session.ENTRIES_PAGE)
+page = services.statements.entries(principal.team_id, paging.PAGE + 1, before_seq)
+if not page:
+    st.info(f"**{words.NO_ENTRIES}**  \n{words.NO_ENTRIES_ADVICE}")
+else:
+    picked = entries.show(page[: paging.PAGE], name_of, zone)
+    paging.show(session.ENTRIES_PAGE, page)
+    if picked is None:
+        st.caption(words.PICK_A_ROW)
+    else:
+        entries.show_one(picked, name_of, zone)

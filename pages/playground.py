@@ -1,0 +1,127 @@
+"""The start page: pick a model, ask, watch the answer, go on."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+import runtime
+from billing.errors import BillingError
+from components import (
+    asking,
+    code_snippets,
+    conversation,
+    guard,
+    model_picker,
+    notices,
+    plain,
+    prompt_form,
+    session,
+    settings_panel,
+    starters,
+    words,
+)
+from components.estimate import estimate
+from components.starters import Starter
+from gateway.errors import GatewayError
+from gateway.fitting import fit
+from gateway.messages import CompletionRequest
+from gateway.records import RunRecord
+
+st.set_page_config(layout="centered")
+principal = guard.enter("run_models")
+services = runtime.current()
+now_ms = time.time_ns() // 1_000_000
+
+
+def send() -> None:
+    """Ask what is in the box. What is typed leaves the box only once it was taken."""
+    before = _turns()
+    dead = asking.dead(before)
+    parent = before[-1].id if before else None
+    if not session.draft():
+        session.set_notice(notices.TYPE_FIRST)
+    elif dead is not None:
+        session.set_notice(notices.DEAD[dead])
+    elif _submitted(asking.ask(_settings(), before, session.draft()), parent):
+        session.clear_draft()
+
+
+def send_starter(starter: Starter) -> None:
+    _submitted(asking.ask_after(_settings(), starter.before, starter.prompt), None)
+
+
+def retry() -> None:
+    """Ask the last prompt again, beside the answer that it had."""
+    before = _turns()
+    if before:
+        _submitted(asking.ask_again(_settings(), before[-1]), before[-1].parent_run_id)
+
+
+def _turns() -> tuple[RunRecord, ...]:
+    run_id = session.open_run()
+    return services.conversation(principal, run_id) if run_id else ()
+
+
+def _settings() -> asking.Settings:
+    return asking.Settings(session.model_asked() or "", session.system_prompt(), settings_panel.sampling())
+
+
+def _submitted(request: CompletionRequest, parent_run_id: str | None) -> bool:
+    """Whether the request was taken; where it was not, the notice says why."""
+    try:
+        new_run_id = services.submit(principal, request, parent_run_id=parent_run_id)
+    except (GatewayError, BillingError, TimeoutError) as error:
+        session.set_notice(notices.notice_of(error, session.reader()))
+        return False
+    session.clear_notice()
+    session.show_run(new_run_id)
+    return True
+
+
+offered = model_picker.choices(
+    services.catalog,
+    services.gateway.routable,
+    lambda model_id: services.latency.typical(model_id, principal.team_id)[0],
+    now_ms,
+)
+turns = _turns()
+
+plain.hidden_title(words.PLAYGROUND)
+choice = model_picker.show(offered)
+with st.container(horizontal=True, vertical_alignment="center", gap="small", key="playground-head"):
+    model_picker.show_facts(choice)
+    settings_panel.show(choice.model)
+    request = asking.ask_again(_settings(), turns[-1]) if turns else starters.request(_settings())
+    code_snippets.show(request, services.base_url)
+    if turns:
+        st.button(
+            words.NEW_CONVERSATION,
+            key="new",
+            icon=":material/add:",
+            type="tertiary",
+            on_click=session.start_over,
+        )
+model_picker.show_state(choice)
+
+if turns:
+    conversation.show(turns, session.ticket(), on_end=session.clear_notice)
+    conversation.show_after(turns, retry)
+else:
+    if session.open_run():
+        notices.show(notices.RUN_NOT_FOUND)
+    if services.demonstration_note is not None:
+        st.info(words.escaped(words.demonstration_missing(services.demonstration_note)))
+    starters.show(send_starter, disabled=not choice.answers)
+
+prompt_form.show(
+    send,
+    first=not turns,
+    notice=session.notice(),
+    chips=fit(request, choice.model)[1],
+    estimate=estimate(
+        choice.model, now_ms, turns, session.system_prompt(), session.sampling("max_output_tokens")
+    ),
+    disabled=not choice.answers,
+)

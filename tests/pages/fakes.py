@@ -1,0 +1,287 @@
+"""Services that behave, without a server: runs that answer at once or when told to, a real catalog,
+a real request log in memory. The pages' tests and the look-at-it server use them through the same door.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Engine
+
+from billing.allowance import ALLOWANCE_NANO_USD, WINDOW_MS
+from billing.statements import Balance, EntryView, OpenHold
+from gateway.catalog import Catalog, CatalogOverrides, Model
+from gateway.completion import Gateway
+from gateway.errors import RunNotFound
+from gateway.fitting import fit
+from gateway.messages import CompletionRequest
+from gateway.records import RunRecord, record_of
+from gateway.runs import Failure, Figures, Run, RunHub, RunState, StopReason
+from identity.local import LocalIdentity
+from identity.principal import Principal, TeamRole
+from identity.tickets import Tickets
+from runtime import Services
+from store.databases import open_engine
+from store.ids import new_id
+from store.tables import LogTable
+from telemetry.latency import Latency
+from telemetry.request_log import RequestLog
+from telemetry.rows import RequestRow
+
+T = TypeVar("T")
+
+EMBEDDED = "embedded/smollm2-135m"
+STEADY = "simulated/steady"
+PRINCIPAL = Principal(team_id=1, team_name="Local", user_id=1, role="owner")
+
+
+class Loop:
+    """The server's event loop: one that runs already, or else one on a thread of its own."""
+
+    def __init__(self, running: asyncio.AbstractEventLoop | None = None) -> None:
+        self.loop = running or asyncio.new_event_loop()
+        self._thread: threading.Thread | None = None
+        if running is None:
+            self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+            self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self.loop)
+        return future.result(5)
+
+    def close(self) -> None:
+        if self._thread is not None:
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join(5)
+            self.loop.close()
+
+
+class FakeGateway:
+    """Takes what the real one takes. `refuses` is raised by the next submits; `answer` is what runs say:
+    at once, word by word every `pace_s`, or, where `waits`, when the test calls `end`."""
+
+    def __init__(self, catalog: Catalog, absent: Mapping[str, str]) -> None:
+        self.runs = RunHub()
+        self.draining = False
+        self.refuses: Exception | None = None
+        self.answer = "Sunlight is scattered by the air, and blue light most of all."
+        self.waits = False
+        self.pace_s: float | None = None
+        self.on_end: Callable[[Run], None] = lambda run: None
+        self.asked: list[CompletionRequest] = []
+        self._typing: set[asyncio.Task[None]] = set()
+        self._catalog = catalog
+        self._absent = absent
+
+    def routable(self, model: Model) -> str | None:
+        missing = [route.provider for route in model.providers if route.provider in self._absent]
+        return self._absent[missing[0]] if missing and len(missing) == len(model.providers) else None
+
+    async def admit(
+        self,
+        principal: Principal,
+        request: CompletionRequest,
+        *,
+        surface: str,
+        parent_run_id: str | None = None,
+        **_: object,
+    ) -> Run:
+        if self.refuses is not None:
+            raise self.refuses
+        model = self._catalog.resolve(request.model).model
+        fitted, notes = fit(request, model)
+        self.asked.append(request)
+        run = Run(
+            id=new_id("run"),
+            team_id=principal.team_id,
+            user_id=principal.user_id,
+            surface="page",
+            model_id=model.id,
+            model_name=model.name,
+            provider=model.providers[0].provider,
+            series=model.series,
+            request=fitted,
+            created_ms=time.time_ns() // 1_000_000,
+            out_cap=1024,
+            parent_run_id=parent_run_id,
+            keeps_text=True,
+            notes=notes,
+        )
+        run.on_stop = lambda: None
+        self.runs.add(run)
+        if self.pace_s is not None:
+            self._typing.add(asyncio.create_task(self._type(run, self.pace_s)))
+        elif not self.waits:
+            self.end(run, "done")
+        return run
+
+    async def _type(self, run: Run, pace_s: float) -> None:
+        for word in self.answer.split(" "):
+            await asyncio.sleep(pace_s)
+            if run.stop_reason:
+                break
+            run.append_text(f" {word}" if run.text else word)
+            run.figures = replace(run.figures, first_token_ms=118.0, first_answer_ms=118.0)
+        self.end(run, "stopped" if run.stop_reason else "done")
+
+    def end(self, run: Run, state: RunState, failure: Failure | None = None) -> None:
+        if state == "done" and not run.text:
+            run.append_text(self.answer)
+        run.failure = failure
+        run.figures = Figures(
+            first_token_ms=118.0,
+            first_answer_ms=118.0,
+            total_ms=1530.0,
+            tokens_per_s=152.0,
+            input_tokens=36,
+            output_tokens=214,
+            cost_nano_usd=89_200,
+            available_after_nano_usd=4_999_910_800,
+        )
+        run.end(state)
+        self.on_end(run)
+
+    async def stop(self, principal: Principal, run_id: str, reason: StopReason = "user") -> None:
+        run = self.runs.get(run_id, principal.team_id)
+        if run is None:
+            raise RunNotFound(run_id)
+        run.stop(reason)
+
+    async def record(self, principal: Principal, run_id: str) -> RunRecord:
+        run = self.runs.get(run_id, principal.team_id)
+        if run is None:
+            raise RunNotFound(run_id)
+        return record_of(run)
+
+    async def conversation(self, principal: Principal, run_id: str) -> tuple[RunRecord, ...]:
+        turns: list[RunRecord] = []
+        next_id: str | None = run_id
+        while next_id is not None:
+            run = self.runs.get(next_id, principal.team_id)
+            if run is None:
+                break
+            turns.append(record_of(run))
+            next_id = run.parent_run_id
+        return tuple(reversed(turns))
+
+
+class FakeStatements:
+    """A team's money as set; the entries as given, newest first."""
+
+    def __init__(self) -> None:
+        self.money = Balance(
+            balance_nano_usd=ALLOWANCE_NANO_USD,
+            held_nano_usd=0,
+            available_nano_usd=ALLOWANCE_NANO_USD,
+            total_used_nano_usd=0,
+            allowance_remaining_nano_usd=ALLOWANCE_NANO_USD,
+            next_allowance_at_ms=time.time_ns() // 1_000_000 + WINDOW_MS,
+            ends_allowance=False,
+            open_holds=(),
+        )
+        self.journal: tuple[EntryView, ...] = ()
+
+    def balance(self, team_id: int, now_ms: int) -> Balance:
+        return self.money
+
+    def entries(self, team_id: int, limit: int, before_seq: int | None = None) -> tuple[EntryView, ...]:
+        older = [entry for entry in self.journal if before_seq is None or entry.seq < before_seq]
+        return tuple(older[:limit])
+
+    def entry_of_run(self, team_id: int, run_id: str) -> EntryView | None:
+        return next((entry for entry in self.journal if entry.run_id == run_id), None)
+
+    def hold(self, *holds: OpenHold) -> None:
+        held = sum(hold.amount_nano_usd for hold in holds)
+        self.money = replace(
+            self.money,
+            open_holds=holds,
+            held_nano_usd=held,
+            available_nano_usd=self.money.balance_nano_usd - held,
+        )
+
+
+@dataclass
+class World:
+    """Everything that a page can meet, and the handles to change it."""
+
+    loop: Loop
+    gateway: FakeGateway
+    statements: FakeStatements
+    latency: Latency
+    services: Services
+    rows: RequestLog
+    log_engine: Engine
+    folder: TemporaryDirectory[str]
+
+    def log(self, *rows: RequestRow) -> None:
+        """Record requests that ended, and wait until they are stored."""
+
+        async def record() -> None:
+            for row in rows:
+                self.rows.record(row)
+            while self.rows.health.waiting:
+                await asyncio.sleep(0.005)
+
+        self.loop.run(record())
+
+    def close(self) -> None:
+        self.loop.run(self.rows.close())
+        self.loop.close()
+        self.log_engine.dispose()
+        self.folder.cleanup()
+
+
+def world(
+    *,
+    role: TeamRole = "owner",
+    absent: Mapping[str, str] | None = None,
+    demonstration_note: str | None = None,
+    overrides: CatalogOverrides | None = None,
+    base_url: str = "http://localhost:8501",
+    running: asyncio.AbstractEventLoop | None = None,
+) -> World:
+    """Services of a fresh local installation. `absent` says for a provider why it is not there."""
+    catalog = Catalog.load(overrides or CatalogOverrides())
+    if absent is None:
+        absent = {
+            provider.id: f"Set {provider.api_key_env} and start again."
+            for provider in catalog.providers()
+            if provider.api_key_env is not None
+        }
+    if demonstration_note is not None:
+        absent = {**absent, "embedded": demonstration_note}
+    loop = Loop(running)
+    folder = TemporaryDirectory(prefix="tiltyard-pages-")
+    engine = open_engine(Path(folder.name) / "log.db")
+    LogTable.metadata.create_all(engine)
+
+    async def open_log() -> RequestLog:
+        log = RequestLog(engine, flush_s=0.005)
+        await log.open()
+        return log
+
+    rows = loop.run(open_log())
+    gateway = FakeGateway(catalog, absent)
+    statements = FakeStatements()
+    latency = Latency(engine, rows)
+    services = Services(
+        loop=loop.loop,
+        catalog=catalog,
+        gateway=cast(Gateway, gateway),
+        statements=cast(Any, statements),
+        latency=latency,
+        identity=LocalIdentity(replace(PRINCIPAL, role=role)),
+        tickets=Tickets(b"for the pages' tests, and nothing else"),
+        base_url=base_url,
+        demonstration_note=demonstration_note,
+    )
+    return World(loop, gateway, statements, latency, services, rows, engine, folder)
