@@ -224,7 +224,11 @@ process = _prepared()
 app = st.App(
     "pages/navigation.py",
     lifespan=process.serve,
-    middleware=[Middleware(ApiMiddleware, api=process.api, hosts=local_hosts(process.settings.host, process.settings.url))],
+    middleware=[
+        Middleware(
+            ApiMiddleware, api=process.api, hosts=local_hosts(process.settings.host, process.settings.url)
+        )
+    ],
 )
 
 if __name__ == "__main__":

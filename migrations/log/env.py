@@ -1,7 +1,6 @@
-"""The request log and its roll-ups. `telemetry` puts its tables into this metadata."""
+"""The request log and its roll-ups, as `telemetry` has them."""
 
-import telemetry.tables  # noqa: F401
 from migrations.environment import run
-from store.tables import LogTable
+from telemetry.tables import LoggedRequest
 
-run(LogTable.metadata)
+run(LoggedRequest.metadata)
