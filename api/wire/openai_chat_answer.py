@@ -106,7 +106,7 @@ def usage_of(record: RunRecord, cached_tokens: int = 0) -> dict[str, object]:
         "completion_tokens_details": {"reasoning_tokens": figures.reasoning_tokens or 0},
         "cost": None if cost is None else decimal_usd(cost),
         "available_after": None if left is None else decimal_usd(left),
-        "estimated": figures.estimated,
+        "estimated": figures.estimated and figures.input_tokens is not None,
     }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -61,3 +63,11 @@ def test_whoever_must_wait_is_told_how_long() -> None:
     assert (b"retry-after", b"3") in error_answer(wait, "req_1").headers
     assert (b"retry-after", b"5") in error_answer(gateway.errors.Draining(5.0), "req_1").headers
     assert dict(error_answer(gateway.errors.TooLarge("big"), "req_1").headers).get(b"retry-after") is None
+
+
+def test_the_documentation_lists_every_code_with_its_status() -> None:
+    text = (Path(api.errors.__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| (\d{3}) \| (.+?) \|", text, re.MULTILINE)
+    documented = {(int(status), code) for status, codes in lines for code in re.findall(r"`(\w+)`", codes)}
+    known = {(verdict.status, verdict.code) for verdict in TABLE.values()}
+    assert documented == known | {(421, "wrong_host")}  # which Edge says, before any table
