@@ -75,7 +75,7 @@ class Api:
         except (GatewayError, BillingError, IdentityError, HttpRefusal) as error:
             answer = error_answer(error, exchange.request_id, add_credit=services.add_credit)
         except Exception as error:
-            _log.exception("%s %s failed", exchange.request_id, scope["path"])
+            _log.exception("%s %.200r failed", exchange.request_id, scope["path"])
             if exchange.started:
                 raise
             answer = error_answer(error, exchange.request_id)

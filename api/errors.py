@@ -52,7 +52,7 @@ class Starting(HttpRefusal):
     retry_after_s = 1.0
 
     def __init__(self) -> None:
-        super().__init__("This server is starting.")
+        super().__init__("This server is starting or ending, and takes no requests now.")
 
 
 class Ending(HttpRefusal):
