@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,11 @@ class Server:
                 code = None if self._process is None else self._process.poll()
                 raise ServerEnded(f"exit code {code}\n{self.log}") from error
 
+    def credits(self) -> dict[str, int]:
+        """Nano-dollars by name, as the API tells them."""
+        told = self.get("/v1/credits").json()
+        return {name: nano_usd(told[name]) for name in ("balance", "total_used", "available", "held")}
+
     def client(self, *, key: str = API_KEY, timeout: float = 30.0) -> httpx.Client:
         """A client of the API; no proxy of this machine between us."""
         headers = {"Authorization": f"Bearer {key}"}
@@ -119,6 +125,11 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def nano_usd(dollars: str) -> int:
+    """The nano-dollars in a decimal number of dollars, reckoned apart from the code under test."""
+    return int(Decimal(dollars) * 1_000_000_000)
 
 
 def free_port() -> int:

@@ -95,7 +95,7 @@ def test_on_sigterm_an_open_stream_is_ended_and_paid_for_in_under_ten_seconds(
     start_tiltyard: StartServer, slow_upstream: SlowUpstream
 ) -> None:
     server = start_tiltyard(WITHOUT_MODEL, slow_upstream.config)
-    before = _credits(server)
+    before = server.credits()
     with _stream(server) as lines:
         _read_tokens(lines, 3)
         began_s = time.monotonic()
@@ -109,7 +109,7 @@ def test_on_sigterm_an_open_stream_is_ended_and_paid_for_in_under_ten_seconds(
     assert int(refused.headers["retry-after"]) >= 1
     assert any("[DONE]" in line or '"error"' in line for line in rest), "the caller is told that it ended"
     server.start()
-    after = _credits(server)
+    after = server.credits()
     assert after["held"] == 0
     assert before["available"] - after["available"] == after["total_used"] > 0
 
@@ -130,15 +130,15 @@ def test_after_kill_9_in_mid_answer_no_hold_stays_open_for_a_minute_and_the_ledg
     with _stream(server) as lines:
         _read_tokens(lines, 5)
         time.sleep(2.5)  # two checkpoints
-        assert _credits(server)["held"] > 0
+        assert server.credits()["held"] > 0
         server.signal(signal.SIGKILL)
         server.wait_ended(10)
     killed_s = time.monotonic()
     server.start()
-    while _credits(server)["held"] > 0:
+    while server.credits()["held"] > 0:
         assert time.monotonic() - killed_s < 60, "a hold is still open after a minute"
         time.sleep(1)
-    after = _credits(server)
+    after = server.credits()
     assert after["total_used"] > 0, "what was sent is paid for"
     assert after["balance"] == after["available"]
     server.end()
@@ -157,7 +157,7 @@ def test_the_model_child_killed_in_mid_answer_ends_the_run_and_the_next_prompt_w
         _kill_child(server, "embedded")
         rest = "".join(lines)
     assert '"error"' in rest
-    after = _credits(server)
+    after = server.credits()
     assert after["held"] == 0
     assert after["total_used"] > 0, "what was sent is paid for"
     assert _ask(server, model)["choices"][0]["message"]["content"]
@@ -216,18 +216,6 @@ def _first_refusal(server: Server, within_s: float) -> httpx.Response:
                 return answer
             time.sleep(0.02)
     raise AssertionError("no request was refused")
-
-
-def _credits(server: Server) -> dict[str, int]:
-    """Nano-dollars by name."""
-    answer = server.get("/v1/credits").json()
-    names = ("balance", "total_used", "available", "held")
-    return {name: _nano_usd(answer[name]) for name in names}
-
-
-def _nano_usd(dollars: str) -> int:
-    whole, _, part = dollars.partition(".")
-    return int(whole) * 1_000_000_000 + int(part.ljust(9, "0")) * (-1 if whole.startswith("-") else 1)
 
 
 def _audit(server: Server) -> subprocess.CompletedProcess[str]:
