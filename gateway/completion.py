@@ -345,6 +345,7 @@ class Gateway:
             try:
                 await asyncio.gather(*(pump.tick() for pump in tuple(self._pumps.values())))
                 await self._kept.flush()
+                self.runs.forget_old()
             except Exception:
                 _log.exception("a checkpoint failed; the next one tries again")
 

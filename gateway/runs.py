@@ -2,8 +2,9 @@
 
 A run belongs to the server's event loop, never to a tab or a script thread; its pump
 (`gateway/completion.py`) is the only writer. Reading from another thread is safe: every field is
-replaced, never edited in place. A finished run stays here for 15 minutes, so that a page can be
-reloaded even where the team keeps no text; what is kept longer is in `gateway/tables.py`.
+replaced, never edited in place. A finished run stays here for 15 minutes (fewer under heavy traffic),
+so that a page can be reloaded even where the team keeps no text; what is kept longer is in
+`gateway/tables.py`.
 """
 
 from __future__ import annotations
@@ -134,16 +135,16 @@ class Run:
 
 
 class RunHub:
-    """Runs by id."""
+    """Runs by id: all that run, and of those that ended the newest `most_ended`, for a while."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_ended: int = 5_000) -> None:
+        self._most_ended = most_ended
         self._runs: dict[str, Run] = {}
 
     def __iter__(self) -> Iterator[Run]:
         return iter(tuple(self._runs.values()))
 
     def add(self, run: Run) -> None:
-        self._forget_old()
         self._runs[run.id] = run
 
     def get(self, run_id: str, team_id: int) -> Run | None:
@@ -154,8 +155,12 @@ class RunHub:
     def running(self) -> list[Run]:
         return [run for run in self if run.state == "running"]
 
-    def _forget_old(self) -> None:
+    def forget_old(self) -> None:
+        """Let go of what ended long ago, or of the longest ended where there are too many. Each second."""
+        ended = [(run.ended_at_s, run.id) for run in self._runs.values() if run.ended_at_s is not None]
         before_s = time.monotonic() - KEEP_FINISHED_S
-        for run in self:
-            if run.ended_at_s is not None and run.ended_at_s < before_s:
-                del self._runs[run.id]
+        surplus = len(ended) - self._most_ended
+        for at, (ended_at_s, run_id) in enumerate(sorted(ended)):
+            if at >= surplus and ended_at_s >= before_s:
+                break
+            del self._runs[run_id]
