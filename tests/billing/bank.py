@@ -52,7 +52,7 @@ class Bank:
         self, path: Path, *, free_money_limit: str = "1000", journal: SqliteJournal | None = None
     ) -> None:
         self.path = path
-        self.now_ms = START_MS
+        self.now_ms = self.latest_ms = START_MS
         self.limit = parse_usd(free_money_limit)
         self.journal = journal or SqliteJournal(path)
         self.commit = self._commit()
@@ -65,6 +65,7 @@ class Bank:
 
     def pass_time(self, *, days: float = 0, ms: int = 0) -> None:
         self.now_ms += round(days * DAY_MS) + ms
+        self.latest_ms = max(self.latest_ms, self.now_ms)
 
     def restart(self) -> None:
         """As after the death of the process: nothing is remembered but the file."""
@@ -144,7 +145,7 @@ class Bank:
         ref: str | None = None,
         days: float | None = None,
     ) -> Granted:
-        expires_ms = None if days is None else self.now_ms + round(days * DAY_MS)
+        expires_ms = None if days is None else self.latest_ms + round(days * DAY_MS)
         ref = ref or f"ref {next(self._refs)}"
         granted = self.do(Grant(team, kind, usd(amount), ref, "a reason", expires_ms, 7))
         assert isinstance(granted, Granted)

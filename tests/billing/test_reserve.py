@@ -217,8 +217,8 @@ def test_a_hold_is_cut_to_what_the_tightest_cap_leaves(bank: Bank) -> None:
 
 def test_a_cap_binds_only_its_own_subject_and_team(bank: Bank) -> None:
     bank.cap("0", "key", "7")
-    assert bank.reserve("1", scopes=(("key", "8"),))
-    assert bank.reserve("1", scopes=(("key", "7"),), team=2)
+    assert bank.reserve("1", scopes=(("key", "8"),)).amount_nano_usd == usd("1")
+    assert bank.reserve("1", scopes=(("key", "7"),), team=2).amount_nano_usd == usd("1")
 
 
 def test_what_a_cap_counted_is_forgotten_when_its_window_ends_but_not_what_is_held(bank: Bank) -> None:
@@ -230,7 +230,7 @@ def test_what_a_cap_counted_is_forgotten_when_its_window_ends_but_not_what_is_he
         bank.reserve("0.20", scopes=scopes)
     assert reached.value.resets_at_ms == (START_MS // DAY_MS + 1) * DAY_MS
     bank.pass_time(days=1)
-    assert bank.reserve("0.80", scopes=scopes)
+    assert bank.reserve("0.80", scopes=scopes).amount_nano_usd == usd("0.80")
     with pytest.raises(CapReached):
         bank.reserve("0.01", scopes=scopes)
 
