@@ -118,8 +118,9 @@ class Topics:
         return self._topics[key]
 
     def close(self) -> None:
-        if self._unsubscribe is not None:
-            self._unsubscribe()
+        unsubscribe, self._unsubscribe = self._unsubscribe, None
+        if unsubscribe is not None:
+            unsubscribe()
 
     def _finished(self, _row: Any) -> None:
         for topic in tuple(self._topics.values()):

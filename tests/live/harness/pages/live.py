@@ -1,0 +1,32 @@
+"""Runs named in the address, a chart above them, and what the page was told."""
+
+import os
+import time
+
+import streamlit as st
+
+from components.live_chart import live_chart
+from components.run_view import run_view
+
+st.set_page_config(page_title="Live", layout="wide")
+ticket = os.environ["HARNESS_TICKET"]
+st.session_state.setdefault("ended", 0)
+
+
+def count() -> None:
+    st.session_state.ended += 1
+
+
+if "chart" in st.query_params:
+    live_chart("ttft", {"figure": st.query_params["chart"]}, ticket, key="chart", height=320)
+
+runs = st.query_params.get("runs", "").split(",")
+if runs != [""]:
+    for column, run in zip(st.columns(len(runs)), runs, strict=True):
+        with column:
+            run_view(run, ticket, key=f"run-{run}", on_end=count)
+
+st.markdown(f"ended {st.session_state.ended}, drawn at {time.monotonic_ns()}")
+st.button("Again")
+if st.button("Slowly"):
+    time.sleep(1.5)
