@@ -113,8 +113,8 @@ def out_cap(model: Model, input_bound: int, asked: int | None = None, provider: 
     room = context - input_bound
     if room < 1:
         raise TooLarge(
-            f"The prompt may come to {input_bound:,} tokens, and {model.name} takes {context:,} together "
-            "with its answer."
+            f"The prompt is too long: it may have {input_bound:,} tokens or more, and {model.name} takes "
+            f"{context:,} together with its answer."
         )
     default = DEFAULT_OUT_CAP_REASONING if model.reasons else DEFAULT_OUT_CAP
     return max(1, min(default if asked is None else asked, most, room))

@@ -33,7 +33,8 @@ _SMOLLM2_SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Huggi
 
 
 def bound_input_tokens(request: CompletionRequest, model: Model) -> int:
-    """The most tokens that the prompt can come to. May load a vocabulary, which blocks for 0.3 s once.
+    """The most tokens that the prompt can come to, or anything above the model's context where it does
+    not fit there. May load a vocabulary, which blocks for 0.3 s once.
 
     Raises `Unsupported` for an image where the model takes none.
     """
@@ -99,8 +100,15 @@ def _bounded(texts: list[str], frame: int, model: Model) -> int:
     counter = _encoder(model)
     if counter is None:
         return size + frame
-    counted = sum(counter.count(text) for text in texts)
-    return min(size, -(-counted * _MARGIN[model.tokenizer] // 100)) + frame
+    counted = 0
+    for text in texts:
+        counted += counter.count(text, model.context_tokens - counted)
+        if counted > model.context_tokens:
+            break
+    bound = -(-counted * _MARGIN[model.tokenizer] // 100)
+    if model.tokenizer == "approximate":
+        bound += sum(map(_digits, texts)) // 2
+    return min(size, bound) + frame
 
 
 def _is_quick(texts: list[str], model: Model) -> bool:
@@ -160,6 +168,11 @@ def _image_tokens(request: CompletionRequest, model: Model) -> int:
 
 def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _digits(text: str) -> int:
+    """o200k joins three digits where others join none: half a token more a digit makes up for it."""
+    return sum(text.count(digit) for digit in "0123456789")
 
 
 def _guess(text: str) -> int:

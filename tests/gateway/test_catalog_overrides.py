@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from gateway.catalog import Catalog, CatalogError, CatalogOverrides
+from gateway.catalog import Catalog, CatalogError, CatalogOverrides, Model
 from gateway.errors import RetiredModel
 from gateway.pricing import price_at
 
@@ -382,3 +383,27 @@ def test_a_file_of_ours_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         Catalog.load(folder=tmp_path)
     assert any(problem.startswith("broken.toml:") for problem in refused.value.problems)
     assert any("surprise" in problem for problem in refused.value.problems)
+
+
+# --- the page about it ------------------------------------------------------------------------------
+
+_PAGE = Path(__file__).parents[2] / "docs" / "catalog.md"
+
+
+@pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", _PAGE.read_text(), re.DOTALL))
+def test_every_example_of_the_documentation_is_taken(example: str) -> None:
+    assert load(example).hash != Catalog.load().hash
+
+
+def test_every_field_of_the_documentation_exists_and_every_known_provider_is_listed() -> None:
+    page = _PAGE.read_text()
+    catalog = Catalog.load()
+    for provider in catalog.providers():
+        if provider.api_key_env is not None:
+            assert f"`{provider.api_key_env}`" in page, provider.id
+    for field in Model.__slots__:
+        if field not in ("facts", "conflicts", "prices"):
+            assert f"`{field}`" in page, field
+    for model in catalog.models():
+        if model.series == "simulated":
+            assert f"`{model.id}`" in page or f"`{model.providers[0].model}`" in page
