@@ -70,6 +70,7 @@ def claim_folder(folder: Path) -> IO[str]:
     except OSError:
         lock.seek(0)
         other = lock.read().strip() or "unknown"
+        lock.close()
         fail(
             f"another Tiltyard (process {other}) uses the data folder {folder}. "
             "End it, or set TILTYARD_DATA_DIR to another folder."

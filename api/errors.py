@@ -135,6 +135,13 @@ TABLE: dict[type[Exception], Verdict] = {
     gateway.ProviderError: Verdict(502, "provider_error"),
 }
 
+_BAD_FOR_PROVIDER = Verdict(400, "provider_refused_request")
+_REFUSED = {
+    400: _BAD_FOR_PROVIDER,
+    413: _BAD_FOR_PROVIDER,
+    422: _BAD_FOR_PROVIDER,
+    429: Verdict(429, "provider_rate_limited"),
+}
 OUR_FAULT = Verdict(500, "internal_error")
 _BY_NAME = {error.__name__: verdict for error, verdict in TABLE.items()}
 
@@ -147,11 +154,19 @@ def verdict_of(error: Exception) -> Verdict:
     return OUR_FAULT
 
 
-def verdict_named(kind: str) -> Verdict:
-    """For a run that failed: `Failure.kind` is the name of its error's class."""
+def verdict_of_failure(kind: str, provider_status: int | None) -> Verdict:
+    """For a run that failed: `kind` is the name of its error's class.
+
+    A provider's refusal is the caller's to mend where the provider says so, and to wait out where it
+    is a rate limit; any other is the provider's fault.
+    """
+    if kind == gateway.ProviderRefused.__name__ and provider_status in _REFUSED:
+        return _REFUSED[provider_status]
     return _BY_NAME.get(kind, OUR_FAULT)
 
 
 def status_of(error: Exception) -> int:
     """The status that a caller gets for this error; the request log keeps it too."""
+    if isinstance(error, gateway.ProviderRefused):
+        return verdict_of_failure(type(error).__name__, error.status).status
     return verdict_of(error).status

@@ -101,8 +101,8 @@ def _row_of(run: Run) -> dict[str, Any]:
         "out_cap": run.out_cap,
         "keeps_text": keeps,
         "messages_json": _encode([_plain(message) for message in run.messages]) if keeps else None,
-        "text": run.text if keeps else None,
-        "reasoning": run.reasoning if keeps else None,
+        "text": _storable(run.text) if keeps else None,
+        "reasoning": _storable(run.reasoning) if keeps else None,
         "tool_calls_json": _encode(run.tool_calls) if keeps and run.tool_calls else None,
         "notes_json": _encode(run.notes),
         "figures_json": _encode(run.figures),
@@ -159,6 +159,11 @@ def _message(kept: _Kept) -> Message:
         for part in kept.parts
     )
     return Message(kept.role, parts, kept.tool_calls, kept.tool_call_id, kept.name)  # type: ignore[arg-type]
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL takes no NUL in a text."""
+    return text.replace("\0", "\ufffd")
 
 
 def _encode(value: object) -> str:

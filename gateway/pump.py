@@ -41,6 +41,7 @@ LEASE_MS = 30_000
 REASONING_DRAIN_S = 30.0
 STUCK_LISTENER_S = 30.0
 _SETTLE_AGAIN_S = 5.0
+_CALLER_GONE = 499  # nginx's number for a request that ended before its answer began
 
 
 class Listener(Protocol):
@@ -230,7 +231,7 @@ class Pump:
         run = self.run
         run.tool_calls = tuple(self._calls[index] for index in sorted(self._calls))
         if self._error is not None:
-            run.failure = Failure(type(self._error).__name__, _sentence(self._error))
+            run.failure = _failure(self._error)
         run.usage = await self._final_usage()
         await self._settle(run.usage)
         run.figures = self._figures(final=True)
@@ -361,6 +362,14 @@ class Pump:
     def _since_accepted_ms(self, instant_ns: int | None) -> float | None:
         return None if instant_ns is None else (instant_ns - self._clocks.accepted_ns) / 1e6
 
+    def _status(self, state: RunState) -> int:
+        """What the caller got: headers that went out cannot be taken back."""
+        if self._opened or state == "done":
+            return 200
+        if self._error is not None:
+            return self._tools.status_of(self._error)
+        return _CALLER_GONE
+
     def _row(self, state: RunState) -> RequestRow:
         at, run, usage = self._at, self.run, self.run.usage
         outcome = _outcome(state, self._error)
@@ -378,7 +387,7 @@ class Pump:
             provider=run.provider,
             series=at.model.series,
             outcome=outcome,
-            status=200 if self._opened or self._error is None else self._tools.status_of(self._error),
+            status=self._status(state),
             streamed=at.streamed,
             error=type(self._error).__name__ if self._error else None,
             input_tokens=usage.input + usage.cached_input + usage.cache_write if usage else None,
@@ -415,5 +424,8 @@ def _outcome(state: RunState, error: Exception | None) -> Outcome:
     return "provider_fault" if isinstance(error, ProviderError) else "gateway_fault"
 
 
-def _sentence(error: Exception) -> str:
-    return str(error) if isinstance(error, GatewayError) else "The gateway failed. Please try again."
+def _failure(error: Exception) -> Failure:
+    kind = type(error).__name__
+    if isinstance(error, ProviderError):
+        return Failure(kind, str(error), error.status, error.retry_after_s)
+    return Failure(kind, str(error) if isinstance(error, GatewayError) else "The gateway failed. Try again.")

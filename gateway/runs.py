@@ -44,10 +44,15 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a run failed. `kind` is the error's class name; `message` is safe to show."""
+    """Why a run failed. `kind` is the error's class name; `message` is safe to show.
+
+    `provider_status` and `retry_after_s` are the provider's own, known while the run is in memory.
+    """
 
     kind: str
     message: str
+    provider_status: int | None = None
+    retry_after_s: float | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from api.errors import MethodNotAllowed, StillRunning, Verdict, verdict_named, verdict_of
+from api.errors import MethodNotAllowed, StillRunning, Verdict, verdict_of, verdict_of_failure
 from api.exchange import Answer, header_value
 from api.wire.values import maybe_instant
 from billing.errors import (
@@ -64,9 +64,9 @@ def error_answer(
 
 def failure_answer(failure: Failure, request_id: str, extras: Mapping[str, object]) -> Answer:
     """For a run that failed; in mid-stream only the body is of use."""
-    verdict = verdict_named(failure.kind)
+    verdict = verdict_of_failure(failure.kind, failure.provider_status)
     body = _body(verdict, failure.message, None, request_id, extras)
-    return Answer(verdict.status, body, tuple(_headers(verdict, None)))
+    return Answer(verdict.status, body, tuple(_headers(verdict, failure.retry_after_s)))
 
 
 def _body(

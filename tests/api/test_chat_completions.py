@@ -134,7 +134,8 @@ async def test_reasoning_tools_and_cached_tokens_keep_their_names(world: World) 
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
-        (ProviderRefused("lab", "The provider refused.", status=429), 502, "provider_refused"),
+        (ProviderRefused("lab", "The provider refused.", status=503), 502, "provider_refused"),
+        (ProviderRefused("lab", "Slow down.", status=429, retry_after_s=3), 429, "provider_rate_limited"),
         (ProviderTimeout("lab", "first_token", 2), 504, "provider_timeout"),
         (ProviderBroke("lab", "It sent nonsense."), 502, "provider_broke"),
         (RuntimeError("secret detail"), 500, "internal_error"),

@@ -13,7 +13,7 @@ import api.errors
 import billing.errors
 import gateway.errors
 import identity.errors
-from api.errors import TABLE, status_of, verdict_named
+from api.errors import TABLE, status_of, verdict_of_failure
 from api.wire.errors import error_answer
 
 
@@ -39,8 +39,8 @@ def test_every_error_has_a_line_of_its_own(module: ModuleType) -> None:
 def test_no_two_errors_share_a_name_since_failures_are_looked_up_by_it() -> None:
     names = [error.__name__ for error in TABLE]
     assert len(set(names)) == len(names)
-    assert verdict_named("ProviderTimeout").status == 504
-    assert verdict_named("KeyError").status == 500
+    assert verdict_of_failure("ProviderTimeout", None).status == 504
+    assert verdict_of_failure("KeyError", None).status == 500
 
 
 def test_a_new_error_is_answered_like_the_nearest_above_it_and_a_stranger_is_our_fault() -> None:
@@ -71,3 +71,14 @@ def test_the_documentation_lists_every_code_with_its_status() -> None:
     documented = {(int(status), code) for status, codes in lines for code in re.findall(r"`(\w+)`", codes)}
     known = {(verdict.status, verdict.code) for verdict in TABLE.values()}
     assert documented == known | {(421, "wrong_host")}  # which Edge says, before any table
+
+
+@pytest.mark.parametrize(
+    ("provider_status", "status"), [(400, 400), (422, 400), (429, 429), (401, 502), (500, 502), (None, 502)]
+)
+def test_a_providers_refusal_is_the_callers_to_mend_only_where_it_says_so(
+    provider_status: int | None, status: int
+) -> None:
+    refused = gateway.errors.ProviderRefused("lab", "no", status=provider_status)
+    assert status_of(refused) == status
+    assert verdict_of_failure("ProviderRefused", provider_status).status == status
