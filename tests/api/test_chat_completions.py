@@ -131,11 +131,21 @@ async def test_reasoning_tools_and_cached_tokens_keep_their_names(world: World) 
 
 
 @pytest.mark.parametrize("streamed", [False, True])
+async def test_a_providers_rate_limit_reaches_the_caller_with_how_long_to_wait(
+    world: World, streamed: bool
+) -> None:
+    world.provider.script = [ProviderRefused("lab", "Slow down.", status=429, retry_after_s=2.5)]
+    answered = await world.post(chat(stream=streamed))
+    assert (answered.status, answered.headers["retry-after"]) == (429, "3")
+    assert answered.error["type"] == "rate_limit_error"
+    assert answered.error["code"] == "provider_rate_limited"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
         (ProviderRefused("lab", "The provider refused.", status=503), 502, "provider_refused"),
-        (ProviderRefused("lab", "Slow down.", status=429, retry_after_s=3), 429, "provider_rate_limited"),
         (ProviderTimeout("lab", "first_token", 2), 504, "provider_timeout"),
         (ProviderBroke("lab", "It sent nonsense."), 502, "provider_broke"),
         (RuntimeError("secret detail"), 500, "internal_error"),
