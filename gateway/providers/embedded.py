@@ -36,6 +36,7 @@ SLOTS = 2
 _MOST_WAITING = 64
 _RESTART_S = 15.0
 _NOTICE_S = 1.0
+_LOOK_AGAIN_S = 0.02
 _STOPPED = "The embedded model stopped; it is starting again."
 
 
@@ -74,8 +75,8 @@ class Embedded:
     ) -> None:
         weights = model_file()
         assert weights is not None, "ask embedded_available() first"
-        self._folder = runtime_folder()
-        socket_path = self._folder / "model.sock"
+        self.folder = runtime_folder()
+        socket_path = self.folder / "model.sock"
         api_key = secrets.token_urlsafe(32)
         self.child = Child(
             "the embedded model",
@@ -107,7 +108,7 @@ class Embedded:
     async def close(self) -> None:
         await self._http.close()
         await self.child.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def ready(self) -> bool:
@@ -140,8 +141,7 @@ class Embedded:
         prompt may have come just after the death, and has cost nothing."""
         give_up_s = time.monotonic() + _RESTART_S
         for again in (True, False):
-            await self._wait_until_ready(give_up_s)
-            pid, began = self.child.pid, False
+            pid, began = await self._ready_child(give_up_s), False
             try:
                 async with aclosing(self._http.stream(call)) as events:
                     async for event in events:
@@ -152,19 +152,25 @@ class Embedded:
                 if began or not again or not await self._died(pid):
                     raise ProviderBroke(self.id, _STOPPED) from error
 
-    async def _wait_until_ready(self, give_up_s: float) -> None:
+    async def _ready_child(self, give_up_s: float) -> int:
+        """Its pid. One that is dead counts as ready until its supervisor knows, but has no pid."""
         try:
-            await self.child.wait_ready(max(0.0, give_up_s - time.monotonic()))
+            async with asyncio.timeout(max(0.0, give_up_s - time.monotonic())):
+                while True:
+                    await self.child.wait_ready(_RESTART_S)
+                    if (pid := self.child.pid) is not None:
+                        return pid
+                    await asyncio.sleep(_LOOK_AGAIN_S)
         except TimeoutError as error:
             raise ProviderUnreachable(self.id, _STOPPED) from error
 
-    async def _died(self, pid: int | None) -> bool:
-        """Whether the child of that pid is gone; its supervisor learns of it a moment after we do."""
+    async def _died(self, pid: int) -> bool:
+        """Whether the child of that pid is gone, which shows a moment after its connections break."""
         give_up_s = time.monotonic() + _NOTICE_S
-        while self.child.pid == pid and pid is not None:
+        while self.child.pid == pid:
             if time.monotonic() > give_up_s:
                 return False
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(_LOOK_AGAIN_S)
         return True
 
     def _explained(self, status: int, error: ErrorBody) -> ProviderError | None:

@@ -37,14 +37,13 @@ def _serve(settings: dict[str, Any], supervisor: BinaryIO) -> None:
     socket_path = Path(settings["socket_path"])
     socket_path.unlink(missing_ok=True)  # what a child that was killed has left
     os.umask(0o177)  # the socket is for its owner alone
-    server = xllamacpp.Server(_parameters(xllamacpp, settings))
+    _server = xllamacpp.Server(_parameters(xllamacpp, settings))  # serves for as long as it is held
     supervisor.write(b"ready\n")
     while sys.stdin.buffer.read(4096):
         pass
     with contextlib.suppress(OSError):
         socket_path.unlink()
-    del server, supervisor
-    os._exit(0)  # an orderly end would wait for running answers
+    os._exit(0)  # without the engine's own farewell, which waits for running answers, or for ever
 
 
 def _parameters(xllamacpp: Any, settings: dict[str, Any]) -> Any:
