@@ -3,6 +3,7 @@
 import { live } from "./live.js";
 
 const IDLE_WITHIN_MS = 2000;
+const SETTLE_MS = 300; // the answers of the page join meanwhile
 const LOOK_AGAIN_MS = 400;
 const LONGEST_WAIT_MS = 20000;
 
@@ -29,9 +30,11 @@ function load(url) {
 
 // After the page has been painted, and not while somebody reads a streaming answer.
 async function quiet() {
-  await new Promise((done) =>
-    globalThis.requestIdleCallback ? requestIdleCallback(done, { timeout: IDLE_WITHIN_MS }) : setTimeout(done, 200),
-  );
+  if (globalThis.requestIdleCallback)
+    await new Promise((done) => requestIdleCallback(done, { timeout: IDLE_WITHIN_MS }));
+  await pause(SETTLE_MS);
   for (let waited = 0; live.streaming && waited < LONGEST_WAIT_MS; waited += LOOK_AGAIN_MS)
-    await new Promise((done) => setTimeout(done, LOOK_AGAIN_MS));
+    await pause(LOOK_AGAIN_MS);
 }
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));

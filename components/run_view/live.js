@@ -85,9 +85,9 @@ class Live {
     };
   }
 
-  // Whether an answer is being written before the reader's eyes.
+  // Whether an answer is, or for all that is known may be, written before the reader's eyes.
   get streaming() {
-    return [...this.#runs.values()].some((run) => run.views.size && run.state === "running");
+    return [...this.#runs.values()].some((run) => run.views.size && !run.end && !run.refusal);
   }
 
   // Whether nobody in this tab has been told yet that the run has ended.

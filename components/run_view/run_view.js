@@ -213,11 +213,10 @@ function build(host) {
   const about = element("details", "about", element("summary", "", "?"), definitions());
   about.firstChild.setAttribute("aria-label", words.ABOUT_FIGURES);
   about.firstChild.title = words.ABOUT_FIGURES;
-  line.append(about);
   const stop = button("stop", words.STOP);
   const copy = button("copy", words.COPY);
   const outcome = element("span", "outcome");
-  const actions = element("div", "actions", stop, copy, outcome);
+  const actions = element("div", "actions", stop, copy, about, outcome);
   const status = element("p", "status");
   status.setAttribute("role", "status");
   reasoning.hidden = problem.hidden = waiting.hidden = true;
