@@ -184,7 +184,7 @@ def _within(db: sqlite3.Connection, rule: str, limit_s: float | None, check: Che
     if limit_s is None:
         return list(check(db))
     until_s = time.monotonic() + limit_s
-    db.set_progress_handler(lambda: time.monotonic() > until_s, 100_000)
+    db.set_progress_handler(lambda: time.monotonic() > until_s, 1_000)
     try:
         return list(check(db))
     except sqlite3.OperationalError as error:

@@ -196,7 +196,8 @@ def _listen(path: str) -> socket.socket:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)  # 0600, by the umask
+    listener.bind(path)
+    os.chmod(path, 0o600)  # its folder is its owner's alone
     listener.listen(16)
     return listener
 
