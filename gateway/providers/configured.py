@@ -51,6 +51,7 @@ def configured(
                     provider.wire,
                     provider.allow_private_address,
                     out_cap_field=provider.output_limit_field,
+                    asks_for_usage=provider.asks_for_usage,
                 )
             except UrlRefused as error:
                 problems.append(f"providers.{provider.id}.base_url: {error}")

@@ -39,8 +39,9 @@ class OpenAICompatible:
     """One provider. Its connections are opened with the first call and shared by all.
 
     `wire` holds where a call names none. `out_cap_field` is what its chat wire calls the limit on
-    output tokens; `reasoning_summary` asks for summaries on the responses wire. `connector` replaces
-    the guarded way out (for a socket of our own); `explain` may put an error into better words.
+    output tokens, and `asks_for_usage` whether it takes `stream_options`; `reasoning_summary` asks for
+    summaries on the responses wire. `connector` replaces the guarded way out (for a socket of our
+    own); `explain` may put an error into better words.
     Raises `UrlRefused` for a base URL that may not be called.
     """
 
@@ -53,6 +54,7 @@ class OpenAICompatible:
         allow_private_address: bool = False,
         *,
         out_cap_field: OutCapField = "max_tokens",
+        asks_for_usage: bool = True,
         reasoning_summary: str | None = None,
         headers: Mapping[str, str] | None = None,
         connector: Callable[[], aiohttp.BaseConnector] | None = None,
@@ -64,6 +66,7 @@ class OpenAICompatible:
         self._base_url = base_url.rstrip("/")
         self._wire = wire
         self._out_cap_field = out_cap_field
+        self._asks_for_usage = asks_for_usage
         self._reasoning_summary = reasoning_summary
         self._headers = {
             **(headers or {}),
@@ -115,7 +118,13 @@ class OpenAICompatible:
         if wire == "responses":
             body = responses_body(call.request, call.model, call.out_cap, self._reasoning_summary)
         else:
-            body = chat_body(call.request, call.model, call.out_cap, self._out_cap_field)
+            body = chat_body(
+                call.request,
+                call.model,
+                call.out_cap,
+                self._out_cap_field,
+                asks_for_usage=self._asks_for_usage,
+            )
         return msgspec.json.encode(body)
 
     @contextlib.asynccontextmanager

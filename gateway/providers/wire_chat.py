@@ -33,15 +33,23 @@ OutCapField = Literal["max_tokens", "max_completion_tokens"]
 
 
 def chat_body(
-    request: CompletionRequest, model: str, out_cap: int, out_cap_field: OutCapField
+    request: CompletionRequest,
+    model: str,
+    out_cap: int,
+    out_cap_field: OutCapField,
+    *,
+    asks_for_usage: bool = True,
 ) -> dict[str, Any]:
-    """The body of a streamed request. What the caller left to the model is left out."""
+    """The body of a streamed request. What the caller left to the model is left out.
+
+    `asks_for_usage` is off for servers that report usage unasked and refuse `stream_options`.
+    """
     sampling = request.sampling
     body: dict[str, Any] = {
         "model": model,
         "messages": [_message(message) for message in request.messages],
         "stream": True,
-        "stream_options": {"include_usage": True},
+        "stream_options": {"include_usage": True} if asks_for_usage else None,
         out_cap_field: out_cap,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,

@@ -54,6 +54,12 @@ def test_what_the_caller_left_open_is_not_in_the_body() -> None:
     }
 
 
+def test_a_server_that_refuses_stream_options_is_not_sent_them() -> None:
+    asked = CompletionRequest("x", (USER,))
+    assert "stream_options" in chat_body(asked, "m", 64, "max_tokens")
+    assert "stream_options" not in chat_body(asked, "m", 64, "max_tokens", asks_for_usage=False)
+
+
 def test_every_sampling_field_has_its_place() -> None:
     sampling = Sampling(
         max_output_tokens=9,
