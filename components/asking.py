@@ -55,6 +55,11 @@ def tokens_so_far(turns: Sequence[RunRecord]) -> int:
     return (figures[-1].input_tokens or 0) + (figures[-1].output_tokens or 0) if figures else 0
 
 
+def most_tokens(request: CompletionRequest) -> int:
+    """No text has more tokens than bytes."""
+    return sum(len(message.text.encode()) for message in request.messages)
+
+
 def examples_before(turn: RunRecord) -> tuple[Message, ...]:
     """The example turns that a first turn carried."""
     spoken = _without_system(turn.messages)

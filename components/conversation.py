@@ -13,12 +13,25 @@ from gateway.records import RunRecord
 
 def show(turns: Sequence[RunRecord], ticket: str, on_end: Callable[[], None]) -> None:
     """Draw every turn. `on_end` is called once a run of this page has ended."""
-    for no, turn in enumerate(turns):
-        with st.container(key=f"turn-{turn.id}", gap="small"):
-            if no == 0:
-                _examples(turn)
-            plain.asked(turn.prompt)
-            run_view(turn.id, ticket, f"run-{turn.id}", on_end=on_end)
+    with st.container(key="turns", gap="large"):
+        for no, turn in enumerate(turns):
+            with st.container(key=f"turn-{turn.id}", gap="small"):
+                if no == 0:
+                    _examples(turn)
+                plain.asked(turn.prompt)
+                run_view(turn.id, ticket, f"run-{turn.id}", on_end=on_end)
+
+
+def show_new(turns: Sequence[RunRecord], start_over: Callable[[], None]) -> None:
+    st.button(
+        words.NEW,
+        key="new",
+        icon=":material/add:",
+        type="tertiary",
+        help=words.NEW_HELP,
+        disabled=not turns,
+        on_click=start_over,
+    )
 
 
 def show_after(turns: Sequence[RunRecord], retry: Callable[[], None]) -> None:

@@ -11,7 +11,7 @@ from components import figure, table, words
 
 
 def show(balance: Balance, zone: str | None) -> None:
-    with st.container(horizontal=True, gap="large", key="figures"):
+    with st.container(horizontal=True, gap="medium", key="figures"):
         _figure("available", words.AVAILABLE, balance.available_nano_usd, words.AVAILABLE_HELP)
         _figure(
             "held",

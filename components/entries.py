@@ -8,10 +8,12 @@ from typing import Any, Final
 import streamlit as st
 
 from billing.accounts import EntryKind
+from billing.commands import Line
 from billing.money import cost_nano_usd
 from billing.statements import EntryView
 from components import figure, session, table, words
 
+_OF_TOKENS: Final = ("input", "cached_input", "cache_write", "output")
 _ROW_HEIGHT: Final = 36  # pixels
 _MOST_HEIGHT: Final = 560  # pixels
 
@@ -48,7 +50,7 @@ def show_one(entry: EntryView, name_of: Callable[[str], str], zone: str | None) 
         st.caption(words.escaped(_origin(entry)))
         st.caption(words.HASH, help=words.HASH_HELP)
         st.code(entry.hash, language=None, wrap_lines=True)
-        if entry.run_id is not None:
+        if entry.run_id is not None and entry.key_id is None:
             st.page_link(
                 "playground.py",
                 label=words.OPEN_RUN,
@@ -59,15 +61,15 @@ def show_one(entry: EntryView, name_of: Callable[[str], str], zone: str | None) 
 
 def title(entry: EntryView, name_of: Callable[[str], str]) -> str:
     """What an entry is for: the model that answered, or where credit came from."""
-    kind = words.ENTRY_KINDS[entry.kind.name]
-    return f"{kind}: {name_of(entry.model)}" if entry.model is not None else kind
+    if entry.model is None:
+        return words.ENTRY_KINDS[entry.kind.name]
+    return words.cut_short(name_of(entry.model)) if entry.kind is EntryKind.EXPIRE else name_of(entry.model)
 
 
 def _row(entry: EntryView, name_of: Callable[[str], str]) -> dict[str, Any]:
     return {
         "at": figure.instant(entry.at_ms),
-        "what": words.ENTRY_KINDS[entry.kind.name],
-        "model": name_of(entry.model) if entry.model is not None else "",
+        "what": title(entry, name_of),
         "amount": figure.signed_money(entry.amount_nano_usd),
         "balance": figure.money(entry.balance_after_nano_usd),
     }
@@ -79,7 +81,6 @@ def _columns(zone: str | None) -> dict[str, Any]:
     return {
         "at": column.DatetimeColumn(words.when(short), format="D MMM, HH:mm:ss", timezone=found.key),
         "what": column.TextColumn(words.WHAT),
-        "model": column.TextColumn(words.MODEL),
         "amount": column.TextColumn(words.AMOUNT, alignment="right"),
         "balance": column.TextColumn(words.BALANCE_AFTER, alignment="right"),
     }
@@ -89,18 +90,23 @@ def _bill(entry: EntryView) -> None:
     rows = [
         (
             words.BUCKETS[line.bucket],
-            figure.tokens(line.quantity),
-            figure.price_per_million(line.price_pico_usd),
+            words.times(figure.tokens(line.quantity), _price(line)),
             figure.pico_money(line.quantity * line.price_pico_usd),
         )
         for line in entry.lines
     ]
-    rows.append((words.ROUNDED_UP, "", "", figure.exact_money(cost_nano_usd(entry.lines))))
-    table.show(words.BILL, (words.BUCKET, words.QUANTITY, words.PRICE, words.AMOUNT), rows, total=True)
+    rows.append((words.COST, words.ROUNDED_UP, figure.exact_money(cost_nano_usd(entry.lines))))
+    table.show(words.BILL, (words.BUCKET, words.QUANTITY_AND_PRICE, words.AMOUNT), rows, total=True)
     if entry.estimated:
         st.caption(words.ESTIMATED)
     if entry.writeoff_nano_usd:
         st.caption(words.escaped(words.written_off(figure.exact_money(entry.writeoff_nano_usd))))
+
+
+def _price(line: Line) -> str:
+    if line.bucket in _OF_TOKENS:
+        return words.per_million(figure.price_per_million(line.price_pico_usd))
+    return figure.pico_money(line.price_pico_usd)
 
 
 def _postings(entry: EntryView) -> None:

@@ -14,21 +14,24 @@ _CSS: Final = """
 [class*="st-key-figure-"] { font-variant-numeric: tabular-nums; }
 .ty-hidden { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; overflow: hidden;
   clip-path: inset(50%); white-space: nowrap; border: 0; }
-.ty-dim { color: color-mix(in srgb, currentColor 70%, transparent); font-size: 0.875rem; }
+.ty-dim { color: color-mix(in srgb, currentColor 70%, transparent); font-size: 0.875rem; font-weight: 400; }
 .ty-asked { max-width: 42rem; width: fit-content; margin-left: auto; padding: 0.625rem 0.875rem;
-  border-radius: 0.75rem 0.75rem 0.125rem 0.75rem; background: color-mix(in srgb, currentColor 7%, transparent);
-  white-space: pre-wrap; overflow-wrap: anywhere; }
+  border-radius: 0.75rem 0.75rem 0.125rem 0.75rem; white-space: pre-wrap; overflow-wrap: anywhere;
+  background: color-mix(in srgb, currentColor 7%, transparent); }
 .ty-wide { overflow-x: auto; }
-.ty-wide table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 0.25rem 0 0.5rem; }
+.ty-wide table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums;
+  margin: 0.25rem 0 0.5rem; }
 .ty-wide caption { text-align: start; font-weight: 600; padding-bottom: 0.25rem; }
+.ty-wide tr { border-bottom: 1px solid color-mix(in srgb, currentColor 16%, transparent); }
 .ty-wide :is(th, td) { padding: 0.375rem 1.5rem 0.375rem 0; text-align: end; white-space: nowrap;
-  border-bottom: 1px solid color-mix(in srgb, currentColor 16%, transparent); font-weight: 400; }
-.ty-wide thead th { font-size: 0.875rem; color: color-mix(in srgb, currentColor 70%, transparent); }
+  font-weight: 400; }
+.ty-wide thead th { color: color-mix(in srgb, currentColor 70%, transparent); }
 .ty-wide :is(th:first-child) { text-align: start; }
 .ty-wide :is(th, td):last-child { padding-right: 0.25rem; }
 .ty-wide small { font-size: 0.8125rem; color: color-mix(in srgb, currentColor 70%, transparent); }
 .ty-wide .ty-faint { color: color-mix(in srgb, currentColor 62%, transparent); }
-.ty-wide .ty-total :is(th, td) { font-weight: 600; border-bottom: 0; }
+.ty-wide .ty-total { border-bottom: 0; }
+.ty-wide .ty-total :is(th, td) { font-weight: 600; }
 .ty-example { margin-bottom: 0.5rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 

@@ -12,7 +12,7 @@ from components.table import Cell
 from telemetry.latency import ModelSummary, Share, Spread
 from telemetry.metrics import METRICS, RULES
 
-_SHOWN: Final = ("ttft_ms", "first_answer_ms", "tokens_per_s", "total_ms", "gateway_ms", "success_rate")
+_SHOWN: Final = ("ttft_ms", "tokens_per_s", "gateway_ms", "success_rate")
 
 
 def show(summaries: Sequence[ModelSummary], name_of: Callable[[str], str]) -> None:
@@ -43,9 +43,7 @@ def _row(summary: ModelSummary, name_of: Callable[[str], str]) -> list[str | Cel
         name,
         figure.tokens(summary.requests),
         _spread(summary.ttft_ms, figure.duration),
-        _spread(summary.first_answer_ms, figure.duration),
         _spread(summary.tokens_per_s, figure.rate),
-        _spread(summary.total_ms, figure.duration),
         _spread(summary.gateway_ms, figure.duration),
         _share(summary.success),
     ]

@@ -5,7 +5,7 @@ Every model of the catalog is in the list. One that cannot answer here can be lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -13,8 +13,9 @@ import streamlit as st
 from components import figure, notices, session, words
 from gateway.catalog import Catalog, Model, Price
 from gateway.errors import GatewayError, ModelUnavailable, RetiredModel
-from gateway.pricing import price_at
+from gateway.pricing import cheapest_that_fits, price_at
 
+_WIDTH = 396  # pixels; on a phone the whole row
 _FACTS_GAP = "  \N{MIDDLE DOT}  "
 
 
@@ -47,6 +48,18 @@ def choices(
     return tuple(sorted(found, key=_place))
 
 
+def names(offered: Sequence[Choice]) -> Mapping[str, str]:
+    return {choice.model.id: choice.model.name for choice in offered}
+
+
+def cheaper(
+    offered: Sequence[Choice], available_nano_usd: int, now_ms: int, prompt_bytes: int
+) -> tuple[Model, int] | None:
+    """The cheapest model that can be paid from what is there, and what it would hold."""
+    answering = [choice.model for choice in offered if choice.answers]
+    return cheapest_that_fits(answering, available_nano_usd, now_ms, lambda model: prompt_bytes)
+
+
 def show(offered: Sequence[Choice]) -> Choice:
     """Draw the picker and what is known of the model that it shows."""
     by_id = {choice.model.id: choice for choice in offered}
@@ -61,6 +74,7 @@ def show(offered: Sequence[Choice]) -> Choice:
         format_func=lambda model_id: label(by_id[model_id]),
         label_visibility="collapsed",
         placeholder=words.PICK_A_MODEL,
+        width=_WIDTH,
         persist_state="session",
     )
     return by_id[picked]
@@ -73,12 +87,12 @@ def show_facts(choice: Choice) -> None:
         _badges(choice.model)
 
 
-def show_state(choice: Choice) -> None:
-    """Who stands in for the model, or why nobody can answer."""
+def show_state(choice: Choice, names: Mapping[str, str]) -> None:
+    """Who stands in for the model, or why nobody can answer and what to take instead."""
     if choice.stand_in is not None:
-        st.info(words.stands_in(choice.stand_in.name, choice.model.name))
+        st.info(words.escaped(words.stands_in(choice.stand_in.name, choice.model.name)))
     if choice.refusal is not None:
-        _refused(choice.refusal)
+        notices.show(notices.notice_of(choice.refusal, session.reader()), names, session.pick_model)
 
 
 def label(choice: Choice) -> str:
@@ -156,10 +170,3 @@ def _badges(model: Model) -> None:
         st.badge(words.RETIRED, color="red")
     elif state == "deprecated":
         st.badge(words.DEPRECATED, color="orange")
-
-
-def _refused(refusal: GatewayError) -> None:
-    notice = notices.notice_of(refusal, session.reader())
-    notices.show(notice)
-    if notice.model is not None:
-        st.button(words.SHOW_SUCCESSOR, on_click=session.pick_model, args=(notice.model,))

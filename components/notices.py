@@ -7,8 +7,8 @@ its box.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import streamlit as st
@@ -16,8 +16,11 @@ import streamlit as st
 from billing import errors as billing
 from components import figure, words
 from gateway import errors as gateway
+from gateway.catalog import Model
 
 Tone = Literal["info", "warning", "error"]
+Pick = Callable[[str], None]
+_NO_NAMES: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,29 @@ def notice_of(error: BaseException, reader: Reader) -> Notice:
     return Notice("error", words.BROKEN, words.BROKEN_ADVICE)
 
 
-def show(notice: Notice) -> None:
+def show(notice: Notice, names: Mapping[str, str] = _NO_NAMES, pick: Pick | None = None) -> None:
+    """`names` are those of the models that can be picked; the notice's own gets a button if it is one."""
     draw = {"info": st.info, "warning": st.warning, "error": st.error}[notice.tone]
     advice = f"  \n{words.escaped(notice.advice)}" if notice.advice else ""
     draw(f"**{words.escaped(notice.title)}**{advice}")
     if notice.command is not None:
         st.code(notice.command, language="bash", wrap_lines=True)
+    if pick is not None and notice.model is not None and notice.model in names:
+        st.button(
+            words.escaped(words.take(names[notice.model])),
+            key=f"take-{notice.model}",
+            on_click=pick,
+            args=(notice.model,),
+        )
+
+
+def with_cheaper(notice: Notice, cheaper: tuple[Model, int] | None) -> Notice:
+    """The same, naming a model that the credit is enough for."""
+    if cheaper is None:
+        return notice
+    model, least_nano_usd = cheaper
+    fits = words.fits(model.name, figure.money(least_nano_usd))
+    return replace(notice, advice=f"{notice.advice} {fits}", model=model.id)
 
 
 def _insufficient(error: billing.InsufficientCredits, reader: Reader) -> Notice:

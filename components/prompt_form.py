@@ -5,8 +5,7 @@ What is typed stays in the box until it was taken.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
@@ -14,14 +13,13 @@ from components import figure, session, words
 from components.estimate import Estimate
 from components.notices import Notice, show as show_notice
 
-_MOST: Final = 400_000  # characters; what a model takes is judged when it is sent
-
 
 def show(
     send: Callable[[], None],
     *,
     first: bool,
     notice: Notice | None,
+    names: Mapping[str, str],
     chips: Sequence[str],
     estimate: Estimate | None,
     disabled: bool,
@@ -29,14 +27,13 @@ def show(
     """`chips` say what will be left out of the request; `disabled` that nobody can answer."""
     with st.bottom, st.container(key="prompt", gap="xsmall"):
         if notice is not None:
-            show_notice(notice)
+            show_notice(notice, names, session.pick_model)
         _chips(chips)
         with st.form("prompt-form", border=False):
             st.text_area(
                 words.PROMPT,
                 key=session.DRAFT,
                 height=72,
-                max_chars=_MOST,
                 placeholder=words.ASK_ANYTHING if first else words.ASK_ON,
                 label_visibility="collapsed",
                 persist_state="session",

@@ -124,6 +124,12 @@ def sampling(field: str) -> Any:
     return st.session_state.get(sampling_key(field))
 
 
+def most_output() -> int | None:
+    """The longest answer that was asked for, in tokens."""
+    most: int | None = sampling("max_output_tokens")
+    return most
+
+
 # --- what went wrong last --------------------------------------------------------------------
 
 

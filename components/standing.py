@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Final
+
 import streamlit as st
 
 from billing.allowance import ALLOWANCE_NANO_USD
-from billing.statements import Balance
+from billing.errors import LedgerUnavailable
+from billing.statements import Balance, Statements
 from components import figure, words
 from identity.principal import Principal
+from telemetry.latency import ModelSummary
+
+TROUBLE_WINDOW_MS: Final = 15 * 60_000
+_WORRYING: Final = 0.9  # share of requests answered whole
+_ENOUGH: Final = 5  # requests
 
 
-def show(principal: Principal, balance: Balance, zone: str | None, troubles: tuple[str, ...]) -> None:
+def show(principal: Principal, balance: Balance | None, zone: str | None, troubles: tuple[str, ...]) -> None:
     """`troubles` are sentences; none means that everything answers."""
     with st.sidebar, st.container(key="standing", gap="xsmall"):
         st.markdown(f"**{words.escaped(principal.team_name)}**")
-        st.markdown(words.escaped(words.left_of(figure.money(balance.available_nano_usd))))
-        st.progress(_left(balance))
-        st.caption(words.escaped(_next(balance, zone)))
+        if balance is not None:
+            st.markdown(words.escaped(words.left_of(figure.money(balance.available_nano_usd))))
+            st.progress(_left(balance))
+            st.caption(words.escaped(_next(balance, zone)))
         _state(troubles)
 
 
-def troubles(demonstration_note: str | None, *, draining: bool) -> tuple[str, ...]:
-    """What is wrong with this installation, a sentence each."""
+def read(statements: Statements, team_id: int, now_ms: int) -> Balance | None:
+    """The team's credit; None while the ledger cannot be read, which must not take the pages along."""
+    try:
+        return statements.balance(team_id, now_ms)
+    except LedgerUnavailable:
+        return None
+
+
+def troubles(
+    demonstration_note: str | None,
+    summaries: Sequence[ModelSummary],
+    name_of: Callable[[str], str],
+    *,
+    ledger: bool,
+    draining: bool,
+) -> tuple[str, ...]:
+    """What is wrong with this installation, a sentence each. `summaries` are of the last minutes."""
     found = [words.DRAINING] if draining else []
+    if not ledger:
+        found.append(words.LEDGER_UNREADABLE)
     if demonstration_note is not None:
         found.append(words.NO_DEMONSTRATION)
+    for summary in summaries:
+        success = summary.success
+        if success.value is not None and success.value < _WORRYING and success.n >= _ENOUGH:
+            rate, samples = figure.share(success.value), figure.samples(success.n)
+            found.append(words.fails_often(name_of(summary.model_id), rate, samples))
     return tuple(found)
 
 

@@ -25,7 +25,8 @@ def tab_title(page: str) -> str:
 YOU: Final = "You"
 SEND: Final = "Send"
 RETRY: Final = "Retry"
-NEW_CONVERSATION: Final = "New conversation"
+NEW: Final = "New"
+NEW_HELP: Final = "Starts an empty conversation. This one stays under its own address."
 SETTINGS: Final = "Settings"
 CODE: Final = "Code"
 MODEL: Final = "Model"
@@ -56,7 +57,6 @@ DEMONSTRATION_HELP: Final = (
 RETIRED: Final = "Retired"
 DEPRECATED: Final = "Deprecated"
 NOT_HERE: Final = "Not available here"
-SHOW_SUCCESSOR: Final = "Take its successor"
 NO_SPEED: Final = "no speed known yet"
 
 RETRY_HELP: Final = "Asks the same again, with the model and settings that are chosen now."
@@ -108,12 +108,12 @@ def example_turns(count: int) -> str:
 
 
 def estimate(about: str, tokens: str) -> str:
-    return f"about {about} for a {tokens}-token answer"
+    return f"about {about} for {tokens} tokens"
 
 
 def estimate_help(held: str) -> str:
     return (
-        f"Reckoned from the conversation so far and the list price. About {held} is held while it runs, enough "
+        f"Reckoned from the conversation so far, an answer of that length and the list price. About {held} is held while it runs, enough "
         "for the longest answer; what is not used comes back when it ends."
     )
 
@@ -154,6 +154,10 @@ def no_credit(needed: str, available: str) -> str:
     return f"This needs {needed} and {available} can be spent."
 
 
+def fits(model: str, held: str) -> str:
+    return f"{model} would hold {held}, which is there."
+
+
 def no_credit_advice(when: str | None) -> str:
     wait = f"The next $5.00 comes on {when}." if when else "No allowance is coming."
     return f"{wait} Until then: a shorter answer (Settings), a cheaper model, or more credit."
@@ -169,6 +173,10 @@ def capped_advice(when: str | None) -> str:
 
 def retired(model: str, on: str | None) -> str:
     return f"{model} was retired{f' on {on}' if on else ''}."
+
+
+def take(model: str) -> str:
+    return f"Take {model}"
 
 
 def take_instead(successor: str) -> str:
@@ -208,7 +216,7 @@ NO_ENTRIES_ADVICE: Final = "The first prompt brings the first $5.00, and a line 
 NO_HOLDS: Final = "No run is under way."
 PICK_A_ROW: Final = "Pick a line of the table to open it."
 POSTINGS: Final = "Postings"
-POSTINGS_HELP: Final = "The two sides of this entry. They sum to zero, always."
+POSTINGS_HELP: Final = "They sum to zero, always."
 BILL: Final = "Tokens and prices"
 HASH_HELP: Final = "Fingerprint of this entry and of all before it. Any change to the past changes it."
 ESTIMATED: Final = "Estimated: the provider gave no count, so the tokens were counted here."
@@ -226,6 +234,12 @@ ENTRY_KINDS: Final = {
     "SETTLE": "Run",
     "EXPIRE": "Run, cut short",
 }
+
+
+def cut_short(model: str) -> str:
+    return f"{model}, cut short"
+
+
 ACCOUNTS: Final = {
     "allowance": "Team: allowance",
     "grant": "Team: credit given",
@@ -257,9 +271,9 @@ BALANCE_AFTER: Final = "Balance"
 ACCOUNT: Final = "Account"
 SUM: Final = "Sum"
 BUCKET: Final = "Bucket"
-QUANTITY: Final = "Tokens"
-PRICE: Final = "Price per 1M"
-ROUNDED_UP: Final = "Cost, rounded up to a nano-dollar"
+QUANTITY_AND_PRICE: Final = "Quantity \N{MULTIPLICATION SIGN} price"
+COST: Final = "Cost"
+ROUNDED_UP: Final = "rounded up"
 HASH: Final = "Hash"
 OPEN_RUN: Final = "Open its conversation"
 
@@ -278,6 +292,14 @@ def entry_no(seq: int) -> str:
 
 def priced_by(version: str) -> str:
     return f"price list {version}"
+
+
+def times(quantity: str, price: str) -> str:
+    return f"{quantity} \N{MULTIPLICATION SIGN} {price}"
+
+
+def per_million(price: str) -> str:
+    return f"{price} / 1M"
 
 
 def written_off(amount: str) -> str:
@@ -309,8 +331,13 @@ NO_REQUESTS_ADVICE: Final = "Send a prompt in the Playground; its point appears 
 
 # --- the foot of the navigation --------------------------------------------------------------
 
-ALL_WELL: Final = "Everything answers"
+ALL_WELL: Final = "No faults in the last 15 minutes"
+LEDGER_UNREADABLE: Final = "The ledger cannot be read now"
 NO_DEMONSTRATION: Final = "The embedded model is missing"
+
+
+def fails_often(model: str, rate: str, samples: str) -> str:
+    return f"{model}: {rate} success ({samples})"
 
 
 def left_of(available: str) -> str:

@@ -21,13 +21,15 @@ credit_figures.show(balance, zone)
 credit_figures.show_holds(balance.open_holds, name_of, zone)
 
 st.header(words.ENTRIES)
-before_seq = paging.before(session.ENTRIES_PAGE)
-page = services.statements.entries(principal.team_id, paging.PAGE + 1, before_seq)
+page = services.statements.entries(principal.team_id, paging.PAGE + 1, paging.before(session.ENTRIES_PAGE))
 if not page:
     st.info(f"**{words.NO_ENTRIES}**  \n{words.NO_ENTRIES_ADVICE}")
-else:
+    st.stop()
+listed, opened = st.columns([7, 5], gap="medium")
+with listed:
     picked = entries.show(page[: paging.PAGE], name_of, zone)
     paging.show(session.ENTRIES_PAGE, page)
+with opened:
     if picked is None:
         st.caption(words.PICK_A_ROW)
     else:

@@ -12,7 +12,7 @@ from typing import Final
 import streamlit as st
 
 import runtime
-from components import house_style, session, standing, words
+from components import house_style, model_names, session, standing, words
 
 TAB_ICON: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
@@ -34,10 +34,13 @@ house_style.apply()
 
 services = runtime.current()
 principal = session.principal()
-standing.show(
-    principal,
-    services.statements.balance(principal.team_id, time.time_ns() // 1_000_000),
-    session.zone(),
-    standing.troubles(services.demonstration_note, draining=services.gateway.draining),
+balance = standing.read(services.statements, principal.team_id, time.time_ns() // 1_000_000)
+troubles = standing.troubles(
+    services.demonstration_note,
+    services.latency.summary(principal.team_id, standing.TROUBLE_WINDOW_MS),
+    model_names.of(services.catalog),
+    ledger=balance is not None,
+    draining=services.gateway.draining,
 )
+standing.show(principal, balance, session.zone(), troubles)
 page.run()

@@ -7,7 +7,7 @@ import time
 import streamlit as st
 
 import runtime
-from billing.errors import BillingError
+from billing.errors import BillingError, InsufficientCredits
 from components import (
     asking,
     code_snippets,
@@ -23,6 +23,7 @@ from components import (
     words,
 )
 from components.estimate import estimate
+from components.notices import Notice
 from components.starters import Starter
 from gateway.errors import GatewayError
 from gateway.fitting import fit
@@ -64,6 +65,14 @@ def _turns() -> tuple[RunRecord, ...]:
     return services.conversation(principal, run_id) if run_id else ()
 
 
+def _explained(error: Exception, request: CompletionRequest) -> Notice:
+    notice = notices.notice_of(error, session.reader())
+    if isinstance(error, InsufficientCredits):
+        cheaper = model_picker.cheaper(offered, error.available_nano_usd, now_ms, asking.most_tokens(request))
+        return notices.with_cheaper(notice, cheaper)
+    return notice
+
+
 def _settings() -> asking.Settings:
     return asking.Settings(session.model_asked() or "", session.system_prompt(), settings_panel.sampling())
 
@@ -73,7 +82,7 @@ def _submitted(request: CompletionRequest, parent_run_id: str | None) -> bool:
     try:
         new_run_id = services.submit(principal, request, parent_run_id=parent_run_id)
     except (GatewayError, BillingError, TimeoutError) as error:
-        session.set_notice(notices.notice_of(error, session.reader()))
+        session.set_notice(_explained(error, request))
         return False
     session.clear_notice()
     session.show_run(new_run_id)
@@ -89,21 +98,15 @@ offered = model_picker.choices(
 turns = _turns()
 
 plain.hidden_title(words.PLAYGROUND)
-choice = model_picker.show(offered)
 with st.container(horizontal=True, vertical_alignment="center", gap="small", key="playground-head"):
-    model_picker.show_facts(choice)
+    choice = model_picker.show(offered)
     settings_panel.show(choice.model)
     request = asking.ask_again(_settings(), turns[-1]) if turns else starters.request(_settings())
     code_snippets.show(request, services.base_url)
-    if turns:
-        st.button(
-            words.NEW_CONVERSATION,
-            key="new",
-            icon=":material/add:",
-            type="tertiary",
-            on_click=session.start_over,
-        )
-model_picker.show_state(choice)
+    conversation.show_new(turns, session.start_over)
+model_picker.show_facts(choice)
+names = model_picker.names(offered)
+model_picker.show_state(choice, names)
 
 if turns:
     conversation.show(turns, session.ticket(), on_end=session.clear_notice)
@@ -119,9 +122,10 @@ prompt_form.show(
     send,
     first=not turns,
     notice=session.notice(),
+    names=names,
     chips=fit(request, choice.model)[1],
-    estimate=estimate(
-        choice.model, now_ms, turns, session.system_prompt(), session.sampling("max_output_tokens")
-    ),
+    estimate=estimate(choice.model, now_ms, turns, session.system_prompt(), session.most_output())
+    if choice.answers
+    else None,
     disabled=not choice.answers,
 )

@@ -87,7 +87,8 @@ class View {
 
   show(run, from) {
     if (run.refusal && !run.state) return this.#refused(run.refusal);
-    const keepAtEnd = run.state === "running" ? follower(this.host) : null;
+    const arrives = !this.#sawRunning; // just sent, or its page just opened: brought into sight once
+    const keepAtEnd = run.state === "running" ? follower(this.host, arrives) : null;
     this.#reasoning(run.reasoning);
     this.#blocks(run, from);
     const ended = run.state !== "running";
@@ -319,11 +320,13 @@ function copyTheOldWay(text) {
   if (!done) throw new Error("refused");
 }
 
-// Where the reader is at the end of what scrolls around the view, a way to stay there; else null.
-function follower(host) {
+// Where the reader is at the end of what scrolls around the view, or is to be brought there, a way to
+// stay there; else null.
+function follower(host, wherever) {
   let node = host.getRootNode().host ?? host.parentElement;
   while (node && !(node.scrollHeight > node.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(node).overflowY)))
     node = node.parentElement;
-  if (!node || node.scrollHeight - node.scrollTop - node.clientHeight > AT_THE_END_PX) return null;
+  if (!node) return null;
+  if (!wherever && node.scrollHeight - node.scrollTop - node.clientHeight > AT_THE_END_PX) return null;
   return () => (node.scrollTop = node.scrollHeight);
 }
