@@ -23,10 +23,9 @@ def main(names: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
+    load = os.getloadavg()[0]
     rows = [row for name, measure in MEASUREMENTS.items() if not names or name in names for row in measure()]
-    print(
-        f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, load {os.getloadavg()[0]:.1f} at the end\n"
-    )
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, load {load:.1f} before\n")
     print_table(rows)
     return 0
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
+import psutil
 
 from bench.table import Row, print_table, quantile
 from tests.server import API_KEY, Server, free_port
@@ -75,6 +76,7 @@ def measure() -> list[Row]:
 
 
 async def _compare(server: Server, port: int, callers: int) -> list[Row]:
+    gateway = psutil.Process(server.pid)
     direct = Way(f"http://127.0.0.1:{port}/v1/chat/completions", {})
     through = Way(f"{server.url}/v1/chat/completions", {"Authorization": f"Bearer {API_KEY}"})
     connector = aiohttp.TCPConnector(limit=0)
@@ -82,20 +84,23 @@ async def _compare(server: Server, port: int, callers: int) -> list[Row]:
         for way in (direct, through):  # connections, caches
             await asyncio.gather(*(_calls(session, way, 10) for _ in range(callers)))
             way.first_token_ms.clear()
+        cpu_before_s = sum(gateway.cpu_times()[:2])
         for _ in range(_ROUNDS):
             for way in (direct, through):
                 await asyncio.gather(*(_calls(session, way, _CALLS_A_ROUND) for _ in range(callers)))
+    cpu_us = (sum(gateway.cpu_times()[:2]) - cpu_before_s) / len(through.first_token_ms) * 1e6
+    label = f"{callers} caller{'s' if callers > 1 else ''}"
     samples = f"{len(direct.first_token_ms)} + {len(through.first_token_ms)} calls"
     return [
         Row(
-            f"added time to first token, {callers} caller{'s' if callers > 1 else ''}, {name}",
+            f"added time to first token, {label}, {name}",
             f"{quantile(through.first_token_ms, share) - quantile(direct.first_token_ms, share):.2f} ms "
             f"({quantile(through.first_token_ms, share):.2f} - {quantile(direct.first_token_ms, share):.2f})",
             samples,
             bar,
         )
         for name, share, bar in (("p50", 0.50, "<= 1.5 ms"), ("p99", 0.99, "<= 4 ms"))
-    ]
+    ] + [Row(f"CPU of the gateway's process a request, {label}", f"{cpu_us:.0f} us", samples)]
 
 
 async def _calls(session: aiohttp.ClientSession, way: Way, times: int) -> None:
