@@ -10,6 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import postgresql as real_postgresql
+from tests.postgresql import (
+    new_postgresql as new_postgresql,
+    postgresql as postgresql,
+    postgresql_url as postgresql_url,
+)
 from tests.server import Server
 from tests.upstream import SlowUpstream
 from tools import chromium
@@ -25,6 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = {
         "browser": "" if _has_chromium() else "no Chromium on this machine (make test finds or installs one)",
         "embedded": "" if _has_engine() else "the embedded model is not installed on this machine",
+        "postgresql": "" if real_postgresql.available() else "no PostgreSQL on this machine",
     }
     for item in items:
         for marker, reason in missing.items():
