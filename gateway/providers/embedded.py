@@ -17,6 +17,7 @@ import os
 import secrets
 import shutil
 import time
+import weakref
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -24,7 +25,7 @@ from pathlib import Path
 
 import aiohttp
 
-from children.supervisor import Child, runtime_folder
+from children.supervisor import Child, ChildFailed, runtime_folder
 from gateway.errors import ProviderBroke, ProviderError, ProviderRefused, ProviderUnreachable
 from gateway.messages import Event, Usage
 from gateway.providers.base import Call
@@ -38,6 +39,7 @@ _RESTART_S = 15.0
 _NOTICE_S = 1.0
 _LOOK_AGAIN_S = 0.02
 _STOPPED = "The embedded model stopped; it is starting again."
+_UNFIT = "The embedded model could not be started on this machine; the server's log says why."
 
 
 def embedded_available() -> str | None:
@@ -76,6 +78,8 @@ class Embedded:
         weights = model_file()
         assert weights is not None, "ask embedded_available() first"
         self.folder = runtime_folder()
+        # Also where nobody comes to `close` it: a process that refuses its settings ends early.
+        self._forget_folder = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         socket_path = self.folder / "model.sock"
         api_key = secrets.token_urlsafe(32)
         self.child = Child(
@@ -87,7 +91,7 @@ class Embedded:
                 "api_key": api_key,
                 "slots": slots,
                 "context_tokens": context_tokens,
-                "threads": threads or max(1, min(_cores() - 1, 8)),
+                "threads": threads or max(1, min(_cores() - 1, 4)),
             },
         )
         self._http = OpenAICompatible(
@@ -100,21 +104,28 @@ class Embedded:
         )
         self._turn = asyncio.Semaphore(slots)
         self._waiting = 0
+        self._unfit = False
 
     async def start(self) -> None:
-        """Raises `children.supervisor.ChildFailed`."""
-        await self.child.start()
+        """Raises `children.supervisor.ChildFailed`: what fails the first time is not tried again."""
+        try:
+            await self.child.start()
+        except ChildFailed:
+            self._unfit = True
+            raise
 
     async def close(self) -> None:
         await self._http.close()
         await self.child.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._forget_folder()
 
     @property
     def ready(self) -> bool:
         return self.child.ready
 
     async def stream(self, call: Call) -> AsyncGenerator[Event, None]:
+        if self._unfit:
+            raise ProviderUnreachable(self.id, _UNFIT)
         # Waiting for a turn is this provider's slowness, so its clock runs.
         call.clocks.sent_ns = time.monotonic_ns()
         await self._take_turn()

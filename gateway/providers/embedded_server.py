@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
-_BATCH_TOKENS = 128  # of a prompt, read in one go: between two, others get a token and a stop is seen
+_BATCH_TOKENS = 64  # of a prompt, read in one go: between two, others get a token and a stop is seen
 _CACHE_MIB = 64  # of earlier prompts kept aside; the engine's own default is 8 GiB
 _ERRORS_ONLY = 1
 _HTTP_THREADS = 16

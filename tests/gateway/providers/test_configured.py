@@ -1,40 +1,42 @@
-from dataclasses import replace
-
-from gateway.catalog import Catalog, CatalogOverrides
-from gateway.providers.base import Provider
+from gateway.catalog_values import ListedProvider
 from gateway.providers.configured import configured
+from gateway.providers.openai_compatible import OpenAICompatible
 from gateway.providers.simulated import Simulated
 
-LISTED = Catalog.load().providers()
-BUILT_IN: dict[str, Provider | str] = {"simulated": Simulated(), "embedded": "it is off."}
+
+def listed(
+    id: str, url: str | None = "https://api.example.com/v1", key: str | None = "LAB_KEY"
+) -> ListedProvider:
+    return ListedProvider(id, id.title(), url, key)
 
 
-def test_without_keys_only_this_installation_answers_and_each_absence_says_what_to_set() -> None:
-    found = configured(LISTED, {}, BUILT_IN)
-    assert set(found.providers) == {"simulated"}
-    assert found.absent["embedded"] == "it is off."
-    assert "OPENAI_API_KEY" in found.absent["openai"]
+def test_a_provider_is_connected_once_its_key_is_there() -> None:
+    with_key = configured((listed("lab"),), {"LAB_KEY": "secret"}, {})
+    assert isinstance(with_key.providers["lab"], OpenAICompatible)
+    without = configured((listed("lab"),), {"LAB_KEY": ""}, {})
+    assert without.providers == {}
+    assert "LAB_KEY" in without.absent["lab"]
+
+
+def test_one_that_needs_no_key_needs_none() -> None:
+    assert "lab" in configured((listed("lab", key=None),), {}, {}).providers
+
+
+def test_what_lives_here_is_there_or_says_why_not() -> None:
+    simulated = Simulated()
+    found = configured(
+        (listed("simulated", None, None), listed("embedded", None, None)),
+        {},
+        {"simulated": simulated, "embedded": "it has no wheel here."},
+    )
+    assert found.providers == {"simulated": simulated}
+    assert found.absent == {"embedded": "it has no wheel here."}
     assert found.problems == ()
 
 
-async def test_a_key_in_the_environment_turns_its_provider_on() -> None:
-    found = configured(LISTED, {"OPENAI_API_KEY": "sk-x", "MISTRAL_API_KEY": ""}, BUILT_IN)
-    assert set(found.providers) == {"simulated", "openai"}
-    assert "mistral" in found.absent
-    await found.providers["openai"].close()
-
-
-async def test_a_server_of_the_operators_needs_no_key_unless_it_names_one() -> None:
-    lab = {"base_url": "http://127.0.0.1:9100/v1", "allow_private_address": True}
-    listed = Catalog.load(CatalogOverrides(providers={"lab": lab})).providers()
-    found = configured(listed, {}, BUILT_IN)
-    assert "lab" in found.providers
-    await found.providers["lab"].close()
-
-
-def test_a_private_address_that_nobody_allowed_is_a_problem_with_its_setting() -> None:
-    [openai] = [one for one in LISTED if one.id == "openai"]
-    inside = replace(openai, id="inside", base_url="http://169.254.169.254/v1", api_key_env=None)
-    found = configured((inside,), {}, {})
-    assert found.providers == {}
-    assert found.problems[0].startswith("providers.inside.base_url: ")
+def test_a_url_that_may_not_be_called_is_a_problem_with_its_place() -> None:
+    (problem,) = configured((listed("lab", "http://10.0.0.7/v1", None),), {}, {}).problems
+    assert problem.startswith("providers.lab.base_url: ")
+    assert "allow_private_address" in problem
+    (missing,) = configured((listed("lab", None, None),), {}, {}).problems
+    assert missing == "providers.lab.base_url: is missing"

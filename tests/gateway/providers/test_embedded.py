@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from children.supervisor import ChildFailed
 from gateway.errors import ProviderBroke, ProviderError, ProviderRefused
 from gateway.messages import CompletionRequest, Message, Sampling, TextDelta
 from gateway.providers import embedded
@@ -97,7 +98,7 @@ class TestAnswers:
         small = Embedded(context_tokens=256, slots=1)
         await small.start()
         try:
-            got = await outcome(small, asking("Tell me a very long story. " * 25, 2000))
+            got = await outcome(small, asking("Tell me a very long story. " * 29, 2000))
         finally:
             await small.close()
         assert got.finish == "length"
@@ -191,6 +192,28 @@ async def test_a_model_that_does_not_come_back_is_not_waited_for_for_ever(
     assert 0.25 < time.monotonic() - started_s < 1
     await never_started.close()
     assert not never_started.folder.exists()
+
+
+async def test_weights_that_cannot_be_read_are_a_reason_and_no_wait(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF, but not really")
+    monkeypatch.setattr(embedded, "model_file", lambda: broken)
+    model = Embedded()
+    with pytest.raises(ChildFailed):
+        await model.start()
+    got = await outcome(model, asking("Hello"))
+    await model.close()
+    assert isinstance(got.error, ProviderError)
+    assert "could not be started" in str(got.error)
+    assert got.took_s < 0.1
+
+
+def test_a_process_that_ends_early_leaves_no_folder_behind() -> None:
+    script = "from gateway.providers.embedded import Embedded; made = Embedded(); print(made.folder)"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not Path(told.stdout.strip()).exists()
 
 
 async def test_the_child_is_quiet_on_standard_output_and_ends_with_its_parent(tmp_path: Path) -> None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
+import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
+from pathlib import Path
 from time import time_ns
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.errors import (
     ProviderBroke,
@@ -418,6 +426,62 @@ async def test_a_server_that_takes_no_connection_is_unreachable() -> None:
     await provider.close()
     assert isinstance(got.error, ProviderUnreachable)
     assert str(got.error) == "The provider takes no connection."
+
+
+async def test_a_server_that_does_not_take_the_connection_has_its_own_deadline() -> None:
+    """A queue of connections that is full: the kernel leaves the next one unanswered."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as fillers:
+        for _ in range(3):
+            filler = fillers.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(server.getsockname())
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+        provider = OpenAICompatible("lab", url, KEY, allow_private_address=True)
+        got = await outcome(provider, call_of(deadlines=Deadlines(connect_s=0.2, first_token_s=5)))
+        await provider.close()
+    assert isinstance(got.error, ProviderTimeout)
+    assert (got.error.deadline, got.error.limit_s) == ("connect", 0.2)
+    assert got.took_s < 1
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_not_trusted(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(tmp_path))
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    async with server:
+        url = f"https://localhost:{server.sockets[0].getsockname()[1]}/v1"
+        provider = OpenAICompatible("lab", url, KEY, allow_private_address=True)
+        got = await outcome(provider, call_of())
+        await provider.close()
+    assert isinstance(got.error, ProviderUnreachable)
+    assert str(got.error) == "The provider's certificate or encryption is not trusted."
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate for localhost and its key in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "server.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
 
 
 # --- where it may go --------------------------------------------------------------------------------
