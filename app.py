@@ -7,6 +7,7 @@ our own host and port. Everything is opened in the lifespan and closed in the op
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -233,11 +234,12 @@ app = st.App(
 
 if __name__ == "__main__":
     startup.refuse_taken_port(process.settings.host, process.settings.port)
-    app.run(
-        config={
-            # Streamlit's own variables are not read here and would open every interface.
-            "server.address": process.settings.host,
-            "server.port": process.settings.port,
-            "server.headless": True,
-        }
-    )
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C was answered by the drain; uvicorn raises it again
+        app.run(
+            config={
+                # Streamlit's own variables are not read here and would open every interface.
+                "server.address": process.settings.host,
+                "server.port": process.settings.port,
+                "server.headless": True,
+            }
+        )

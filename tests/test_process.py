@@ -122,6 +122,19 @@ def test_an_idle_server_ends_at_once(start_tiltyard: StartServer) -> None:
     assert time.monotonic() - began_s < 4
 
 
+def test_ctrl_c_lets_a_running_answer_go_on_for_a_while_and_ends_without_a_traceback(
+    start_tiltyard: StartServer, slow_upstream: SlowUpstream
+) -> None:
+    server = start_tiltyard(WITHOUT_MODEL | {"TILTYARD_DRAIN_S": "1"}, slow_upstream.config)
+    with _stream(server) as lines:
+        _read_tokens(lines, 3)
+        server.signal(signal.SIGINT)
+        _read_tokens(lines, 5)
+        assert any('"error"' in line for line in lines), "the caller is told that it ended"
+    server.wait_ended(10)
+    assert "Traceback" not in server.log
+
+
 @pytest.mark.slow
 def test_after_kill_9_in_mid_answer_no_hold_stays_open_for_a_minute_and_the_ledger_balances(
     start_tiltyard: StartServer, slow_upstream: SlowUpstream
