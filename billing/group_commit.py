@@ -59,12 +59,12 @@ class GroupCommit:
         except Unavailable as error:
             self._teams.clear()
             if len(commands) == 1 or error.for_all:
-                return [_unavailable(error) for _ in commands]
+                return [unavailable(error) for _ in commands]
         except Exception as error:
             self._teams.clear()
             if len(commands) == 1:
                 _log.exception("the ledger failed at %s", type(commands[0]).__name__)
-                return [_bug(error)]
+                return [bug(error)]
             _log.exception("a batch of %d commands failed; each is tried alone", len(commands))
         return [outcome for command in commands for outcome in self.run([command])]
 
@@ -77,7 +77,7 @@ class GroupCommit:
                 swept = self._sweep_some(overdue) if overdue else 0
             except Unavailable as error:
                 self._teams.clear()
-                raise _unavailable(error) from error
+                raise unavailable(error) from error
             ended += swept
             if swept == 0:
                 return ended
@@ -95,16 +95,16 @@ class GroupCommit:
         if not commands:
             return []
         for _ in range(_STALE_TRIES):
-            teams = self._load({_team_of(command) for command in commands})
+            teams = self._load({team_of(command) for command in commands})
             past = self._journal.past(wanted(commands, teams))
             batch = self._batch(teams, past)
-            outcomes = [_decide(batch, command) for command in commands]
+            outcomes = [decide(batch, command) for command in commands]
             try:
                 self._write(batch)
             except Stale:
                 self._teams.clear()
                 continue
-            _raise_alarms(outcomes)
+            raise_alarms(outcomes)
             return outcomes
         raise Unavailable("Another writer keeps changing the ledger.")
 
@@ -136,11 +136,7 @@ class GroupCommit:
 
     def _free_money(self, teams: dict[int, Team], now_ms: int) -> FreeMoney:
         """What is committed of the limit; counted only where a team may ask for a part of it."""
-        may_ask = any(
-            team.first_payment_ms is None
-            and must_find_room(team.allowance_starts_ms, max(team.clock_ms, now_ms))
-            for team in teams.values()
-        )
+        may_ask = may_take_free_money(teams.values(), now_ms)
         committed = self._journal.free_money_committed_nano_usd(now_ms) if may_ask else self._limit_nano_usd
         return FreeMoney(self._limit_nano_usd, committed)
 
@@ -166,7 +162,19 @@ class GroupCommit:
         return teams
 
 
-def _team_of(command: Command) -> int:
+# --- what every group commit does; `group_commit_postgresql.py` is the other one ----------------------
+
+
+def may_take_free_money(teams: Iterable[Team], now_ms: int) -> bool:
+    """Whether a command on one of these teams might take from the installation's limit."""
+    return any(
+        team.first_payment_ms is None
+        and must_find_room(team.allowance_starts_ms, max(team.clock_ms, now_ms))
+        for team in teams
+    )
+
+
+def team_of(command: Command) -> int:
     match command:
         case Settle(hold=hold):
             return hold.team_id
@@ -176,7 +184,7 @@ def _team_of(command: Command) -> int:
             return command.team_id
 
 
-def _decide(batch: Batch, command: Command) -> Outcome:
+def decide(batch: Batch, command: Command) -> Outcome:
     try:
         match command:
             case Reserve():
@@ -198,7 +206,7 @@ def _decide(batch: Batch, command: Command) -> Outcome:
     return Done()
 
 
-def _raise_alarms(outcomes: Iterable[Outcome]) -> None:
+def raise_alarms(outcomes: Iterable[Outcome]) -> None:
     for outcome in outcomes:
         if isinstance(outcome, Receipt) and outcome.writeoff_nano_usd and not outcome.replayed:
             _log.error(
@@ -209,10 +217,10 @@ def _raise_alarms(outcomes: Iterable[Outcome]) -> None:
             )
 
 
-def _unavailable(error: Unavailable) -> LedgerUnavailable:
+def unavailable(error: Unavailable) -> LedgerUnavailable:
     _log.error("the ledger's database is not available: %s", error)
     return LedgerUnavailable("The ledger cannot be written now. Nothing was charged.")
 
 
-def _bug(error: Exception) -> LedgerBug:
+def bug(error: Exception) -> LedgerBug:
     return LedgerBug(f"The ledger refused to break its own rules ({type(error).__name__}).")
