@@ -72,11 +72,19 @@ class Rendering:
     def watched(self) -> bool:
         return bool(self._watchers)
 
+    def close(self) -> None:
+        """Show nothing more: the pool is about to end."""
+        for watcher in tuple(self._watchers):
+            self._leave(watcher)
+
     def _leave(self, watcher: Callable[[], None]) -> None:
         self._watchers.discard(watcher)
         if not self._watchers and self._unfollow is not None:
             self._unfollow()
             self._unfollow = None
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             self.idle_since_s = time.monotonic()
 
     def _change(self) -> None:
@@ -184,6 +192,8 @@ class Renderings:
         return (await self._source(principal, run_id)).look().text
 
     def close(self) -> None:
+        for rendering in self._kept.values():
+            rendering.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _source(self, principal: Principal, run_id: str) -> Source:

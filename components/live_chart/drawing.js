@@ -19,7 +19,9 @@ export function traces({ series, unit }, look) {
   });
 }
 
-export function layout({ unit }, { style }, revision) {
+const SHORTEST_MS = 60000; // one point alone would be drawn on an axis of microseconds
+
+export function layout({ unit, series }, { style }, revision) {
   const css = (name) => style.getPropertyValue(`--st-${name}`).trim();
   const grid = css("border-color");
   const font = { family: css("font"), size: 13, color: css("text-color") };
@@ -40,9 +42,20 @@ export function layout({ unit }, { style }, revision) {
     dragmode: coarse ? false : "zoom",
     showlegend: true,
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
-    xaxis: { ...axis, type: "date", nticks: 6 },
-    yaxis: { ...axis, rangemode: "tozero", title: { text: unit, font: { size: 12 } }, nticks: 6 },
+    xaxis: { ...axis, type: "date", nticks: 6, autorangeoptions: { include: widened(series) } },
+    yaxis: {
+      ...axis, rangemode: "tozero", title: { text: unit, font: { size: 12 } }, nticks: 6,
+      autorangeoptions: { include: unit === "%" ? [0, 100] : [] },
+    },
   };
+}
+
+// Instants that the time axis shows besides the points, so that it spans a minute at least.
+function widened(series) {
+  const ends = series.flatMap(({ points }) => (points.length ? [points[0][0], points.at(-1)[0]] : []));
+  const [first, last] = [Math.min(...ends), Math.max(...ends)];
+  const missing = SHORTEST_MS - (last - first);
+  return missing > 0 && ends.length ? [localTime(first - missing / 2), localTime(last + missing / 2)] : [];
 }
 
 // Plotly knows no time zones: it shows the figures that it is given.

@@ -132,10 +132,11 @@ class View {
 
   #state(run, ended) {
     const { stop, problem, outcome, waiting } = this.#parts;
-    const begun = run.blocks.length || run.tail || run.reasoning;
+    const begun = Boolean(run.blocks.length || run.tail);
     this.host.dataset.state = ended ? "ended" : begun ? "writing" : "waiting";
     this.host.setAttribute("aria-busy", String(!ended));
-    waiting.hidden = ended || Boolean(begun);
+    waiting.hidden = ended || begun;
+    waiting.textContent = run.reasoning ? words.THINKING : words.WAITING;
     stop.hidden = ended;
     if (!ended) {
       if (!this.#running) this.#say(words.STARTED);
@@ -209,7 +210,7 @@ function build(host) {
   const answer = element("div", "answer");
   const waiting = element("p", "waiting", words.WAITING);
   const problem = element("div", "problem");
-  const offline = element("p", "offline", words.RECONNECTING);
+  const offline = element("span", "offline", words.RECONNECTING);
   const line = element("div", "figures", ...words.FIGURES.map(figure));
   const about = element("details", "about", element("summary", "", "?"), definitions());
   about.firstChild.setAttribute("aria-label", words.ABOUT_FIGURES);
@@ -217,11 +218,12 @@ function build(host) {
   const stop = button("stop", words.STOP);
   const copy = button("copy", words.COPY);
   const outcome = element("span", "outcome");
-  const actions = element("div", "actions", stop, copy, about, outcome);
+  about.addEventListener("focusout", ({ relatedTarget }) => about.contains(relatedTarget) || (about.open = false));
+  const actions = element("div", "actions", stop, copy, about, outcome, offline);
   const status = element("p", "status");
   status.setAttribute("role", "status");
   reasoning.hidden = problem.hidden = waiting.hidden = true;
-  host.replaceChildren(reasoning, element("div", "body", waiting, answer), problem, offline, line, actions, status);
+  host.replaceChildren(reasoning, element("div", "body", waiting, answer), problem, line, actions, status);
   return { reasoning, thoughts, answer, waiting, problem, line, stop, copy, outcome, status };
 }
 

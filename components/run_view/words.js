@@ -18,6 +18,7 @@ export const NOT_COPIED = "Could not copy";
 export const ABOUT_FIGURES = "What these figures mean";
 export const RECONNECTING = "Reconnecting. Nothing is lost: the answer goes on at the server.";
 export const WAITING = "Waiting for the first token";
+export const THINKING = "Thinking";
 export const NOT_YET = "not known yet";
 export const NOT_KNOWN = "not known";
 export const STARTED = "The answer is being written.";

@@ -117,10 +117,13 @@ async def live_browser(chromium_path: Path) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def open_tab(live_browser: Browser, harness: Harness) -> AsyncIterator[OpenTab]:
-    """`await open_tab("/?runs=run_0001", width=390, theme="dark")`; its console must stay quiet."""
+    """`await open_tab("/?runs=run_0001", width=390, theme="dark")`; its console must stay quiet.
+    `script` runs in the page before anything else."""
     tabs: list[Tab] = []
 
-    async def open_one(path: str, *, width: int = 1440, height: int = 900, theme: str = "light") -> Tab:
+    async def open_one(
+        path: str, *, width: int = 1440, height: int = 900, theme: str = "light", script: str = ""
+    ) -> Tab:
         context = await live_browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if theme == "dark" else "light",
@@ -134,7 +137,7 @@ async def open_tab(live_browser: Browser, harness: Harness) -> AsyncIterator[Ope
         page.on("websocket", lambda socket: tab.asked.append(socket.url))
         page.on("pageerror", lambda error: tab.errors.append(f"uncaught: {error}"))
         page.on("console", lambda said: tab.errors.append(said.text) if said.type == "error" else None)
-        await page.add_init_script(_HELPERS)
+        await page.add_init_script(_HELPERS + script)
         await page.goto(harness.url + path)
         return tab
 

@@ -12,10 +12,11 @@ import msgspec
 import pytest
 from starlette.types import Message, Scope
 
-from api.live import Live, live_app, tab
+from api.live import Live, live_app, renderings, tab
 from gateway.records import RunRecord, record_of
 from identity.principal import Principal
 from identity.tickets import Tickets
+from markup.answer import GrowingAnswer
 from tests.live.harness.typist import STRANGER, TEAM, Script, Typist
 
 
@@ -416,3 +417,29 @@ async def test_closing_says_service_restart_and_lets_nobody_in(room: Room) -> No
     late = room.client()
     await late.until(lambda: late.closed)
     assert not late.accepted
+
+
+class Stumbling(GrowingAnswer):
+    """Markdown that brings its renderer down once it holds a certain word."""
+
+    def advance(self, text: str) -> None:
+        if "banana" in text:
+            raise ArithmeticError("slipped")
+        super().advance(text)
+
+    finish = advance
+
+
+async def test_an_answer_that_cannot_be_rendered_is_shown_as_plain_text(
+    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(renderings, "GrowingAnswer", Stumbling)
+    run = room.typist.start(Script("One **bold** <b>banana</b> split.", per_s=100))
+    client = room.client()
+    client.say({"sub": {run.id: room.join()}})
+    await client.until(lambda: client.ended(run.id))
+    assert client.html(run.id) == (
+        '<p class="raw" dir="auto">One **bold** &lt;b&gt;banana&lt;/b&gt; split.</p>'
+    )
+    assert client.frames(run.id)[-1]["state"] == "done"
+    assert "could not be rendered" in caplog.text

@@ -296,3 +296,40 @@ async def test_a_phone_needs_no_sideways_scrolling(harness: Harness, open_tab: O
     await tab.until(ENDED, 20)
     assert await tab.page.evaluate("() => document.documentElement.scrollWidth <= 390")
     assert await tab.page.evaluate("() => __views()[0].scrollWidth <= __views()[0].clientWidth + 1")
+
+
+async def test_a_connection_that_died_without_a_word_is_noticed(harness: Harness, open_tab: OpenTab) -> None:
+    run = harness.start(ANSWER * 4, per_s=20)
+    # Cable pulled: nothing that the server says arrives any more, and the browser is not told.
+    tab = await open_tab(
+        f"/?runs={run}",
+        script="""
+          const Real = WebSocket;
+          window.WebSocket = class extends Real {
+            set onmessage(hear) { super.onmessage = (event) => window.pulled === this || hear(event); }
+            constructor(...given) {
+              super(...given);
+              if (given[0].endsWith("/live")) (window.lives ??= []).push(this);
+            }
+          };
+          const every = setInterval;
+          window.setInterval = (work, ms) => every(work, ms === 10000 ? 400 : ms);
+          const now = performance.now.bind(performance);
+          performance.now = () => now() * 25;
+        """,
+    )
+    await tab.until("() => __answers()[0]?.length > 30")
+    await tab.page.evaluate("() => { window.pulled = window.lives[0]; }")
+    await tab.until("() => window.lives.length === 2", 5)
+    before = (await words_of(tab))[0]
+    await tab.until(f"() => __answers()[0].length > {len(before) + 150}")
+
+
+async def test_while_only_reasoning_comes_the_view_says_so(harness: Harness, open_tab: OpenTab) -> None:
+    run = harness.start("So.", reasoning="Let me see. " * 60, per_s=60)
+    tab = await open_tab(f"/?runs={run}")
+    await tab.until("() => __views()[0]?.querySelector('.thoughts')?.textContent.length > 20")
+    assert await tab.page.evaluate("() => __views()[0].querySelector('.waiting').innerText") == "Thinking"
+    assert await tab.page.evaluate("() => __views()[0].querySelector('.reasoning').open") is False
+    await tab.until(ENDED, 20)
+    assert not await tab.page.evaluate("() => __views()[0].querySelector('.waiting').checkVisibility()")
