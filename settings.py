@@ -23,7 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 _PREFIX = "TILTYARD_"
 _TABLES = ("providers", "models", "stand_ins")
 # Read by tools around the app, not by the app itself: no typo, so no complaint.
-_NOT_OURS = {"TILTYARD_CONFIG", "TILTYARD_CHROMIUM"}
+_NOT_OURS = {"TILTYARD_CONFIG", "TILTYARD_CHROMIUM", "TILTYARD_TEST_POSTGRESQL"}
+_POSTGRESQL = ("postgresql://", "postgres://")
 _LOCAL_KEY = re.compile(r"ty_[A-Za-z0-9]{32,}")
 
 
@@ -43,9 +44,9 @@ class Settings(BaseModel):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8501
     data_dir: Path = Path(".tiltyard")
-    database_url: str | None = None
-    secret_key: Annotated[str | None, Field(min_length=32)] = None
-    local_api_key: str | None = None
+    database_url: Annotated[str | None, Field(repr=False)] = None
+    secret_key: Annotated[str | None, Field(min_length=32, repr=False)] = None
+    local_api_key: Annotated[str | None, Field(repr=False)] = None
     base_url: str | None = None
     log_level: str = "info"
     embedded: bool = True
@@ -76,13 +77,15 @@ class Settings(BaseModel):
 
     @field_validator("database_url")
     @classmethod
-    def sqlite_only(cls, url: str | None) -> str | None:
-        if url:
+    def postgresql_only(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        # A driver of one's own choosing is refused: each part of the app derives the form that it needs.
+        if not url.startswith(_POSTGRESQL):
             raise ValueError(
-                "PostgreSQL is not supported by this version; leave it out, and SQLite under "
-                "TILTYARD_DATA_DIR is used"
+                "must begin with postgresql:// or postgres://; not set, it is SQLite under TILTYARD_DATA_DIR"
             )
-        return None
+        return "postgresql://" + url.split("://", 1)[1]
 
     @field_validator("local_api_key")
     @classmethod
@@ -121,6 +124,11 @@ def load(environment: Mapping[str, str] = os.environ, folder: Path | None = None
             problems.append(f"{variable}: there is no such setting")
         elif value != "":
             values[name], names[name] = value, variable
+    if values.get("database_url") and not values.get("secret_key"):
+        problems.append(
+            f"{_PREFIX}SECRET_KEY: must be set with PostgreSQL, and be the same for every process of the "
+            "installation; 32 characters or more"
+        )
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:

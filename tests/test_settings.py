@@ -6,6 +6,8 @@ import pytest
 
 from settings import Settings, SettingsError, load, secret_key
 
+KEY = "k" * 32
+
 
 def test_nothing_set_is_a_working_installation(tmp_path: Path) -> None:
     settings = load({}, tmp_path)
@@ -74,3 +76,39 @@ def test_the_secret_is_made_once_and_is_ours_alone(tmp_path: Path) -> None:
 def test_a_secret_that_is_set_is_used(tmp_path: Path) -> None:
     assert secret_key(Settings(data_dir=tmp_path, secret_key="s" * 32)) == b"s" * 32
     assert not (tmp_path / "secret.key").exists()
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_postgresql_by_either_name_is_one_form(scheme: str) -> None:
+    settings = load(
+        {
+            "TILTYARD_DATABASE_URL": f"{scheme}://me:pw@db:5433/tilt?sslmode=on",
+            "TILTYARD_SECRET_KEY": KEY,
+        }
+    )
+    assert settings.database_url == "postgresql://me:pw@db:5433/tilt?sslmode=on"
+
+
+def test_postgresql_without_a_secret_is_listed_beside_everything_else() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({"TILTYARD_DATABASE_URL": "postgresql://db/tilt", "TILTYARD_PORT": "0"})
+    port, secret = refused.value.problems
+    assert "TILTYARD_PORT" in port
+    assert "TILTYARD_SECRET_KEY" in secret
+
+
+@pytest.mark.parametrize("url", ["mysql://me:pw@db/x", "postgresql+asyncpg://me:pw@db/x", "db.example.org"])
+def test_another_database_is_refused_without_repeating_its_password(url: str) -> None:
+    with pytest.raises(SettingsError, match="TILTYARD_DATABASE_URL.*postgresql://") as refused:
+        load({"TILTYARD_DATABASE_URL": url, "TILTYARD_SECRET_KEY": KEY})
+    assert "pw" not in str(refused.value)
+
+
+def test_an_empty_database_url_is_sqlite() -> None:
+    assert load({"TILTYARD_DATABASE_URL": ""}).database_url is None
+
+
+def test_settings_in_a_log_line_show_no_secret() -> None:
+    settings = load({"TILTYARD_DATABASE_URL": "postgres://me:pass@db/x", "TILTYARD_SECRET_KEY": KEY})
+    assert "pass" not in repr(settings)
+    assert KEY not in repr(settings)
