@@ -3,6 +3,10 @@
 Runs change many times a second and are written at most once: `mark` notes that one changed, `flush`
 (called each second, and at the end) writes all of them in one transaction. What crosses a crash is
 therefore at most a second old. Text is written only for runs that keep it.
+
+Where several processes share the database, each says with `process_id` which runs are its own: another
+one may ask it to stop a run, and ends those whose process is dead. Without a `process_id` this process
+has the database to itself.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import time
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Table, update
+from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -20,6 +24,7 @@ from gateway.records import RunRecord
 from gateway.runs import Failure, Figures, Run
 from gateway.tables import RunRow
 from store.databases import Database
+from store.processes import living_ids
 from store.tables import AppTable
 
 _INTERRUPTED = Failure("Interrupted", "The server ended in mid-answer. What had arrived was billed.")
@@ -32,8 +37,9 @@ T = TypeVar("T")
 
 
 class KeptRuns:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, process_id: str | None = None) -> None:
         self._database = database
+        self._process_id = process_id
         self._changed: dict[str, Run] = {}
 
     def mark(self, run: Run) -> None:
@@ -44,7 +50,7 @@ class KeptRuns:
         runs, self._changed = self._changed, {}
         if not runs:
             return
-        rows = [_row_of(run) for run in runs.values()]
+        rows = [_row_of(run, self._process_id) for run in runs.values()]
         try:
             await self._database.write(lambda session: _upsert(session.connection(), rows))
         except BaseException:
@@ -52,6 +58,9 @@ class KeptRuns:
             raise
 
     async def get(self, team_id: int, run_id: str) -> RunRecord | None:
+        if "\0" in run_id:  # which PostgreSQL refuses to look for
+            return None
+
         def find(session: Session) -> RunRecord | None:
             row = session.get(RunRow, run_id)
             return _record_of(row) if row is not None and row.team_id == team_id else None
@@ -59,10 +68,19 @@ class KeptRuns:
         return await self._database.read(find)
 
     async def end_interrupted(self) -> int:
-        """At the start: runs that an earlier process left running have failed. Returns how many."""
+        """Runs that a process left running when it died have failed. Returns how many.
+
+        Alone, that is every run that runs: call it before the first one starts. Among several processes
+        it is at any time those of dead ones; one that was only slow puts its runs right with their next
+        checkpoint.
+        """
+        running = _TABLE.c.state == "running"
+        if self._process_id is not None:
+            owner = _TABLE.c.process_id
+            running &= owner.is_(None) | ((owner != self._process_id) & owner.not_in(living_ids()))
         change = (
             update(_TABLE)
-            .where(_TABLE.c.state == "running")
+            .where(running)
             .values(
                 state="failed",
                 failure_kind=_INTERRUPTED.kind,
@@ -71,6 +89,24 @@ class KeptRuns:
             )
         )
         return await self._database.write(lambda session: session.connection().execute(change).rowcount)
+
+    async def ask_to_stop(self, team_id: int, run_id: str) -> None:
+        """Leave word for the process that has the run; it looks each second. An ended run is let be."""
+        change = (
+            update(_TABLE)
+            .where(_TABLE.c.id == run_id, _TABLE.c.team_id == team_id, _TABLE.c.state == "running")
+            .values(stop_requested=True)
+        )
+        await self._database.write(lambda session: session.execute(change))
+
+    async def asked_to_stop(self) -> tuple[str, ...]:
+        """Which runs of ours another process was asked to stop. Each second, while anything runs."""
+        if self._process_id is None:
+            return ()
+        asked = select(_TABLE.c.id).where(
+            _TABLE.c.state == "running", _TABLE.c.process_id == self._process_id, _TABLE.c.stop_requested
+        )
+        return await self._database.read(lambda session: tuple(session.scalars(asked)))
 
 
 _TABLE: Table = AppTable.metadata.tables["run"]
@@ -83,13 +119,15 @@ def _upsert(connection: Connection, rows: list[dict[str, Any]]) -> None:
     connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=change), rows)
 
 
-def _row_of(run: Run) -> dict[str, Any]:
+def _row_of(run: Run, process_id: str | None) -> dict[str, Any]:
     keeps = run.keeps_text
-    return {
+    row: dict[str, Any] = {
         "id": run.id,
         "team_id": run.team_id,
         "user_id": run.user_id,
         "parent_run_id": run.parent_run_id,
+        "process_id": process_id,
+        "stop_requested": False,
         "surface": run.surface,
         "state": run.state,
         "model_id": run.model_id,
@@ -101,8 +139,8 @@ def _row_of(run: Run) -> dict[str, Any]:
         "out_cap": run.out_cap,
         "keeps_text": keeps,
         "messages_json": _encode([_plain(message) for message in run.messages]) if keeps else None,
-        "text": _storable(run.text) if keeps else None,
-        "reasoning": _storable(run.reasoning) if keeps else None,
+        "text": run.text if keeps else None,
+        "reasoning": run.reasoning if keeps else None,
         "tool_calls_json": _encode(run.tool_calls) if keeps and run.tool_calls else None,
         "notes_json": _encode(run.notes),
         "figures_json": _encode(run.figures),
@@ -110,6 +148,7 @@ def _row_of(run: Run) -> dict[str, Any]:
         "failure_kind": run.failure.kind if run.failure else None,
         "failure_message": run.failure.message if run.failure else None,
     }
+    return {name: _storable(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 def _record_of(row: RunRow) -> RunRecord:
@@ -162,8 +201,8 @@ def _message(kept: _Kept) -> Message:
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL takes no NUL in a text."""
-    return text.replace("\0", "\ufffd")
+    """PostgreSQL takes no NUL in a text, and no engine half of a surrogate pair."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def _encode(value: object) -> str:

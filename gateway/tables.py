@@ -9,7 +9,11 @@ from store.tables import AppTable
 
 
 class RunRow(AppTable, table=True):
-    """One admitted request. JSON columns hold `gateway/kept_runs.py`'s encoding of our own types."""
+    """One admitted request. JSON columns hold `gateway/kept_runs.py`'s encoding of our own types.
+
+    `process_id` is whose it is, where several processes share the database; `stop_requested` is how
+    another one asks the owner to stop it.
+    """
 
     __tablename__ = "run"
     __table_args__ = (Index("ix_run_team_id_created_ms", "team_id", "created_ms"),)
@@ -18,6 +22,8 @@ class RunRow(AppTable, table=True):
     team_id: int = Field(sa_type=BigInteger)
     user_id: int | None = Field(default=None, sa_type=BigInteger)
     parent_run_id: str | None = None
+    process_id: str | None = None
+    stop_requested: bool = False
     surface: str
     state: str = Field(index=True)
     model_id: str

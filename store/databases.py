@@ -16,38 +16,43 @@ from typing import Literal, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from sqlalchemy.schema import CreateSchema
+
+from store.engines import is_postgresql, open_engine, open_postgresql
+from store.errors import DatabaseUnavailable
+from store.locks import locked
+
+__all__ = ["Database", "Databases", "Name", "migrate", "open_engine", "open_postgresql"]
 
 T = TypeVar("T")
 
 Name = Literal["app", "log"]
+_NAMES: tuple[Name, ...] = ("app", "log")
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _THREADS = 4
 
 
-def open_engine(path: Path) -> Engine:
-    """A SQLite file in WAL mode, for several threads; a busy writer is waited for, never failed at once."""
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 10.0})
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: object, record: object) -> None:
-        cursor = connection.cursor()  # type: ignore[attr-defined]  # sqlite3's, which SQLAlchemy hands on
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    return engine
-
-
 def migrate(engine: Engine, name: Name) -> None:
-    """Bring one database to the newest revision of its branch; a database that is there costs 1 query."""
+    """Bring one database to the newest revision of its branch. Processes that start together take turns."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS / name))
-    with engine.connect() as connection:
+    with engine.connect() as connection, locked(connection, f"tiltyard migrates {name}"):
+        if is_postgresql(engine):
+            _make_schema(connection, name)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
+
+
+def _make_schema(connection: Connection, name: Name) -> None:
+    """Where it is missing: one that is there may belong to a user who may make no other."""
+    found = connection.execute(text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": name})
+    if found.first() is None:
+        connection.execute(CreateSchema(name))
+    connection.commit()
 
 
 class Database:
@@ -83,10 +88,16 @@ class Databases:
         self.log = Database(log, self._threads)
 
     @classmethod
-    def open(cls, data_dir: Path) -> Databases:
-        engines = {name: open_engine(data_dir / f"{name}.db") for name in ("app", "log")}
-        migrate(engines["app"], "app")
-        migrate(engines["log"], "log")
+    def open(cls, data_dir: Path, database_url: str | None = None) -> Databases:
+        """Files in the folder, or schemas of a PostgreSQL. Raises `DatabaseUnavailable`."""
+        engines = {name: _engine(name, data_dir, database_url) for name in _NAMES}
+        try:
+            for name, engine in engines.items():
+                migrate(engine, name)
+        except OperationalError as error:
+            for engine in engines.values():
+                engine.dispose()
+            raise DatabaseUnavailable(f"the database cannot be used: {error.orig}") from error
         return cls(engines["app"], engines["log"])
 
     def ping(self) -> None:
@@ -99,3 +110,9 @@ class Databases:
         self._threads.shutdown(wait=True)
         self.app.engine.dispose()
         self.log.engine.dispose()
+
+
+def _engine(name: Name, data_dir: Path, database_url: str | None) -> Engine:
+    if database_url is None:
+        return open_engine(data_dir / f"{name}.db")
+    return open_postgresql(database_url, name)

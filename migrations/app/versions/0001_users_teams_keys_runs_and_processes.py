@@ -1,4 +1,4 @@
-"""users, teams, keys and runs"""
+"""users, teams, keys, runs and processes"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,11 +9,29 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "lease",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("expires_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
+    )
+    op.create_table(
+        "process",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("host", sa.String(), nullable=False),
+        sa.Column("started_ms", sa.BigInteger(), nullable=False),
+        sa.Column("heartbeat_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_process")),
+    )
+    op.create_table(
         "run",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("team_id", sa.BigInteger(), nullable=False),
         sa.Column("user_id", sa.BigInteger(), nullable=True),
         sa.Column("parent_run_id", sa.String(), nullable=True),
+        sa.Column("process_id", sa.String(), nullable=True),
+        sa.Column("stop_requested", sa.Boolean(), nullable=False),
         sa.Column("surface", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("model_id", sa.String(), nullable=False),
@@ -107,3 +125,5 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_run_state"))
 
     op.drop_table("run")
+    op.drop_table("process")
+    op.drop_table("lease")
