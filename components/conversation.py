@@ -19,6 +19,8 @@ def show(turns: Sequence[RunRecord], ticket: str, on_end: Callable[[], None]) ->
                 if no == 0:
                     _examples(turn)
                 plain.asked(turn.prompt)
+                for note in turn.notes:
+                    st.caption(words.escaped(words.sentence(note)))
                 run_view(turn.id, ticket, f"run-{turn.id}", on_end=on_end)
 
 

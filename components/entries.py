@@ -50,13 +50,6 @@ def show_one(entry: EntryView, name_of: Callable[[str], str], zone: str | None) 
         st.caption(words.escaped(_origin(entry)))
         st.caption(words.HASH, help=words.HASH_HELP)
         st.code(entry.hash, language=None, wrap_lines=True)
-        if entry.run_id is not None and entry.key_id is None:
-            st.page_link(
-                "playground.py",
-                label=words.OPEN_RUN,
-                icon=":material/open_in_full:",
-                query_params={"run": entry.run_id},
-            )
 
 
 def title(entry: EntryView, name_of: Callable[[str], str]) -> str:

@@ -7,7 +7,8 @@ import time
 import streamlit as st
 
 import runtime
-from components import credit_figures, entries, guard, model_names, paging, session, words
+from billing.errors import LedgerUnavailable
+from components import credit_figures, entries, guard, model_names, notices, paging, session, words
 
 st.set_page_config(layout="wide")
 principal = guard.enter("read_credits")
@@ -16,12 +17,18 @@ zone = session.zone()
 name_of = model_names.of(services.catalog)
 
 st.title(words.CREDITS)
-balance = services.statements.balance(principal.team_id, time.time_ns() // 1_000_000)
+try:
+    balance = services.statements.balance(principal.team_id, time.time_ns() // 1_000_000)
+    page = services.statements.entries(
+        principal.team_id, paging.PAGE + 1, paging.before(session.ENTRIES_PAGE)
+    )
+except LedgerUnavailable as error:
+    notices.show(notices.notice_of(error, session.reader()))
+    st.stop()
 credit_figures.show(balance, zone)
 credit_figures.show_holds(balance.open_holds, name_of, zone)
 
 st.header(words.ENTRIES)
-page = services.statements.entries(principal.team_id, paging.PAGE + 1, paging.before(session.ENTRIES_PAGE))
 if not page:
     st.info(f"**{words.NO_ENTRIES}**  \n{words.NO_ENTRIES_ADVICE}")
     st.stop()
@@ -34,3 +41,10 @@ with opened:
         st.caption(words.PICK_A_ROW)
     else:
         entries.show_one(picked, name_of, zone)
+        if picked.run_id is not None and picked.key_id is None:
+            st.page_link(
+                "playground.py",
+                label=words.OPEN_RUN,
+                icon=":material/forum:",
+                query_params={"run": picked.run_id},
+            )

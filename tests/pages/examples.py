@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from hashlib import sha256
 from itertools import count
 
@@ -92,7 +93,7 @@ def requests(now_ms: int, chance: random.Random) -> tuple[RequestRow, ...]:
     for model, series, each in (
         ("embedded/smollm2-135m", "demonstration", 45),
         ("openai/gpt-4.1", "paid", 24),
-        ("openai/o4-mini", "paid", 4),
+        ("anthropic/claude-haiku-5.5", "paid", 4),
         ("simulated/steady", "simulated", 12),
     ):
         rows += [
@@ -103,12 +104,45 @@ def requests(now_ms: int, chance: random.Random) -> tuple[RequestRow, ...]:
 
 def request(model: str, series: str, ended_at_ms: int, chance: random.Random) -> RequestRow:
     """One streamed answer of plausible speed; one in twenty is cut by its provider."""
-    number = next(_numbers)
     outcome: Outcome = "provider_fault" if chance.random() < 0.05 else "ok"
     first_ms = chance.lognormvariate(5.2 if series == "demonstration" else 6.2, 0.3)
-    tokens = chance.randrange(80, 400)
-    total_ms = first_ms + tokens * chance.uniform(6, 14)
+    return _row(
+        model, series, ended_at_ms, first_ms, chance.randrange(80, 400), outcome, chance.uniform(1, 4)
+    )
+
+
+def answered(model: str, *, first_ms: float) -> RequestRow:
+    """One answer that came just now."""
+    return _row(model, "demonstration", time.time_ns() // 1_000_000, first_ms, 200, "ok", 2.0)
+
+
+def failed(model: str, ended_at_ms: int) -> RequestRow:
+    """One request that its provider refused."""
+    return _row(model, "demonstration", ended_at_ms, 150.0, 0, "provider_fault", 2.0)
+
+
+def _row(
+    model: str,
+    series: str,
+    ended_at_ms: int,
+    first_ms: float,
+    tokens: int,
+    outcome: Outcome,
+    gateway_ms: float,
+) -> RequestRow:
+    number = next(_numbers)
+    total_ms = first_ms + tokens * 8
     kind: Series = "paid" if series == "paid" else "simulated" if series == "simulated" else "demonstration"
+    attempt = AttemptRow(
+        no=1,
+        provider=model.partition("/")[0],
+        provider_model=model,
+        outcome=outcome,
+        sent_ms=2.0,
+        first_byte_ms=first_ms,
+        first_answer_ms=2 + first_ms,
+        last_ms=total_ms - 1,
+    )
     return RequestRow(
         request_id=f"req_{number:08d}",
         run_id=f"run_{number:08d}",
@@ -119,7 +153,7 @@ def request(model: str, series: str, ended_at_ms: int, chance: random.Random) ->
         surface="page",
         model_asked=model,
         model=model,
-        provider=model.partition("/")[0],
+        provider=attempt.provider,
         series=kind,
         outcome=outcome,
         status=200,
@@ -128,17 +162,6 @@ def request(model: str, series: str, ended_at_ms: int, chance: random.Random) ->
         output_tokens=tokens,
         cost_nano_usd=89_200,
         total_ms=total_ms,
-        gateway_ms=chance.uniform(1, 4),
-        attempts=(
-            AttemptRow(
-                no=1,
-                provider=model.partition("/")[0],
-                provider_model=model,
-                outcome=outcome,
-                sent_ms=2.0,
-                first_byte_ms=first_ms,
-                first_answer_ms=2 + first_ms,
-                last_ms=total_ms - 1,
-            ),
-        ),
+        gateway_ms=gateway_ms,
+        attempts=(attempt,),
     )

@@ -5,6 +5,7 @@ a real request log in memory. The pages' tests and the look-at-it server use the
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -240,6 +241,11 @@ class World:
         self.folder.cleanup()
 
 
+@functools.cache
+def _own_catalog() -> Catalog:
+    return Catalog.load()
+
+
 def world(
     *,
     role: TeamRole = "owner",
@@ -250,7 +256,7 @@ def world(
     running: asyncio.AbstractEventLoop | None = None,
 ) -> World:
     """Services of a fresh local installation. `absent` says for a provider why it is not there."""
-    catalog = Catalog.load(overrides or CatalogOverrides())
+    catalog = _own_catalog() if overrides is None else Catalog.load(overrides)
     if absent is None:
         absent = {
             provider.id: f"Set {provider.api_key_env} and start again."

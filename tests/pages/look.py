@@ -105,7 +105,7 @@ def build(port: int, state: str) -> st.App:
         world = await asyncio.to_thread(
             fakes.world, base_url=f"http://127.0.0.1:{port}", running=asyncio.get_running_loop()
         )
-        world.gateway.answer, world.gateway.pace_s = ANSWER, 0.02
+        world.gateway.answer, world.gateway.pace_s = ANSWER, 0.06
         world.gateway.on_end = lambda run: _settle(world, run)
         await asyncio.to_thread(STATES[state], world)
         parts["live"] = live_app(
