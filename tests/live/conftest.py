@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.server import ROOT, free_port
@@ -107,7 +108,8 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.1)
 
 
-@pytest.fixture
+# One browser for all of these tests: each has a context of its own.
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def live_browser(chromium_path: Path) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium_path, args=_FLAGS)
@@ -115,7 +117,7 @@ async def live_browser(chromium_path: Path) -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def open_tab(live_browser: Browser, harness: Harness) -> AsyncIterator[OpenTab]:
     """`await open_tab("/?runs=run_0001", width=390, theme="dark")`; its console must stay quiet.
     `script` runs in the page before anything else."""
@@ -152,3 +154,4 @@ async def open_tab(live_browser: Browser, harness: Harness) -> AsyncIterator[Ope
         assert foreign == [], "the page asked another origin"
         errors = [error for error in tab.errors if not error.startswith(_KNOWN_ERRORS)]
         assert errors == [], "the page complained on its console"
+        await tab.page.context.close()

@@ -10,7 +10,7 @@ import pytest
 from components.colours import colour_of
 from tests.live.conftest import Harness, OpenTab, Tab
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 PATH = "/?chart=ttft_ms"
 DRAWN = "() => document.querySelectorAll('.lc-plot .scatterlayer .point').length"

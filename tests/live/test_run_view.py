@@ -11,7 +11,7 @@ import pytest
 from tests.live.conftest import Harness, OpenTab, Tab
 from tests.markup.test_markdown import HOSTILE
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 STATE = "() => __views()[0]?.dataset.state"
 ENDED = "() => __views().length && __views().every((view) => view.dataset.state === 'ended')"
@@ -78,7 +78,7 @@ async def test_an_answer_streams_and_ends_with_its_figures(harness: Harness, ope
 
 
 async def test_text_only_ever_grows(harness: Harness, open_tab: OpenTab) -> None:
-    run = harness.start(ANSWER, per_s=120, piece=5)
+    run = harness.start(ANSWER * 3, per_s=100, piece=5)
     tab = await open_tab(f"/?runs={run}")
     lengths = [0]
     while not await tab.page.evaluate(ENDED):
@@ -87,7 +87,7 @@ async def test_text_only_ever_grows(harness: Harness, open_tab: OpenTab) -> None
         await asyncio.sleep(0.03)
     # Markers that close (a star, a bracket) may take back a character or two; a block never goes.
     assert max(before - after for before, after in itertools.pairwise(lengths)) <= 4
-    assert len(set(lengths)) > 10
+    assert len(set(lengths)) > 5
 
 
 async def test_reloading_in_mid_answer_goes_on_where_it_was(harness: Harness, open_tab: OpenTab) -> None:
