@@ -15,40 +15,21 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
-from billing.commands import (
-    Checkpoint,
-    Command,
-    Done,
-    Grant,
-    Granted,
-    Hold,
-    Receipt,
-    Reserve,
-    Result,
-    SetCap,
-    Settle,
-    Sweep,
-    Swept,
-    Void,
-)
+from billing.client import ANSWER_WITHIN_S, MOST_IN_FLIGHT, LedgerClient, R
+from billing.commands import Command, Result
 from billing.errors import LedgerBug, LedgerBusy, LedgerUnavailable
 from billing.wire import Answered, Asked, Frames, Refusal, error_of, frame
 from children.supervisor import Child, runtime_folder
 
 _log = logging.getLogger(__name__)
 
-MOST_IN_FLIGHT: Final = 4_096
-ANSWER_WITHIN_S: Final = 15.0
 _CONNECT_AGAIN_S: Final = 0.05
 
-R = TypeVar("R", bound=Result)
 
-
-class Ledger:
-    """One a process, on its event loop. Every method may raise `LedgerBusy` (4,096 are waiting),
-    `LedgerUnavailable` (no answer in 15 s, or the disk is full) and `LedgerBug`."""
+class Ledger(LedgerClient):
+    """The ledger in a SQLite file, by the writer process that this starts."""
 
     def __init__(self, child: Child, folder: Path) -> None:
         self.child = child
@@ -82,7 +63,6 @@ class Ledger:
         return ledger
 
     async def close(self) -> None:
-        """Wait for what is in flight, then end the writer."""
         self._closed = True
         waiting = [future for _, future in self._in_flight.values() if not future.done()]
         if waiting:
@@ -99,30 +79,9 @@ class Ledger:
                 future.set_exception(LedgerUnavailable("The ledger is closed."))
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    # --- commands: `commands.py` says what each means, `ledger.py` what each may raise -----------
-
-    async def reserve(self, command: Reserve) -> Hold:
-        return await self._ask(command, Hold)
-
-    async def settle(self, command: Settle) -> Receipt:
-        return await self._ask(command, Receipt)
-
-    async def void(self, command: Void) -> None:
-        await self._ask(command, Done)
-
-    async def checkpoint(self, command: Checkpoint) -> None:
-        await self._ask(command, Done)
-
-    async def grant(self, command: Grant) -> Granted:
-        return await self._ask(command, Granted)
-
-    async def set_cap(self, command: SetCap) -> None:
-        await self._ask(command, Done)
-
-    async def sweep(self) -> int:
-        """End the holds whose lease has passed, at their progress; how many were. The writer does
-        this by itself at its start and every 10 seconds."""
-        return (await self._ask(Sweep(), Swept)).ended
+    @property
+    def ready(self) -> bool:
+        return self.child.ready
 
     # --- asking -------------------------------------------------------------------------------
 
