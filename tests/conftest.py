@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests import postgresql as real_postgresql
+from tests.databases import (
+    home as home,
+    migrated_folder as migrated_folder,
+    migrated_postgresql as migrated_postgresql,
+)
 from tests.postgresql import (
     new_postgresql as new_postgresql,
     postgresql as postgresql,

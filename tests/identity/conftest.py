@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
 import pytest
 
-import identity.tables  # noqa: F401  # makes its tables known to the metadata
-from store.databases import Database, open_engine
-from store.tables import AppTable
+from store.databases import Database
+from tests.databases import Home
 
 
 class Clock:
@@ -27,9 +22,5 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    engine = open_engine(tmp_path / "app.db")
-    AppTable.metadata.create_all(engine)
-    with ThreadPoolExecutor(2) as threads:
-        yield Database(engine, threads)
-    engine.dispose()
+def database(home: Home) -> Database:
+    return home.open().app

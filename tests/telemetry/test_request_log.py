@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, NullPool, create_engine, event
 
+from store.databases import open_engine
 from telemetry import stored
 from telemetry.request_log import RequestLog
 from telemetry.rows import RequestRow
@@ -166,7 +167,8 @@ async def test_a_full_disk_stops_no_request_and_loses_the_oldest_rows_visibly(lo
     assert kept(disk.engine) == rows[30:]
 
 
-async def test_a_disk_that_is_really_full_is_waited_for(engine: Engine) -> None:
+async def test_a_disk_that_is_really_full_is_waited_for(log_path: Path) -> None:
+    engine = open_engine(log_path)
     room = [1]  # pages of the database file; one is never enough
 
     @event.listens_for(engine, "checkout")
@@ -180,6 +182,7 @@ async def test_a_disk_that_is_really_full_is_waited_for(engine: Engine) -> None:
         room[0] = 1_000_000
         await until(lambda: log.health.stored == 500)
     assert log.health.lost == 0
+    engine.dispose()
 
 
 async def test_a_row_that_no_database_takes_costs_only_itself(engine: Engine) -> None:

@@ -1,17 +1,16 @@
 import asyncio
 import math
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
-from store.databases import open_engine
 from telemetry import clocks, histograms, rollups, stored
 from telemetry.request_log import RequestLog
 from telemetry.rows import Outcome, RequestRow
 from telemetry.tables import ROLLUPS
+from tests.databases import Home
 from tests.telemetry.example_rows import NOON_MS, attempt, request
 
 HOUR_MS = 3_600_000
@@ -143,8 +142,8 @@ def test_a_rebuild_mends_what_was_changed_and_leaves_the_rest(engine: Engine) ->
     assert every_rollup(engine) == whole
 
 
-async def test_two_writers_of_one_database_lose_no_count(log_path: Path) -> None:
-    engines = [open_engine(log_path), open_engine(log_path)]
+async def test_two_writers_of_one_database_lose_no_count(home: Home) -> None:
+    engines = [home.engine("log"), home.engine("log")]
     logs = [RequestLog(engine, flush_s=0.005) for engine in engines]
     for log in logs:
         await log.open()
@@ -163,5 +162,3 @@ async def test_two_writers_of_one_database_lose_no_count(log_path: Path) -> None
     with engines[1].connect() as connection:
         stored_rows = stored.read(connection, NOON_MS, NOON_MS + 3 * HOUR_MS)
         assert [clocks.ended_at_ms(row) for row in stored_rows] == ended
-    for engine in engines:
-        engine.dispose()
