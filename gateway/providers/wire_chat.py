@@ -2,7 +2,7 @@
 
 Reference: platform.openai.com/docs/api-reference/chat. Where others stray from it and mean well, they
 are understood: reasoning under two names, usage in each chunk, no `finish_reason` before `[DONE]`,
-reasoning tokens left out of `completion_tokens`.
+reasoning counted beside the output.
 """
 
 from __future__ import annotations
@@ -241,27 +241,27 @@ def _from_parts(parts: list[Any]) -> list[Event]:
             case {"type": "text", "text": str(text)} if text:
                 events.append(TextDelta(text))
             case {"type": "thinking", "thinking": [*thoughts]}:
-                text = "".join(thought.get("text", "") for thought in thoughts if isinstance(thought, dict))
-                if text:
-                    events.append(ReasoningDelta(text))
+                events.extend(_from_thoughts(thoughts))
     return events
+
+
+def _from_thoughts(thoughts: list[Any]) -> list[Event]:
+    texts = [thought.get("text") for thought in thoughts if isinstance(thought, dict)]
+    return [ReasoningDelta(text) for text in texts if isinstance(text, str) and text]
 
 
 def usage_of(usage: ChatUsage) -> Usage | None:
     """Disjoint buckets. None where a count is missing: that is unknown, not zero.
 
-    The wire counts cached tokens in `prompt_tokens`. It counts reasoning in `completion_tokens`, but
-    some do not; there the total gives it away.
+    The wire counts cached tokens in `prompt_tokens` and reasoning in `completion_tokens`.
     """
     if usage.prompt_tokens is None or usage.completion_tokens is None:
         return None
-    prompt, output = int(usage.prompt_tokens), int(usage.completion_tokens)
+    prompt = int(usage.prompt_tokens)
     details = usage.prompt_tokens_details or _InputDetails()
     cached = int(details.cached_tokens or usage.prompt_cache_hit_tokens or 0)
     written = int(details.cache_write_tokens or 0)
-    reasoning = int((usage.completion_tokens_details or _OutputDetails()).reasoning_tokens or 0)
-    if reasoning > 0 and usage.total_tokens == prompt + output + reasoning:
-        output += reasoning
+    output, reasoning = _output_of(usage, prompt, int(usage.completion_tokens))
     return Usage(
         input=prompt - cached - written,
         output=output,
@@ -269,3 +269,20 @@ def usage_of(usage: ChatUsage) -> Usage | None:
         cache_write=written,
         reasoning=reasoning,
     )
+
+
+def _output_of(usage: ChatUsage, prompt: int, output: int) -> tuple[int, int]:
+    """Output with its reasoning, and the reasoning alone.
+
+    Some count reasoning beside `completion_tokens` (xAI), or in the total alone (Google), against the
+    wire's rule; the sum gives it away, and they charge for it. Sources: github.com/vercel/ai/pull/12425,
+    github.com/mozilla-ai/any-llm/issues/1290.
+    """
+    details = usage.completion_tokens_details
+    reasoning = int((details or _OutputDetails()).reasoning_tokens or 0)
+    beyond = 0 if usage.total_tokens is None else int(usage.total_tokens) - prompt - output
+    if reasoning > 0 and (beyond == reasoning or reasoning > output):
+        return output + reasoning, reasoning
+    if beyond > 0 and details is None and usage.prompt_tokens_details is None:
+        return output + beyond, beyond
+    return output, reasoning

@@ -1,7 +1,12 @@
+from dataclasses import replace
+
 from gateway.catalog_values import ListedProvider
 from gateway.providers.configured import configured
 from gateway.providers.openai_compatible import OpenAICompatible
 from gateway.providers.simulated import Simulated
+from tests.gateway.providers.asking import call_of, outcome
+from tests.gateway.providers.scripts import ChatScript, whole_answer
+from tests.gateway.providers.upstream import serving
 
 
 def listed(
@@ -40,3 +45,20 @@ def test_a_url_that_may_not_be_called_is_a_problem_with_its_place() -> None:
     assert "allow_private_address" in problem
     (missing,) = configured((listed("lab", None, None),), {}, {}).problems
     assert missing == "providers.lab.base_url: is missing"
+
+
+async def test_a_providers_own_ways_reach_its_requests() -> None:
+    async with serving(whole_answer(ChatScript())) as upstream:
+        ways = replace(
+            listed("lab", upstream.base_url, None),
+            allow_private_address=True,
+            output_limit_field="max_completion_tokens",
+            asks_for_usage=False,
+        )
+        provider = configured((ways,), {}, {}).providers["lab"]
+        got = await outcome(provider, call_of(out_cap=5))
+        await provider.close()
+    assert got.text == "Hello world"
+    body = upstream.requests[0].body
+    assert body["max_completion_tokens"] == 5
+    assert not {"max_tokens", "stream_options"} & set(body)

@@ -281,6 +281,28 @@ def test_what_is_no_chunk_breaks_the_answer(frame: bytes) -> None:
             },
             Usage(10, 9, reasoning=5),
         ),
+        (  # reasoning counted beside the output, and no total to tell
+            {
+                "prompt_tokens": 12,
+                "completion_tokens": 1,
+                "completion_tokens_details": {"reasoning_tokens": 386},
+            },
+            Usage(12, 387, reasoning=386),
+        ),
+        (  # thoughts counted in the total alone
+            {"prompt_tokens": 20, "completion_tokens": 198, "total_tokens": 623},
+            Usage(20, 603, reasoning=405),
+        ),
+        (  # a total that is wrong says nothing where the details speak
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 4,
+                "total_tokens": 99,
+                "completion_tokens_details": {"reasoning_tokens": 0},
+            },
+            Usage(10, 4),
+        ),
+        ({"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 4}, Usage(10, 4)),
         ({"prompt_tokens": 0, "completion_tokens": 0}, Usage(0, 0)),
         ({"prompt_tokens": 10}, None),
         ({"completion_tokens": 4}, None),
