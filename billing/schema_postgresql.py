@@ -1,0 +1,53 @@
+"""Makes the ledger's schema on PostgreSQL, or says that this version cannot use the one that is there.
+
+Any number of processes may start at once: one of them makes it, the others wait. What is stored is
+never changed by this module; `sql/postgresql.sql` is schema 1, further ones will be files of their own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from billing.journal import Unavailable
+
+SCHEMA: Final = 1
+_SCHEMA_SQL: Final = Path(__file__).parent / "sql" / "postgresql.sql"
+_OLDEST_SERVER: Final = 15
+
+
+async def ensure_schema(connection: asyncpg.Connection) -> None:
+    """Raises `Unavailable` where the server is too old, or the schema is of a newer version of ours."""
+    if connection.get_server_version().major < _OLDEST_SERVER:
+        raise Unavailable(f"The ledger needs PostgreSQL {_OLDEST_SERVER} or later.")
+    found = await _version(connection)
+    if found is None:
+        async with connection.transaction():
+            # A lock of this transaction: whoever waited for it finds the schema made.
+            await connection.execute(
+                "SELECT set_config('lock_timeout', '60s', true),"
+                " pg_advisory_xact_lock(hashtext('tiltyard ledger'), hashtext('schema'))"
+            )
+            found = await _version(connection)
+            if found is None:
+                await _make(connection)
+                return
+    if found != SCHEMA:
+        raise Unavailable(f"The ledger's database has schema {found}; this version writes schema {SCHEMA}.")
+
+
+async def _version(connection: asyncpg.Connection) -> int | None:
+    there = await connection.fetchval("SELECT to_regclass('ledger.ledger_schema') IS NOT NULL")
+    return await connection.fetchval("SELECT max(version) FROM ledger.ledger_schema") if there else None
+
+
+async def _make(connection: asyncpg.Connection) -> None:
+    # An administrator may have made the (empty) schema for a role that may make none.
+    if not await connection.fetchval("SELECT to_regnamespace('ledger') IS NOT NULL"):
+        await connection.execute("CREATE SCHEMA ledger")
+    await connection.execute("SET LOCAL search_path = ledger")
+    await connection.execute(_SCHEMA_SQL.read_text(encoding="utf-8"))
+    await connection.execute("CREATE TABLE ledger_schema (version integer PRIMARY KEY)")
+    await connection.execute("INSERT INTO ledger_schema VALUES ($1)", SCHEMA)
