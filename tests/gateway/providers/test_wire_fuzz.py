@@ -17,7 +17,8 @@ from gateway.providers.wire_responses import ResponsesAnswer
 # The wires' own words, so that the nonsense gets past the first look.
 FIELDS = """choices delta content text type thinking reasoning_content refusal tool_calls index id function
 name arguments finish_reason usage prompt_tokens completion_tokens total_tokens prompt_tokens_details
-cached_tokens completion_tokens_details reasoning_tokens error message code param response item output output_index
+cached_tokens completion_tokens_details reasoning_tokens error message code param response item output
+output_index
 summary_index incomplete_details reason input_tokens output_tokens status"""
 VALUES = """stop text thinking function_call error message 429 max_output_tokens response.completed
 response.output_text.delta response.output_item.added response.output_item.done response.failed
