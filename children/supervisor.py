@@ -12,6 +12,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -41,8 +42,25 @@ class ChildFailed(Exception):
 
 
 def runtime_folder() -> Path:
-    """A new 0700 folder with a path short enough for a socket's 108 bytes."""
-    return Path(tempfile.mkdtemp(prefix="ty-"))
+    """A new 0700 folder with a path short enough for a socket's 108 bytes.
+
+    Those that a killed process of ours left behind are cleared away first.
+    """
+    for left in Path(tempfile.gettempdir()).glob("ty-*-*"):
+        owner = left.name.split("-")[1]
+        if owner.isdigit() and not _lives(int(owner)) and left.stat().st_uid == os.getuid():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"ty-{os.getpid()}-"))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 class Child:

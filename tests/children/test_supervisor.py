@@ -1,12 +1,14 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from children.supervisor import Child, ChildFailed
+from children.supervisor import Child, ChildFailed, runtime_folder
 
 
 def child_that(mode: str, *, on_exit: Callable[[int], None] | None = None, **settings: object) -> Child:
@@ -66,3 +68,17 @@ async def test_a_child_that_ignores_the_end_is_killed() -> None:
     await child.start()
     await child.stop(grace_s=0.2)
     assert child.pid is None
+
+
+def test_folders_of_killed_processes_are_cleared_and_those_of_living_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / f"ty-{ended.pid}-left").mkdir()
+    ours = runtime_folder()
+    assert os.stat(ours).st_mode & 0o777 == 0o700
+    assert runtime_folder() != ours
+    assert ours.exists()
+    assert not (tmp_path / f"ty-{ended.pid}-left").exists()
