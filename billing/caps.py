@@ -7,6 +7,7 @@ its first day, or all time.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -80,3 +81,9 @@ class Cap:
     def _spent_at(self, now_ms: int) -> int:
         same = self.window_starts_ms == window_starts_ms(self.window, now_ms)
         return self.spent_nano_usd if same else 0
+
+
+def caps_on(caps: Iterable[Cap], scopes: Sequence[tuple[str, str]]) -> list[Cap]:
+    """The caps of these scopes, in the order that the scopes are named in."""
+    there = list(caps)
+    return [cap for named in scopes for cap in there if (cap.scope, cap.subject) == named]

@@ -136,7 +136,8 @@ class Void(msgspec.Struct, frozen=True, tag=True):
 class Grant(msgspec.Struct, frozen=True, tag=True):
     """Give credit. `ref` makes it happen once; only the kind `payment` ends the allowance.
 
-    Only an adjustment may be negative: it takes back what is not held, bought credit first.
+    Only an adjustment may be negative: it takes back what is not held, from `undoes_account_no` where
+    it reverses a grant, then bought credit first.
     """
 
     team_id: int
@@ -146,6 +147,7 @@ class Grant(msgspec.Struct, frozen=True, tag=True):
     reason: str
     expires_ms: int | None = None
     actor_user_id: int | None = None
+    undoes_account_no: int | None = None
 
 
 class Granted(msgspec.Struct, frozen=True, tag=True):

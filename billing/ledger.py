@@ -34,8 +34,9 @@ from billing.accounts import (
     UsageRow,
     entry_hash,
 )
+from billing.admission import admitted_nano_usd
 from billing.allowance import ALLOWANCE_NANO_USD, FreeMoney
-from billing.caps import WINDOWS, Cap, window_starts_ms as cap_window_starts_ms
+from billing.caps import WINDOWS, Cap, caps_on, window_starts_ms as cap_window_starts_ms
 from billing.commands import (
     MAX_AMOUNT_NANO_USD,
     MAX_LEASE_MS,
@@ -55,8 +56,6 @@ from billing.commands import (
     Void,
 )
 from billing.errors import (
-    CapReached,
-    FreeCreditExhausted,
     HoldGone,
     IdempotencyConflict,
     InsufficientCredits,
@@ -178,21 +177,15 @@ class Batch:
 
     def _admitted_nano_usd(self, team: Team, command: Reserve, now_ms: int, refused_allowance: bool) -> int:
         """How much the hold may be: what is asked, or what credit and caps leave of it."""
-        available, least = team.available_nano_usd(now_ms), command.least_nano_usd
-        if available < least:
-            if refused_allowance and available + ALLOWANCE_NANO_USD >= least:
-                raise FreeCreditExhausted("This installation has no free credit left to give.")
-            next_ms = allowance.next_at_ms(team.first_use_ms, team.first_payment_ms, now_ms)
-            raise InsufficientCredits(least, available, next_ms)
-        amount = min(command.amount_nano_usd, available)
-        for cap in _caps_on(team, command.scopes):
-            left = cap.remaining_nano_usd(now_ms)
-            if left is None:
-                continue
-            if left < least:
-                raise CapReached(cap.scope, cap.subject, least, left, cap.resets_at_ms(now_ms))
-            amount = min(amount, left)
-        return amount
+        return admitted_nano_usd(
+            command.amount_nano_usd,
+            command.least_nano_usd,
+            team.available_nano_usd(now_ms),
+            _caps_on(team, command.scopes),
+            now_ms,
+            next_allowance_at_ms=allowance.next_at_ms(team.first_use_ms, team.first_payment_ms, now_ms),
+            refused_allowance=refused_allowance,
+        )
 
     def _open(self, team: Team, command: Reserve, lines: tuple[HoldLine, ...], now_ms: int) -> OpenHold:
         self._touch(team, now_ms)
@@ -447,7 +440,7 @@ class Batch:
             raise LedgerBug("A grant must not end before it begins.")
         self._lapse(team, now_ms)
         if command.amount_nano_usd < 0:
-            postings = self._take_back(team, -command.amount_nano_usd, now_ms)
+            postings = self._take_back(team, -command.amount_nano_usd, command.undoes_account_no, now_ms)
         else:
             account = self._add_account(team, account_kind, now_ms, command.expires_ms)
             postings = {account.no: command.amount_nano_usd}
@@ -464,14 +457,17 @@ class Batch:
         available = team.available_nano_usd(now_ms)
         return Granted(team.id, seq, command.amount_nano_usd, available, replayed)
 
-    def _take_back(self, team: Team, amount_nano_usd: int, now_ms: int) -> dict[int, int]:
-        """What a negative adjustment takes from each account: bought credit first."""
+    def _take_back(
+        self, team: Team, amount_nano_usd: int, undoes_account_no: int | None, now_ms: int
+    ) -> dict[int, int]:
+        """What a negative adjustment takes from each account: what it undoes, then bought credit first."""
         available = team.available_nano_usd(now_ms)
         if available < amount_nano_usd:
             next_ms = allowance.next_at_ms(team.first_use_ms, team.first_payment_ms, now_ms)
             raise InsufficientCredits(amount_nano_usd, available, next_ms)
         taken: dict[int, int] = {}
-        for account in reversed(team.spendable(now_ms)):
+        last_spent_first = reversed(team.spendable(now_ms))
+        for account in sorted(last_spent_first, key=lambda account: account.no != undoes_account_no):
             amount_nano_usd -= _take(taken, account.no, min(amount_nano_usd, account.free_nano_usd))
         return {no: -amount for no, amount in taken.items()}
 
@@ -603,15 +599,7 @@ def _take(taken: dict[int, int], account_no: int, amount_nano_usd: int) -> int:
 
 
 def _caps_on(team: Team, scopes: tuple[tuple[str, str], ...]) -> list[Cap]:
-    """The caps of these scopes, in the order that the scopes are named in."""
-    if not team.caps:
-        return []
-    return [
-        cap
-        for scope, subject in scopes
-        for cap in team.caps.values()
-        if cap.scope == scope and cap.subject == subject
-    ]
+    return caps_on(team.caps.values(), scopes) if team.caps else []
 
 
 def _hold_row(hold: Hold) -> HoldRow:
