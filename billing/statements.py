@@ -1,18 +1,15 @@
 """What a team is shown of its money: balance and history. Reads only, and is the only reader.
 
-Every call opens its own short read-only connection, so any thread may ask, and sees one moment of the
-ledger. The balance is what the team could use if it asked now: an allowance that its next request
-would be given counts, and credit that has ended does not, though its entries come with that request.
+Every call sees one moment of the ledger (`reading.py`), on either engine, and any thread may ask. The
+balance is what the team could use if it asked now: an allowance that its next request would be given
+counts, and credit that has ended does not, though its entries come with that request.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -20,7 +17,7 @@ from billing import allowance
 from billing.accounts import BUCKETS, AccountKind, EntryKind, SystemAccount
 from billing.allowance import ALLOWANCE_NANO_USD, FreeMoney, counted_after_ms, must_find_room
 from billing.commands import Bucket, Facts, Line
-from billing.errors import LedgerUnavailable
+from billing.reading import Reader, moments_of
 
 _BUCKET_OF: Final[dict[int, Bucket]] = {no: bucket for bucket, no in BUCKETS.items()}  # type: ignore[misc]
 _MOST_ENTRIES: Final = 1_000
@@ -97,10 +94,11 @@ class EntryView:
 
 
 class Statements:
-    """`free_money_limit_nano_usd` is the writer's: past it, a new team is shown no allowance."""
+    """Of the ledger in a SQLite file, or at a `postgresql://` URL. `free_money_limit_nano_usd` is the
+    writer's: past it, a new team is shown no allowance."""
 
-    def __init__(self, database_path: Path, *, free_money_limit_nano_usd: int | None = None) -> None:
-        self._uri = f"{database_path.resolve().as_uri()}?mode=ro"
+    def __init__(self, where: Path | str, *, free_money_limit_nano_usd: int | None = None) -> None:
+        self._reading = moments_of(where)
         self._limit_nano_usd = free_money_limit_nano_usd
 
     def balance(self, team_id: int, now_ms: int) -> Balance:
@@ -135,7 +133,7 @@ class Statements:
                 f"{_ENTRIES} WHERE entry.team_id = ? AND entry.seq < ? ORDER BY entry.seq DESC LIMIT ?",
                 (team_id, 1 << 62 if before_seq is None else before_seq, max(min(limit, _MOST_ENTRIES), 0)),
             ).fetchall()
-            return tuple(_view(db, team_id, row) for row in rows)
+            return tuple(_view(db, team_id, _EntryRow(*row)) for row in rows)
 
     def entry_of_run(self, team_id: int, run_id: str) -> EntryView | None:
         """The entry that settled a run; None while it runs, and where nothing was owed."""
@@ -146,11 +144,11 @@ class Statements:
                 " WHERE hold.run_id = ? AND hold.team_id = ?",
                 (run_id, team_id),
             ).fetchall()
-            return _view(db, team_id, rows[0]) if rows else None
+            return _view(db, team_id, _EntryRow(*rows[0])) if rows else None
 
     def _allowance_comes(
         self,
-        db: sqlite3.Connection,
+        db: Reader,
         first_use_ms: int | None,
         newest_starts_ms: int | None,
         first_payment_ms: int | None,
@@ -165,17 +163,6 @@ class Statements:
         ).fetchone()
         return FreeMoney(self._limit_nano_usd, teams * ALLOWANCE_NANO_USD).room()
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """One moment of the ledger."""
-        try:
-            with closing(sqlite3.connect(self._uri, uri=True, timeout=5.0, isolation_level=None)) as db:
-                db.row_factory = sqlite3.Row
-                db.execute("BEGIN")
-                yield db
-        except sqlite3.OperationalError as error:
-            raise LedgerUnavailable("The ledger cannot be read now.") from error
-
 
 _ENTRIES: Final = (
     "SELECT entry.seq, entry.at_ms, entry.kind, entry.ref, entry.reason, entry.balance_after_nano_usd,"
@@ -185,7 +172,7 @@ _ENTRIES: Final = (
 )
 
 
-def _credit(db: sqlite3.Connection, team_id: int, now_ms: int) -> tuple[int, int, int]:
+def _credit(db: Reader, team_id: int, now_ms: int) -> tuple[int, int, int]:
     """Free credit that lives, all that is held, and the allowance's share of what is free."""
     free = held = allowance_free = 0
     for kind, expires_ms, starts_ms, balance_nano_usd, held_nano_usd in db.execute(
@@ -201,7 +188,7 @@ def _credit(db: sqlite3.Connection, team_id: int, now_ms: int) -> tuple[int, int
     return free, held, allowance_free
 
 
-def _open_holds(db: sqlite3.Connection, team_id: int) -> tuple[OpenHold, ...]:
+def _open_holds(db: Reader, team_id: int) -> tuple[OpenHold, ...]:
     """Oldest first."""
     return tuple(
         OpenHold(
@@ -223,36 +210,55 @@ def _open_holds(db: sqlite3.Connection, team_id: int) -> tuple[OpenHold, ...]:
     )
 
 
-def _view(db: sqlite3.Connection, team_id: int, row: sqlite3.Row) -> EntryView:
-    settles = row["hold_no"] is not None
-    postings = _postings(db, team_id, row["seq"])
+class _EntryRow(NamedTuple):
+    seq: int
+    at_ms: int
+    kind: int
+    ref: str
+    reason: str
+    balance_after_nano_usd: int
+    hash: bytes
+    hold_no: int | None
+    model: str | None
+    provider: str | None
+    price_version: str | None
+    user_id: int | None
+    key_id: int | None
+    tags: str | None
+    series: str | None
+    estimated: int | None
+
+
+def _view(db: Reader, team_id: int, row: _EntryRow) -> EntryView:
+    settles = row.hold_no is not None
+    postings = _postings(db, team_id, row.seq)
     by_account = {posting.account_no: posting.amount_nano_usd for posting in postings}
     return EntryView(
-        seq=row["seq"],
-        at_ms=row["at_ms"],
-        kind=EntryKind(row["kind"]),
+        seq=row.seq,
+        at_ms=row.at_ms,
+        kind=EntryKind(row.kind),
         amount_nano_usd=sum(amount for no, amount in by_account.items() if no > 0),
-        balance_after_nano_usd=row["balance_after_nano_usd"],
-        ref=row["ref"],
-        reason=row["reason"],
-        hash=row["hash"].hex(),
+        balance_after_nano_usd=row.balance_after_nano_usd,
+        ref=row.ref,
+        reason=row.reason,
+        hash=row.hash.hex(),
         postings=postings,
-        run_id=row["ref"] if settles else None,
-        model=row["model"],
-        provider=row["provider"],
-        price_version=row["price_version"],
-        user_id=row["user_id"],
-        key_id=row["key_id"],
-        tags=msgspec.json.decode(row["tags"], type=tuple[str, ...]) if settles else (),
-        series=row["series"],
-        estimated=bool(row["estimated"]),
+        run_id=row.ref if settles else None,
+        model=row.model,
+        provider=row.provider,
+        price_version=row.price_version,
+        user_id=row.user_id,
+        key_id=row.key_id,
+        tags=msgspec.json.decode(row.tags, type=tuple[str, ...]) if row.tags is not None else (),
+        series=row.series,
+        estimated=bool(row.estimated),
         cost_nano_usd=by_account.get(SystemAccount.SPENT, 0),
         writeoff_nano_usd=-by_account.get(SystemAccount.WRITTEN_OFF, 0),
-        lines=_lines(db, team_id, row["seq"]) if settles else (),
+        lines=_lines(db, team_id, row.seq) if settles else (),
     )
 
 
-def _postings(db: sqlite3.Connection, team_id: int, seq: int) -> tuple[PostingView, ...]:
+def _postings(db: Reader, team_id: int, seq: int) -> tuple[PostingView, ...]:
     return tuple(
         PostingView(no, (AccountKind(kind) if no > 0 else SystemAccount(no)).name.lower(), amount_nano_usd)
         for no, kind, amount_nano_usd in db.execute(
@@ -265,7 +271,7 @@ def _postings(db: sqlite3.Connection, team_id: int, seq: int) -> tuple[PostingVi
     )
 
 
-def _lines(db: sqlite3.Connection, team_id: int, seq: int) -> tuple[Line, ...]:
+def _lines(db: Reader, team_id: int, seq: int) -> tuple[Line, ...]:
     return tuple(
         Line(_BUCKET_OF[bucket], quantity, price_pico_usd)
         for bucket, quantity, price_pico_usd in db.execute(
