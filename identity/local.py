@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,6 +17,8 @@ from identity.api_keys import create_key, digest
 from identity.principal import Principal
 from identity.tables import ApiKeyRow, MemberRow, TeamRow, UserRow
 from store.databases import Database
+from store.ids import count_on
+from store.locks import lock_until_commit
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class LocalIdentity:
         """Make user, team and key where they are missing. Called once, before anything is served."""
         now_ms = time.time_ns() // 1_000_000
         with database.session() as session:
+            lock_until_commit(session, "tiltyard local identity")  # another process may be starting too
             team = session.get(TeamRow, TEAM_ID) or _make_team(session, now_ms)
             new_key = None
             if local_api_key is not None:
@@ -53,15 +55,15 @@ class LocalIdentity:
 
 
 def _make_team(session: Session, now_ms: int) -> TeamRow:
-    """The database numbers them, so that its own counting goes on from there."""
-    user = UserRow(name="Local", created_ms=now_ms)
-    team = TeamRow(name="Local", created_ms=now_ms)
-    session.add_all([user, team])
-    session.flush()
-    if (cast(int, team.id), cast(int, user.id)) != (TEAM_ID, USER_ID):
+    if session.scalars(select(col(TeamRow.id))).first() is not None:
         raise RuntimeError("the app database has teams already, but not the local one")
+    team = TeamRow(id=TEAM_ID, name="Local", created_ms=now_ms)
+    session.add_all([UserRow(id=USER_ID, name="Local", created_ms=now_ms), team])
+    session.flush()
     session.add(MemberRow(team_id=TEAM_ID, user_id=USER_ID, role="owner", joined_ms=now_ms))
     session.flush()
+    for row in (UserRow, TeamRow):
+        count_on(session, row.metadata.tables[str(row.__tablename__)])
     return team
 
 

@@ -179,6 +179,8 @@ def rebuild(engine: Engine, from_ms: int, to_ms: int) -> None:
 
 
 def _rebuild_hour(connection: Connection, hour_ms: int) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))  # an hour's rows may be many
     # Delete before reading: from here on other writers wait, and what they had written is seen.
     for table in ROLLUPS.values():
         if connection.dialect.name == "postgresql":

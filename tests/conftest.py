@@ -15,6 +15,8 @@ from tests.databases import (
     home as home,
     migrated_folder as migrated_folder,
     migrated_postgresql as migrated_postgresql,
+    postgresql_home as postgresql_home,
+    sqlite_home as sqlite_home,
 )
 from tests.postgresql import (
     new_postgresql as new_postgresql,

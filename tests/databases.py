@@ -63,19 +63,27 @@ def migrated_postgresql(postgresql: PostgreSQL) -> Iterator[str]:
     postgresql.drop(url)
 
 
-@pytest.fixture(params=ENGINES)
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
-    """Empty databases of this test's own, once on each engine."""
-    if request.param == "sqlite":
-        home = Home(tmp_path / "home")
-        shutil.copytree(request.getfixturevalue("migrated_folder"), home.folder)
-        yield home
-        home.close()
-        return
-    server: PostgreSQL = request.getfixturevalue("postgresql")
-    home = Home(tmp_path / "home", server.new_database(request.getfixturevalue("migrated_postgresql")))
-    home.folder.mkdir()
+@pytest.fixture
+def sqlite_home(migrated_folder: Path, tmp_path: Path) -> Iterator[Home]:
+    """Empty databases of this test's own, in files."""
+    home = Home(tmp_path / "home")
+    shutil.copytree(migrated_folder, home.folder)
     yield home
     home.close()
-    assert home.url is not None
-    server.drop(home.url)
+
+
+@pytest.fixture
+def postgresql_home(postgresql: PostgreSQL, migrated_postgresql: str, tmp_path: Path) -> Iterator[Home]:
+    """Empty databases of this test's own, which several processes may share."""
+    url = postgresql.new_database(migrated_postgresql)
+    home = Home(tmp_path, url)
+    yield home
+    home.close()
+    postgresql.drop(url)
+
+
+@pytest.fixture(params=ENGINES)
+def home(request: pytest.FixtureRequest) -> Home:
+    """Either, one after the other."""
+    found: Home = request.getfixturevalue(f"{request.param}_home")
+    return found
