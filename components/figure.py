@@ -60,17 +60,16 @@ def price_per_million(pico_usd_per_token: int) -> str:
 
 
 def duration(ms: float | None) -> str:
-    """`184 ms`, `2.41 s`, `3 min 5 s`."""
+    """`2.3 ms`, `184 ms`, `2.41 s`, `12.4 s`, `3 min 5 s`: three digits that matter."""
     if ms is None:
         return UNKNOWN
-    if ms < 10:
-        return f"{ms:.1f} ms"
-    if ms < _MS_PER_S:
-        return f"{ms:.0f} ms"
-    if ms < 60 * _MS_PER_S:
-        return f"{ms / _MS_PER_S:.2f} s"
-    minutes, seconds = divmod(round(ms / _MS_PER_S), 60)
-    return f"{minutes} min {seconds} s"
+    seconds = ms / _MS_PER_S
+    if ms < 999.5:
+        return f"{ms:.1f} ms" if ms < 9.95 else f"{ms:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
 
 
 def tokens(count: int | None) -> str:
@@ -83,7 +82,7 @@ def window(count: int) -> str:
     if count < 1000:
         return str(count)
     if count < 1_000_000:
-        binary = count % 1024 == 0
+        binary = count % 1024 == 0 and count % 1000 != 0
         return f"{count // 1024 if binary else round(count / 1000)}K"
     millions = count / (1024 * 1024) if count % (1024 * 1024) == 0 else count / 1_000_000
     return f"{millions:.2f}".rstrip("0").rstrip(".") + "M"

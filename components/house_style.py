@@ -9,7 +9,7 @@ from typing import Final
 
 import streamlit as st
 
-_CSS: Final = """
+CSS: Final = """
 .st-key-standing, .st-key-model-facts, .st-key-prompt-foot, .st-key-figures, .st-key-bill,
 [class*="st-key-figure-"] { font-variant-numeric: tabular-nums; }
 .ty-hidden { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; overflow: hidden;
@@ -37,4 +37,4 @@ _CSS: Final = """
 
 
 def apply() -> None:
-    st.html(f"<style>{_CSS}</style>")
+    st.html(f"<style>{CSS}</style>")

@@ -53,7 +53,7 @@ DEAD: Final = {
 def notice_of(error: BaseException, reader: Reader) -> Notice:
     """The notice for an error; for one that is in no table, a plain one that admits it."""
     for kind in type(error).__mro__:
-        make = _TABLE.get(kind)
+        make = KNOWN.get(kind)
         if make is not None:
             return make(error, reader)
     return Notice("error", words.BROKEN, words.BROKEN_ADVICE)
@@ -175,7 +175,7 @@ def _late(error: TimeoutError, reader: Reader) -> Notice:
     return Notice("error", words.NO_ANSWER_IN_TIME, words.NO_ANSWER_IN_TIME_ADVICE)
 
 
-_TABLE: dict[type[BaseException], Callable[[Any, Reader], Notice]] = {
+KNOWN: Final[Mapping[type[BaseException], Callable[[Any, Reader], Notice]]] = {
     gateway.BadRequest: _bad_request,
     gateway.TooLarge: _too_large,
     gateway.UnknownModel: _unknown,
