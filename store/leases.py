@@ -88,5 +88,5 @@ class Leases:
         return (_TABLE.c.name == name, _TABLE.c.holder == self._holder)
 
 
-def _touched(session: Session, statement: ReturningInsert[tuple[str]] | ReturningUpdate[tuple[str]]) -> bool:
+def _touched(session: Session, statement: ReturningInsert[str] | ReturningUpdate[str]) -> bool:
     return session.execute(statement).first() is not None

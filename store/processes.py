@@ -96,7 +96,7 @@ class Processes:
         return {"id": self.id, "role": self._role, "host": self._host}
 
 
-def living_ids() -> Select[tuple[str]]:
+def living_ids() -> Select[str]:
     """The ids of living processes, for a statement on another table of the same database."""
     return select(_TABLE.c.id).where(_alive())
 
