@@ -19,9 +19,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import chain
+
+
+class Database(Protocol):
+    """What the rules need of either engine."""
+
+    def execute(self, query: str, values: Sequence[Any] = ..., /) -> Any: ...
+
 
 Check = Callable[[sqlite3.Connection], Iterable["Finding"]]
 
@@ -60,14 +67,14 @@ def audit(path: Path, *, limit_s: float | None = None, heads: Sequence[str] = ()
             findings += _within(db, rule, limit_s, check)
         named = rules()
         for rule, query in named:
-            findings += _within(db, rule, limit_s, partial(_broken, rule=rule, query=query))
-        findings += _kept(db, heads)
+            findings += _within(db, rule, limit_s, partial(broken, rule=rule, query=query))
+        findings += kept(db, heads)
         return Report(
             findings=tuple(findings),
             rules=len(named) + len(_CHECKS) + len(heads),
-            teams=_count(db, "ledger_team"),
-            entries=_count(db, "ledger_entry"),
-            open_holds=_count(db, "ledger_open_hold"),
+            teams=count(db, "ledger_team"),
+            entries=count(db, "ledger_entry"),
+            open_holds=count(db, "ledger_open_hold"),
         )
 
 
@@ -78,7 +85,7 @@ def rules() -> tuple[tuple[str, str], ...]:
     return tuple((name, query.strip()) for name, _, query in (part.partition("\n") for part in parts))
 
 
-def _broken(db: sqlite3.Connection, *, rule: str, query: str) -> Iterator[Finding]:
+def broken(db: Database, *, rule: str, query: str) -> Iterator[Finding]:
     for team_id, detail in db.execute(query):
         yield Finding(rule, team_id, str(detail))
 
@@ -86,7 +93,7 @@ def _broken(db: sqlite3.Connection, *, rule: str, query: str) -> Iterator[Findin
 # --- the chain ------------------------------------------------------------------------------------
 
 
-def _chain(db: sqlite3.Connection) -> Iterator[Finding]:
+def chain_of(db: Database) -> Iterator[Finding]:
     """Recompute every hash, team by team, and compare the last with the team's head."""
     heads: dict[int, bytes] = {}
     for team_id, seq, stored, computed in _hashes(db, heads):
@@ -97,7 +104,7 @@ def _chain(db: sqlite3.Connection) -> Iterator[Finding]:
             yield Finding("a team's head is the hash of its newest entry", team_id, "head")
 
 
-def _hashes(db: sqlite3.Connection, heads: dict[int, bytes]) -> Iterator[tuple[int, int, bytes, bytes]]:
+def _hashes(db: Database, heads: dict[int, bytes]) -> Iterator[tuple[int, int, bytes, bytes]]:
     """Each entry's stored hash and the one that follows from its rows and the stored one before it."""
     postings = _Rows(db, "team_id, seq, account_no, amount_nano_usd", "ledger_posting", "account_no")
     usage = _Rows(
@@ -130,7 +137,7 @@ def _hashes(db: sqlite3.Connection, heads: dict[int, bytes]) -> Iterator[tuple[i
 class _Rows:
     """The rows of a table in order, handed out entry by entry."""
 
-    def __init__(self, db: sqlite3.Connection, columns: str, table: str, last: str) -> None:
+    def __init__(self, db: Database, columns: str, table: str, last: str) -> None:
         self._rows = iter(db.execute(f"SELECT {columns} FROM {table} ORDER BY team_id, seq, {last}"))
         self._next: tuple[Any, ...] | None = next(self._rows, None)
 
@@ -161,10 +168,10 @@ def _keys(db: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding("a row refers to what exists", None, f"{table} to {parent}")
 
 
-def _kept(db: sqlite3.Connection, heads: Sequence[str]) -> Iterator[Finding]:
+def kept(db: Database, heads: Sequence[str]) -> Iterator[Finding]:
     """Heads that somebody kept, as TEAM:SEQ:HASH."""
-    for kept in heads:
-        team_id, seq, digest = kept.split(":")
+    for head in heads:
+        team_id, seq, digest = head.split(":")
         row = db.execute(
             "SELECT hash FROM ledger_entry WHERE team_id = ? AND seq = ?", (int(team_id), int(seq))
         ).fetchone()
@@ -175,7 +182,7 @@ def _kept(db: sqlite3.Connection, heads: Sequence[str]) -> Iterator[Finding]:
 _CHECKS: Final = (
     ("the file is whole", _pages),
     ("a row refers to what exists", _keys),
-    ("the chain", _chain),
+    ("the chain", chain_of),
 )
 
 
@@ -195,7 +202,7 @@ def _within(db: sqlite3.Connection, rule: str, limit_s: float | None, check: Che
         db.set_progress_handler(None, 0)
 
 
-def _count(db: sqlite3.Connection, table: str) -> int:
+def count(db: Database, table: str) -> int:
     (rows,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
     return int(rows)
 
@@ -217,9 +224,14 @@ def main(arguments: Sequence[str]) -> int:
     except (sqlite3.Error, ValueError) as error:
         print(f"{path} is no ledger that can be read: {error}", file=sys.stderr)
         return 2
+    return tell(report, _newest(path))
+
+
+def tell(report: Report, heads: Iterable[str]) -> int:
+    """Print what was found, and the heads to keep; the command's answer."""
     for finding in report.findings:
         print(f"BROKEN  {finding}")
-    for head in _newest(path):
+    for head in heads:
         print(f"head    {head}")
     print(
         f"{report.teams} teams, {report.entries} entries, {report.open_holds} open holds:"

@@ -1,5 +1,6 @@
 -- What must hold of a ledger, as queries that find where it does not: each answers no rows, or the
--- team and the place. Read by billing/audit.py; a rule begins with its name after `-- rule:`.
+-- team and the place. Read by billing/audit.py; a rule begins with its name after `-- rule:`. Both
+-- engines run them: billing/audit_postgresql.py says what little it writes otherwise.
 -- Kinds of entries: 1 allowance, 2 grant, 3 payment, 4 adjustment, 5 lapse, 6 settle, 7 expire.
 -- System accounts: -1 issued, -2 cash, -3 spent, -4 lapsed, -5 written off, -6 adjusted.
 
@@ -121,7 +122,7 @@ LEFT JOIN ledger_posting AS spent
 LEFT JOIN (SELECT team_id, seq, sum(quantity * price_pico_usd) AS pico_usd FROM ledger_usage_line
            GROUP BY team_id, seq) AS used
        ON used.team_id = entry.team_id AND used.seq = entry.seq
-WHERE kind IN (6, 7) AND coalesce(spent.amount_nano_usd, 0) <> (coalesce(pico_usd, 0) + 999) / 1000;
+WHERE kind IN (6, 7) AND coalesce(spent.amount_nano_usd, 0) * 1000 - coalesce(pico_usd, 0) NOT BETWEEN 0 AND 999;
 
 -- rule: what a crash cut short is marked as estimated
 SELECT team_id, 'entry ' || seq FROM ledger_entry JOIN ledger_usage USING (team_id, seq)
@@ -144,7 +145,7 @@ SELECT team_id, 'entry ' || seq FROM (
     FROM ledger_entry AS entry
     LEFT JOIN (SELECT team_id, seq, sum(amount_nano_usd) AS change FROM ledger_posting
                WHERE account_no > 0 GROUP BY team_id, seq) AS done
-           ON done.team_id = entry.team_id AND done.seq = entry.seq)
+           ON done.team_id = entry.team_id AND done.seq = entry.seq) AS followed
 WHERE wrong <> 0;
 
 -- rule: entries are numbered from 1 without gaps
@@ -159,7 +160,7 @@ SELECT team_id, 'entry ' || seq FROM ledger_entry WHERE team_id NOT IN (SELECT i
 -- rule: time never goes back
 SELECT team_id, 'entry ' || seq FROM (
     SELECT team_id, seq, at_ms, lag(at_ms, 1, at_ms) OVER (PARTITION BY team_id ORDER BY seq) AS before_ms
-    FROM ledger_entry)
+    FROM ledger_entry) AS followed
 WHERE at_ms < before_ms
 UNION ALL
 SELECT team.id, 'clock' FROM ledger_team AS team
