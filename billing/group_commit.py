@@ -1,5 +1,8 @@
 """Group commit: decides a list of commands, writes them in one transaction, and only then answers.
 
+What an answer says stands from then on, whatever becomes of this process. One that tells of an entry
+(`must_last`) is not given away before the journal was synced, so that it also outlives the power.
+
 Teams are remembered from batch to batch. Where a batch fails, nothing of it was written: what was
 remembered is dropped and each command is tried alone, so that a bad one has no victims. One thread
 uses one of these; `writer_process.py` feeds it.
@@ -16,6 +19,7 @@ from billing.commands import (
     Command,
     Done,
     Grant,
+    Granted,
     Receipt,
     Reserve,
     Result,
@@ -37,6 +41,14 @@ Outcome = Result | BillingError
 _TEAMS_REMEMBERED = 4_096
 _SWEPT_AT_ONCE = 256
 _STALE_TRIES = 3
+
+
+def must_last(outcome: Outcome) -> bool:
+    """Whether an answer may be given only after a sync: it says that money moved.
+
+    Also where it was asked before and answers a receipt again, which may still be on its way to disk.
+    """
+    return isinstance(outcome, Receipt | Granted)
 
 
 class GroupCommit:
@@ -168,8 +180,7 @@ class GroupCommit:
 def may_take_free_money(teams: Iterable[Team], now_ms: int) -> bool:
     """Whether a command on one of these teams might take from the installation's limit."""
     return any(
-        team.first_payment_ms is None
-        and must_find_room(team.allowance_starts_ms, max(team.clock_ms, now_ms))
+        team.first_payment_ms is None and must_find_room(team.allowance_starts_ms, max(team.clock_ms, now_ms))
         for team in teams
     )
 

@@ -48,10 +48,14 @@ class Journal(Protocol):
         ...
 
     def write(self, changes: Changes) -> None:
-        """Write a batch in one transaction, synced to disk where it moves money. On return it stands.
+        """Write a batch in one transaction. On return it stands, should this process die.
 
         Raises `Stale` and `Refused`.
         """
+        ...
+
+    def sync(self) -> None:
+        """On return everything written before the call stands, should the power fail."""
         ...
 
     def close(self) -> None: ...

@@ -186,18 +186,21 @@ CREATE TRIGGER ledger_entry_is_whole BEFORE INSERT ON ledger_entry BEGIN
        OR EXISTS (SELECT 1 FROM ledger_entry WHERE hold_no = NEW.hold_no AND team_id = NEW.team_id)
        OR (NEW.hold_no IS NULL AND EXISTS (
               SELECT 1 FROM ledger_entry WHERE ref = NEW.ref AND team_id = NEW.team_id AND hold_no IS NULL));
-    SELECT RAISE(ABORT, 'entries have no gaps')
-    WHERE NEW.seq > 1 AND NOT EXISTS (SELECT 1 FROM ledger_entry WHERE team_id = NEW.team_id AND seq = NEW.seq - 1);
-    SELECT RAISE(ABORT, 'a balance follows from the one before and the postings')
-    WHERE NEW.balance_after_nano_usd <>
-          coalesce((SELECT balance_after_nano_usd FROM ledger_entry
-                    WHERE team_id = NEW.team_id AND seq = NEW.seq - 1), 0)
-        + coalesce((SELECT sum(amount_nano_usd) FROM ledger_posting
-                    WHERE team_id = NEW.team_id AND seq = NEW.seq AND account_no > 0), 0);
-    SELECT RAISE(ABORT, 'the postings of an entry sum to zero')
-    FROM (SELECT count(*) AS legs, coalesce(sum(amount_nano_usd), 0) AS total FROM ledger_posting
-          WHERE team_id = NEW.team_id AND seq = NEW.seq)
-    WHERE total <> 0 OR legs = 1 OR (legs = 0 AND NEW.kind NOT IN (6, 7));
+    SELECT CASE
+        WHEN before_nano_usd IS NULL
+            THEN RAISE(ABORT, 'entries have no gaps')
+        WHEN total <> 0 OR legs = 1 OR (legs = 0 AND NEW.kind NOT IN (6, 7))
+            THEN RAISE(ABORT, 'the postings of an entry sum to zero')
+        WHEN NEW.balance_after_nano_usd <> before_nano_usd + change
+            THEN RAISE(ABORT, 'a balance follows from the one before and the postings')
+    END
+    FROM (SELECT count(*) AS legs,
+                 coalesce(sum(amount_nano_usd), 0) AS total,
+                 coalesce(sum(amount_nano_usd) FILTER (WHERE account_no > 0), 0) AS change
+          FROM ledger_posting WHERE team_id = NEW.team_id AND seq = NEW.seq),
+         (SELECT coalesce((SELECT balance_after_nano_usd FROM ledger_entry
+                           WHERE team_id = NEW.team_id AND seq = NEW.seq - 1),
+                          CASE NEW.seq WHEN 1 THEN 0 END) AS before_nano_usd);
     SELECT RAISE(ABORT, 'an entry that settles a hold has its usage, and no other has')
     WHERE EXISTS (SELECT 1 FROM ledger_usage WHERE team_id = NEW.team_id AND seq = NEW.seq)
        <> (NEW.kind IN (6, 7));
@@ -205,18 +208,14 @@ END;
 
 CREATE TRIGGER ledger_posting_is_sealed BEFORE INSERT ON ledger_posting
 WHEN EXISTS (SELECT 1 FROM ledger_entry WHERE team_id = NEW.team_id AND seq = NEW.seq)
-  OR EXISTS (SELECT 1 FROM ledger_posting
-             WHERE team_id = NEW.team_id AND seq = NEW.seq AND account_no = NEW.account_no)
 BEGIN SELECT RAISE(ABORT, 'an entry is never added to'); END;
 
 CREATE TRIGGER ledger_usage_is_sealed BEFORE INSERT ON ledger_usage
 WHEN EXISTS (SELECT 1 FROM ledger_entry WHERE team_id = NEW.team_id AND seq = NEW.seq)
-  OR EXISTS (SELECT 1 FROM ledger_usage WHERE team_id = NEW.team_id AND seq = NEW.seq)
 BEGIN SELECT RAISE(ABORT, 'an entry is never added to'); END;
 
 CREATE TRIGGER ledger_usage_line_is_sealed BEFORE INSERT ON ledger_usage_line
 WHEN EXISTS (SELECT 1 FROM ledger_entry WHERE team_id = NEW.team_id AND seq = NEW.seq)
-  OR EXISTS (SELECT 1 FROM ledger_usage_line WHERE team_id = NEW.team_id AND seq = NEW.seq AND no = NEW.no)
 BEGIN SELECT RAISE(ABORT, 'an entry is never added to'); END;
 
 -- What has happened stays --------------------------------------------------------------------------
