@@ -6,12 +6,13 @@ import os
 import sys
 from collections.abc import Callable
 
-from bench import added_ttft, process
+from bench import added_ttft, ledger, process
 from bench.table import Row, print_table
 
 MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
     "process": process.measure,
     "added_ttft": added_ttft.measure,
+    "ledger": ledger.measure,
 }
 
 
