@@ -34,11 +34,11 @@ from gateway.errors import (
 from gateway.fitting import fit
 from gateway.kept_runs import KeptRuns
 from gateway.messages import CompletionRequest
-from gateway.pricing import bound
+from gateway.pricing import Bound, bound
 from gateway.providers.base import Call, Clocks, Deadlines
 from gateway.pump import LEASE_MS, Admitted, Listener, Money, Pump, Tools
 from gateway.records import RunRecord, record_of
-from gateway.routing import Routing
+from gateway.routing import Candidate, Routing
 from gateway.runs import Run, RunHub, StopReason, Surface
 from gateway.tokens import bound_input
 from identity.permissions import may
@@ -66,6 +66,18 @@ class Limits:
     running: int = 500
     running_team: int = 100
     drains: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request that could be sent: who would answer, and the most that it can take."""
+
+    request: CompletionRequest
+    model: Model
+    candidate: Candidate
+    most: Bound
+    scopes: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
 
 
 class Gateway:
@@ -161,6 +173,33 @@ class Gateway:
         if not self._running[run.team_id]:
             del self._running[run.team_id]
 
+    async def prepare(self, principal: Principal, asked: CompletionRequest, at_ms: int) -> Prepared:
+        """Every refusal but the ledger's, in order of precedence. Nothing is held and nothing is logged."""
+        if self.draining:
+            raise Draining
+        if not may(principal, "run_models"):
+            raise Forbidden("Your role in this team may look, but not send prompts.")
+        self._refuse_crowds(principal)
+        resolution = self._catalog.resolve(asked.model)
+        model = resolution.model
+        candidate = self._routing.candidates(model, resolution.snapshot)[0]
+        request, notes = fit(asked, model)
+        most = bound(
+            model,
+            at_ms,
+            await bound_input(request, model),
+            request.sampling.max_output_tokens,
+            candidate.provider.id,
+        )
+        return Prepared(
+            request=request,
+            model=model,
+            candidate=candidate,
+            most=most,
+            scopes=_scopes(principal, request),
+            notes=notes + _stand_in_note(resolution),
+        )
+
     async def _decide(
         self,
         principal: Principal,
@@ -171,24 +210,10 @@ class Gateway:
         idempotency: Idempotency | None,
         parent_run_id: str | None,
     ) -> Admitted:
-        """Every refusal, in order of precedence; reserves last, so that a refusal holds nothing."""
-        if self.draining:
-            raise Draining
-        if not may(principal, "run_models"):
-            raise Forbidden("Your role in this team may look, but not send prompts.")
-        self._refuse_crowds(principal)
-        resolution = self._catalog.resolve(asked.model)
-        model = resolution.model
-        candidate = self._routing.candidates(model, resolution.snapshot)[0]
-        request, notes = fit(asked, model)
+        """Reserves last, so that a refusal holds nothing."""
+        ready = await self.prepare(principal, asked, accepted.at_ms)
+        request, model, candidate, most = ready.request, ready.model, ready.candidate, ready.most
         provider = candidate.provider.id
-        most = bound(
-            model,
-            accepted.at_ms,
-            await bound_input(request, model),
-            request.sampling.max_output_tokens,
-            provider,
-        )
         run_id = new_id("run")
         facts = Facts(
             model=model.id,
@@ -207,7 +232,7 @@ class Gateway:
                 least_nano_usd=most.least_nano_usd,
                 lease_ms=LEASE_MS,
                 facts=facts,
-                scopes=_scopes(principal, request),
+                scopes=ready.scopes,
                 idempotency=idempotency,
             )
         )
@@ -226,7 +251,7 @@ class Gateway:
             out_cap=out_cap,
             parent_run_id=parent_run_id,
             keeps_text=surface == "page",
-            notes=notes + _stand_in_note(resolution),
+            notes=ready.notes,
         )
         clocks = Clocks(accepted_ns=accepted.ns)
         return Admitted(
