@@ -115,9 +115,7 @@ class Gateway:
         )
 
     async def open(self) -> None:
-        interrupted = await self._kept.end_interrupted()
-        if interrupted:
-            _log.warning("%d runs were cut when an earlier process ended", interrupted)
+        await self.end_interrupted()
         self._ticker = asyncio.create_task(self._tick_each_second(), name="gateway tick")
 
     async def close(self) -> None:
@@ -126,6 +124,13 @@ class Gateway:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._ticker
         await self._kept.flush()
+
+    async def end_interrupted(self) -> None:
+        """What a dead process left running has failed. Where several share a database, one of them asks
+        every few seconds."""
+        interrupted = await self._kept.end_interrupted()
+        if interrupted:
+            _log.warning("%d runs were cut when another process ended", interrupted)
 
     # --- a request ----------------------------------------------------------------------------
 
@@ -320,10 +325,12 @@ class Gateway:
     async def stop(self, principal: Principal, run_id: str, reason: StopReason = "user") -> None:
         """Raises `RunNotFound`."""
         run = self.runs.get(run_id, principal.team_id)
-        if run is None:
-            await self.record(principal, run_id)  # an ended run is there, and stopping it does nothing
-        else:
+        if run is not None:
             run.stop(reason)
+            return
+        record = await self.record(principal, run_id)  # an ended run is there, and stopping it does nothing
+        if record.state == "running":
+            await self._kept.ask_to_stop(principal.team_id, run_id)  # another process has it
 
     async def record(self, principal: Principal, run_id: str) -> RunRecord:
         """Raises `RunNotFound`."""
@@ -370,9 +377,16 @@ class Gateway:
             try:
                 await asyncio.gather(*(pump.tick() for pump in tuple(self._pumps.values())))
                 await self._kept.flush()
+                await self._stop_as_asked()
                 self.runs.forget_old()
             except Exception:
                 _log.exception("a checkpoint failed; the next one tries again")
+
+    async def _stop_as_asked(self) -> None:
+        """Other processes may have been asked to stop runs of ours."""
+        for run_id in await self._kept.asked_to_stop() if self._pumps else ():
+            if (pump := self._pumps.get(run_id)) is not None:
+                pump.run.stop("user")
 
     def _may_drain(self) -> bool:
         return sum(1 for pump in self._pumps.values() if pump.drains) < self._limits.drains
