@@ -50,17 +50,21 @@ async def desk(
     overrides: CatalogOverrides | None = None,
     deadlines: Deadlines | None = None,
     limits: Limits | None = None,
+    databases: Databases | None = None,
+    process_id: str | None = None,
 ) -> AsyncIterator[Desk]:
+    """Alone in its folder; or with `databases` and a `process_id` one of several processes (each with a
+    ledger of its own)."""
     rows: list[RequestRow] = []
     catalog = Catalog.load(overrides)
-    databases = Databases.open(folder)
+    databases = databases or Databases.open(folder)
     ledger = await Ledger.open(folder / "ledger.db", free_money_limit_nano_usd=1000 * FREE_USD)
     simulated = Simulated(pace or Pace(first_token_s=0, slow_first_token_s=0.2, tokens_per_s=0))
     gateway = Gateway(
         catalog=catalog,
         routing=Routing(catalog, providers or {"simulated": simulated}, {"openai": "Set OPENAI_API_KEY."}),
         ledger=ledger,
-        kept_runs=KeptRuns(databases.app),
+        kept_runs=KeptRuns(databases.app, process_id),
         log=rows.append,
         status_of=lambda _: 500,
         deadlines=deadlines or Deadlines(),
