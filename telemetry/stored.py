@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Table, and_, insert, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, and_, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from telemetry.clocks import ended_at_ms
@@ -55,6 +55,19 @@ def read(connection: Connection, from_ms: int, to_ms: int) -> Iterator[RequestRo
         yield _request_of(values, attempts[at_ms, request_id])
 
 
+def keys(connection: Connection, from_ms: int, to_ms: int) -> list[tuple[int, str]]:
+    """(ended_at_ms, request_id) of every request that ended in [from_ms, to_ms), in that order."""
+    found = select(*_key(REQUEST)).where(REQUEST.c.ended_at_ms.between(from_ms, to_ms - 1))
+    return [(at_ms, request_id) for at_ms, request_id in connection.execute(found.order_by(*_key(REQUEST)))]
+
+
+def of_keys(connection: Connection, wanted: Sequence[tuple[int, str]]) -> list[RequestRow]:
+    """The requests with these keys, each with its last attempt alone, as far as they are there; at most
+    a thousand at once."""
+    asked = _with_last_attempt().where(tuple_(*_key(REQUEST)).in_(wanted)).order_by(*_key(REQUEST))
+    return [_joined(row) for row in connection.execute(asked)]
+
+
 def newest(
     connection: Connection,
     team_id: int | None,
@@ -64,11 +77,6 @@ def newest(
     limit: int,
 ) -> list[RequestRow]:
     """The newest `limit` requests that got as far as a model, each with its last attempt alone."""
-    last = and_(
-        ATTEMPT.c.ended_at_ms == REQUEST.c.ended_at_ms,
-        ATTEMPT.c.request_id == REQUEST.c.request_id,
-        ATTEMPT.c.no == REQUEST.c.attempts,
-    )
     wanted: list[ColumnElement[bool]] = [
         REQUEST.c.ended_at_ms.between(from_ms, to_ms - 1),
         REQUEST.c.series.in_(series),
@@ -76,9 +84,18 @@ def newest(
     ]
     if team_id is not None:
         wanted.append(REQUEST.c.team_id == team_id)
-    found = select(*_REQUEST_COLUMNS, *_ATTEMPT_COLUMNS).outerjoin(ATTEMPT, last).where(*wanted)
+    found = _with_last_attempt().where(*wanted)
     ordered = found.order_by(*(column.desc() for column in _key(REQUEST))).limit(limit)
     return [_joined(row) for row in connection.execute(ordered)]
+
+
+def _with_last_attempt() -> Select[Any]:
+    last = and_(
+        ATTEMPT.c.ended_at_ms == REQUEST.c.ended_at_ms,
+        ATTEMPT.c.request_id == REQUEST.c.request_id,
+        ATTEMPT.c.no == REQUEST.c.attempts,
+    )
+    return select(*_REQUEST_COLUMNS, *_ATTEMPT_COLUMNS).outerjoin(ATTEMPT, last)
 
 
 def _joined(row: Row[Any]) -> RequestRow:
