@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from itertools import count as numbers
 from typing import Any, Final
 
 import psycopg
@@ -53,8 +52,7 @@ _REFERENCES: Final = (
 def audit(url: str, *, limit_s: float | None = None, heads: Sequence[str] = ()) -> Report:
     """Check the ledger in this database. Raises `TimeoutError` where one rule takes longer than
     `limit_s`, and `psycopg.Error` where there is no ledger, or none that can be read."""
-    with closing(_connect(url)) as connection:
-        db = _Database(connection)
+    with closing(_connect(url)) as connection, closing(_Database(connection)) as db:
         if limit_s is not None:
             db.execute("SELECT set_config('statement_timeout', ?, true)", (f"{limit_s * 1000:.0f}",))
         findings: list[Finding] = []
@@ -112,11 +110,17 @@ class _Database:
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
-        self._numbers = numbers(1)
+        self._cursors: list[psycopg.ServerCursor] = []
+
+    def close(self) -> None:
+        if not self._connection.broken:
+            for cursor in self._cursors:
+                cursor.close()
 
     def execute(self, query: str, values: Sequence[Any] = (), /) -> Any:
-        cursor = self._connection.cursor(name=f"audit_{next(self._numbers)}")
+        cursor = self._connection.cursor(name=f"audit_{len(self._cursors)}")
         cursor.itersize = _ROWS_AT_ONCE
+        self._cursors.append(cursor)
         if values:
             return cursor.execute(query.replace("?", "%s").encode(), values)
         return cursor.execute(query.encode())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from billing.audit import audit
 from billing.commands import (
@@ -25,7 +27,7 @@ from billing.commands import (
     Void,
 )
 from billing.errors import BillingError
-from billing.group_commit import GroupCommit
+from billing.group_commit import GroupCommit, Outcome
 from billing.journal_sqlite import SqliteJournal
 from billing.money import cost_nano_usd, parse_usd
 from billing.statements import Balance, Statements
@@ -45,6 +47,17 @@ def bill(cost: str) -> tuple[Line, ...]:
     return (Line("output", parse_usd(cost), 1_000),)
 
 
+class Commits(Protocol):
+    """What decides commands and has them written, whatever keeps the ledger."""
+
+    def run(self, commands: Sequence[Command]) -> list[Outcome]: ...
+    def sweep(self) -> int: ...
+
+
+class Closes(Protocol):
+    def close(self) -> None: ...
+
+
 class Bank:
     """Commands by their names, one at a time; `together` for a batch. Raises what was refused."""
 
@@ -54,14 +67,16 @@ class Bank:
         self.path = path
         self.now_ms = self.latest_ms = START_MS
         self.limit = parse_usd(free_money_limit)
-        self.journal = journal or SqliteJournal(path)
-        self.commit = self._commit()
+        self.journal: Closes
+        self.commit: Commits
+        self._open(journal or SqliteJournal(path))
         self.statements = Statements(path, free_money_limit_nano_usd=self.limit)
         self._runs = itertools.count(1)
         self._refs = itertools.count(1)
 
-    def _commit(self) -> GroupCommit:
-        return GroupCommit(self.journal, free_money_limit_nano_usd=self.limit, now_ms=lambda: self.now_ms)
+    def _open(self, journal: SqliteJournal) -> None:
+        self.journal = journal
+        self.commit = GroupCommit(journal, free_money_limit_nano_usd=self.limit, now_ms=lambda: self.now_ms)
 
     def pass_time(self, *, days: float = 0, ms: int = 0) -> None:
         self.now_ms += round(days * DAY_MS) + ms
@@ -70,8 +85,7 @@ class Bank:
     def restart(self) -> None:
         """As after the death of the process: nothing is remembered but the file."""
         self.journal.close()
-        self.journal = SqliteJournal(self.path)
-        self.commit = self._commit()
+        self._open(SqliteJournal(self.path))
 
     # --- commands -----------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -115,9 +115,9 @@ def test_an_operators_grant_is_no_payment(bank: Bank) -> None:
 
 
 @pytest.fixture
-def small(folder: Path) -> Bank:
+def small(open_bank: Callable[..., Bank]) -> Bank:
     """An installation that gives ten dollars away in 30 days: two teams' allowance."""
-    return Bank(folder / "small.db", free_money_limit="10")
+    return open_bank(free_money_limit="10")
 
 
 def test_past_the_limit_new_teams_are_refused_and_running_ones_keep_theirs(small: Bank) -> None:

@@ -83,14 +83,16 @@ def test_a_file_that_is_no_ledger_is_refused_in_words(tmp_path: Path) -> None:
         assert "no ledger that can be read" in done.stderr
 
 
-def test_a_ledger_can_be_audited_while_it_is_written(bank: Bank) -> None:
+def test_a_ledger_can_be_audited_while_it_is_written(sqlite_bank: Bank) -> None:
+    bank = sqlite_bank
     hold = bank.reserve("1")
     report = audit(bank.path, limit_s=10.0)
     assert (report.findings, report.entries, report.open_holds) == ((), 1, 1)
     bank.settle(hold, "1")
 
 
-def test_a_rule_that_takes_too_long_is_given_up(bank: Bank) -> None:
+def test_a_rule_that_takes_too_long_is_given_up(sqlite_bank: Bank) -> None:
+    bank = sqlite_bank
     for _ in range(30):
         bank.spend("0.01")
     with pytest.raises(TimeoutError):

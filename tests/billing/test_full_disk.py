@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from billing.commands import Hold
-from billing.errors import BillingError, LedgerUnavailable
+from billing.errors import BillingError, CapReached, LedgerUnavailable
 from billing.journal import Unavailable
 from billing.journal_sqlite import SqliteJournal
 from tests.billing.bank import Bank, usd
@@ -134,6 +134,7 @@ def test_while_somebody_else_has_the_file_nothing_is_done_and_reading_goes_on(
     bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold = bank.reserve("1")
+    assert isinstance(bank.journal, SqliteJournal)
     bank.journal._db.execute("PRAGMA busy_timeout = 20")
     with closing(sqlite3.connect(bank.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -150,6 +151,15 @@ def test_a_write_by_somebody_else_is_noticed_and_what_was_remembered_dropped(ban
         other.execute("UPDATE ledger_team SET clock_ms = clock_ms + 1000, version = version + 1")
     receipt = bank.spend("1")
     assert receipt.at_ms == bank.now_ms + 1_000
+
+
+def test_nothing_is_decided_on_what_somebody_else_has_changed_since(bank: Bank) -> None:
+    bank.cap("1", "key", "7")
+    bank.reserve("0.50", scopes=(("key", "7"),))
+    with closing(sqlite3.connect(bank.path, isolation_level=None)) as other:
+        other.execute("UPDATE ledger_cap SET limit_nano_usd = 0")
+    with pytest.raises(CapReached):
+        bank.reserve("0.10", scopes=(("key", "7"),))
 
 
 def test_a_ledger_of_a_later_version_is_left_alone(folder: Path) -> None:

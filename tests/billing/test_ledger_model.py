@@ -11,8 +11,17 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings, strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from billing.commands import (
     Checkpoint,
@@ -38,6 +47,8 @@ from billing.errors import (
 )
 from billing.money import cost_nano_usd
 from tests.billing.bank import LEASE_MS, Bank
+from tests.billing.bank_postgresql import PostgresqlBank
+from tests.billing.conftest import Ledgers
 
 TEAMS = st.integers(1, 3)
 CENTS = st.integers(1, 700).map(lambda cents: f"{cents / 100:.2f}")
@@ -48,17 +59,23 @@ class LedgerMachine(RuleBasedStateMachine):
     holds = Bundle("holds")
     ended = Bundle("ended")
 
+    def open_bank(self) -> Bank:
+        self._folder = tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+        return Bank(Path(self._folder.name) / "ledger.db", free_money_limit="10")
+
+    def put_away(self) -> None:
+        self._folder.cleanup()
+
     @initialize()
     def open(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
-        self.bank = Bank(Path(self._folder.name) / "ledger.db", free_money_limit="10")
+        self.bank = self.open_bank()
         self.given: dict[int, int] = {}  # what operators gave, by team
         self.receipts: dict[str, Receipt] = {}
 
     def teardown(self) -> None:
         if hasattr(self, "bank"):
             self.bank.journal.close()
-            self._folder.cleanup()
+            self.put_away()
 
     # --- commands -----------------------------------------------------------------------------
 
@@ -253,11 +270,29 @@ class LedgerMachine(RuleBasedStateMachine):
         return {hold.run_id for hold in self.bank.balance(team).open_holds}
 
 
-TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(
+SETTINGS = settings(
     max_examples=30,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     print_blob=True,
 )
+
+TestLedger = LedgerMachine.TestCase
+TestLedger.settings = SETTINGS
+
+
+@pytest.mark.postgresql
+def test_any_sequence_of_commands_keeps_every_rule_on_postgresql(ledgers: Ledgers) -> None:
+    class OnPostgresql(LedgerMachine):
+        def open_bank(self) -> Bank:
+            self._url = ledgers.take()
+            return PostgresqlBank(self._url, free_money_limit="10")
+
+        def put_away(self) -> None:
+            ledgers.give_back(self._url)
+
+    # The rules are the same code, tried often enough above: here it is about what is written and read.
+    run_state_machine_as_test(
+        OnPostgresql, settings=settings(SETTINGS, max_examples=5, stateful_step_count=20)
+    )

@@ -93,7 +93,8 @@ def test_credit_that_has_ended_is_not_shown_though_no_entry_says_so_yet(bank: Ba
     assert [line.amount_nano_usd for line in hold.lines] == [usd("5"), usd("1")]
 
 
-def test_looking_at_a_balance_gives_nothing_and_writes_nothing(bank: Bank) -> None:
+def test_looking_at_a_balance_gives_nothing_and_writes_nothing(sqlite_bank: Bank) -> None:
+    bank = sqlite_bank
     before = bank.path.read_bytes()
     for _ in range(3):
         assert bank.available() == usd("5")

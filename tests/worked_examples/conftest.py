@@ -1,5 +1,13 @@
-"""The stories are told to a real ledger, which is audited at the end of each."""
+"""The stories are told to a real ledger on each engine, which is audited at the end of each."""
 
-from tests.billing.conftest import audited, bank, folder
+from tests.billing.conftest import (
+    audited,
+    bank,
+    folder,
+    ledgers,
+    open_bank,
+    open_postgresql_bank,
+    open_sqlite_bank,
+)
 
-__all__ = ["audited", "bank", "folder"]
+__all__ = ["audited", "bank", "folder", "ledgers", "open_bank", "open_postgresql_bank", "open_sqlite_bank"]
