@@ -55,6 +55,15 @@ def test_an_adjustment_takes_back_bought_credit_first_and_never_what_is_held(ban
     bank.settle(hold, "2.50")
 
 
+def test_an_adjustment_takes_from_what_would_be_spent_last(bank: Bank) -> None:
+    bank.grant("2")
+    bank.pay("3")
+    bank.grant("2", days=9)
+    bank.grant("-4", "adjustment")
+    taken = {p.account_no: p.amount_nano_usd for p in bank.statements.entries(1)[0].postings}
+    assert taken == {1: usd("-1"), 2: usd("-3"), -6: usd("4")}
+
+
 def test_an_adjustment_can_give(bank: Bank) -> None:
     bank.grant("2", "adjustment", days=3)
     assert bank.balance().balance_nano_usd == usd("7")

@@ -30,6 +30,21 @@ def test_settling_twice_answers_the_first_receipt_and_charges_once(bank: Bank) -
     assert bank.balance().total_used_nano_usd == usd("0.40")
 
 
+def test_a_hold_over_many_grants_is_the_same_after_a_restart(bank: Bank) -> None:
+    bank.pay("1")
+    bank.grant("1", days=10)
+    bank.grant("1", days=5)
+    bank.grant("1", days=20)
+    hold = bank.reserve("3.50")
+    assert [line.account_no for line in hold.lines] == [3, 2, 4, 1]
+    bank.restart()
+    bank.settle(hold, "2.50")
+    entry = bank.statements.entry_of_run(1, hold.run_id)
+    assert entry is not None
+    taken = {p.account_no: p.amount_nano_usd for p in entry.postings if p.account_no > 0}
+    assert taken == {3: usd("-1"), 2: usd("-1"), 4: usd("-0.50")}
+
+
 def test_a_run_that_cost_more_than_its_hold_takes_the_rest_from_free_credit(bank: Bank) -> None:
     receipt = bank.settle(bank.reserve("1"), "1.50")
     assert (receipt.charged_nano_usd, receipt.writeoff_nano_usd) == (usd("1.50"), 0)
