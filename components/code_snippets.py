@@ -40,7 +40,10 @@ _AI_SDK: Final = {
 
 
 def show(request: CompletionRequest, base_url: str) -> None:
-    with st.popover(words.CODE, icon=":material/code:", key="code", type="tertiary", wrap=False):
+    with (
+        st.popover(words.CODE, icon=":material/code:", key="code", wrap=False),
+        st.container(key="snippets"),
+    ):
         st.caption(words.SNIPPET_NOTE)
         tabs = st.tabs(list(LANGUAGES))
         for tab, (make, language) in zip(tabs, LANGUAGES.values(), strict=True):

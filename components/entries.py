@@ -1,4 +1,7 @@
-"""The ledger's entries as a table, and one of them opened: how it came about, to the last pico-dollar."""
+"""The ledger's entries as a table, and one of them opened: how it came about, to the last pico-dollar.
+
+Amounts have all their digits, so that they line up and the table's own export is exact.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +66,8 @@ def _row(entry: EntryView, name_of: Callable[[str], str]) -> dict[str, Any]:
     return {
         "at": figure.instant(entry.at_ms),
         "what": title(entry, name_of),
-        "amount": figure.signed_money(entry.amount_nano_usd),
-        "balance": figure.money(entry.balance_after_nano_usd),
+        "amount": figure.signed_exact_money(entry.amount_nano_usd),
+        "balance": figure.exact_money(entry.balance_after_nano_usd),
     }
 
 

@@ -20,21 +20,11 @@ FEW_SAMPLES = 20  # below this a figure is grey: telemetry/metrics.py says the s
 _PICO_PER_MILLION_TOKENS = 1_000_000  # pico-dollars a token / this = dollars a million tokens
 _PICO_PER_USD = 1_000_000_000_000
 _MS_PER_S = 1000
-_MICRO = 1000  # nano-dollars
 
 
 def money(nano_usd: int | None) -> str:
     """`$4.998237`, with as many digits as matter."""
     return UNKNOWN if nano_usd is None else format_usd(nano_usd)
-
-
-def signed_money(nano_usd: int | None) -> str:
-    """`+$5.00` or, with a real minus sign, `-$0.000089`; what is below a micro-dollar in full."""
-    if nano_usd is None:
-        return UNKNOWN
-    sign = MINUS if nano_usd < 0 else "+" if nano_usd > 0 else ""
-    amount = abs(nano_usd)
-    return sign + (f"${decimal_usd(amount)}" if 0 < amount < _MICRO else format_usd(amount))
 
 
 def exact_money(nano_usd: int) -> str:

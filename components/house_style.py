@@ -1,6 +1,8 @@
 """What the theme cannot say: aligned digits, the block of a prompt, text for screen readers alone.
 
-Aims only at our own classes (`ty-`) and at the keys that we give (`st-key-`), never at Streamlit's own.
+Aims only at our own classes (`ty-`), at the keys that we give (`st-key-`) and at what ARIA says inside them,
+never at Streamlit's own classes. What is chosen is bold in the text's colour, because the accent as text
+would be too dark on the dark page.
 """
 
 from __future__ import annotations
@@ -28,10 +30,13 @@ CSS: Final = """
 .ty-wide thead th { color: color-mix(in srgb, currentColor 70%, transparent); }
 .ty-wide :is(th:first-child) { text-align: start; }
 .ty-wide :is(th, td):last-child { padding-right: 0.25rem; }
-.ty-wide small { font-size: 0.8125rem; color: color-mix(in srgb, currentColor 70%, transparent); }
+.ty-wide small { font-size: 0.8125rem; }
+.ty-wide tbody :not(.ty-faint) > small { color: color-mix(in srgb, currentColor 70%, transparent); }
 .ty-wide .ty-faint { color: color-mix(in srgb, currentColor 62%, transparent); }
 .ty-wide .ty-total { border-bottom: 0; }
 .ty-wide .ty-total :is(th, td) { font-weight: 600; }
+[class*="st-key-"] [role="radio"][aria-checked="true"], [class*="st-key-"] [role="tab"][aria-selected="true"],
+[class*="st-key-"] [aria-checked="true"] > [role="radio"] { color: inherit; font-weight: 600; }
 .ty-example { margin-bottom: 0.5rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 

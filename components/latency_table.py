@@ -26,7 +26,7 @@ def show(summaries: Sequence[ModelSummary], name_of: Callable[[str], str]) -> No
 
 def show_definitions() -> None:
     """Behind each figure of the page: what it is, how it is reckoned, what it is not."""
-    with st.popover(words.DEFINITIONS, icon=":material/help:", key="definitions", type="tertiary"):
+    with st.popover(words.DEFINITIONS, icon=":material/help:", key="definitions"):
         for each in _SHOWN:
             metric = METRICS[each]
             st.markdown(

@@ -15,7 +15,7 @@ from gateway.catalog import Catalog, Model, Price
 from gateway.errors import GatewayError, ModelUnavailable, RetiredModel
 from gateway.pricing import cheapest_that_fits, price_at
 
-_WIDTH = 396  # pixels; on a phone the whole row
+_WIDTH = 364  # pixels; on a phone the whole row
 _FACTS_GAP = "  \N{MIDDLE DOT}  "
 
 
@@ -98,12 +98,14 @@ def show_state(choice: Choice, names: Mapping[str, str]) -> None:
 def label(choice: Choice) -> str:
     """The model in one line, with every word that somebody may search for."""
     parts = [choice.model.name, choice.model.creator]
+    state = _state(choice)
+    if state and state != choice.model.creator.lower():
+        parts.append(state)
     if choice.price is not None:
         rates = choice.price.base
         parts.append(f"{figure.price_per_million(rates.input)} / {figure.price_per_million(rates.output)}")
     parts.append(figure.window(choice.model.context_tokens))
-    state = _state(choice)
-    return f" {figure.DOT} ".join([*parts, state] if state else parts)
+    return f" {figure.DOT} ".join(parts)
 
 
 def _choice(
@@ -169,4 +171,4 @@ def _badges(model: Model) -> None:
     if state == "retired":
         st.badge(words.RETIRED, color="red")
     elif state == "deprecated":
-        st.badge(words.DEPRECATED, color="orange")
+        st.badge(words.deprecated(model.lifecycle.retired_on), color="orange")

@@ -34,7 +34,7 @@ def show(model: Model) -> None:
     """Draw the fields; what they hold is read with `sampling` and `session.system_prompt`."""
     count = _set_count(model)
     label = f"{words.SETTINGS} ({count})" if count else words.SETTINGS
-    with st.popover(label, icon=":material/tune:", key="settings", type="tertiary", wrap=False):
+    with st.popover(label, icon=":material/tune:", key="settings", wrap=False):
         st.text_area(
             words.SYSTEM_PROMPT,
             key=session.SYSTEM,

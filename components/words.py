@@ -37,7 +37,7 @@ ASK_ON: Final = "Go on"
 TRY_ONE: Final = "Try one of these"
 SYSTEM_PROMPT: Final = "System prompt"
 SYSTEM_PROMPT_HELP: Final = "Goes before the conversation with each request, and is paid for as input."
-MODELS_DEFAULT: Final = "model's default"
+MODELS_DEFAULT: Final = "default"
 NO_SAMPLING: Final = "This model takes no settings of its own."
 TYPE_FIRST: Final = "Type a prompt first."
 PICK_FIRST: Final = "Pick a model first."
@@ -55,7 +55,6 @@ DEMONSTRATION_HELP: Final = (
     "A small model inside this installation. Its spend is counted apart from that on paid models."
 )
 RETIRED: Final = "Retired"
-DEPRECATED: Final = "Deprecated"
 NOT_HERE: Final = "Not available here"
 NO_SPEED: Final = "no speed known yet"
 
@@ -85,6 +84,10 @@ SAMPLING_HELP: Final = {
     "stop": "The answer ends before any of these texts. Press Enter after each.",
     "effort": "How long the model thinks first. Thinking is billed as output.",
 }
+
+
+def deprecated(retires_on: str | None) -> str:
+    return f"Retires on {retires_on}" if retires_on else "Deprecated"
 
 
 def price_pair(input_price: str, output_price: str) -> str:

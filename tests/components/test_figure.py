@@ -10,18 +10,12 @@ MINUS = "\N{MINUS SIGN}"
 DECEMBER_MS = 1_797_840_840_000  # 2026-12-21 08:14 UTC
 
 
-@pytest.mark.parametrize(
-    ("nano_usd", "text"),
-    [(-89_200, f"{MINUS}$0.000089"), (5_000_000_000, "+$5.00"), (0, "$0.00"), (-12, f"{MINUS}$0.000000012")],
-)
-def test_what_moved_has_its_sign_and_is_never_rounded_to_nothing(nano_usd: int, text: str) -> None:
-    assert figure.signed_money(nano_usd) == text
-
-
 def test_every_digit_of_money_can_be_shown() -> None:
     assert figure.exact_money(4_998_237_123) == "$4.998237123"
     assert figure.exact_money(-1) == f"{MINUS}$0.000000001"
     assert figure.signed_exact_money(89_200) == "+$0.000089200"
+    assert figure.signed_exact_money(-12) == f"{MINUS}$0.000000012"
+    assert figure.signed_exact_money(0) == "$0.000000000"
     assert figure.pico_money(3_600_000) == "$0.0000036"
     assert figure.pico_money(20_000_999_999) == "$0.020000999999"
 
@@ -29,7 +23,6 @@ def test_every_digit_of_money_can_be_shown() -> None:
 def test_unknown_is_a_dash_and_never_zero() -> None:
     shown = [
         figure.money(None),
-        figure.signed_money(None),
         figure.duration(None),
         figure.tokens(None),
         figure.rate(None),

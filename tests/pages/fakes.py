@@ -284,6 +284,8 @@ def world(
         catalog=catalog,
         gateway=cast(Gateway, gateway),
         statements=cast(Any, statements),
+        usage=cast(Any, None),
+        quotes=cast(Any, None),
         latency=latency,
         identity=LocalIdentity(replace(PRINCIPAL, role=role)),
         tickets=Tickets(b"for the pages' tests, and nothing else"),

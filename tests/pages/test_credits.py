@@ -54,9 +54,9 @@ def test_entries_stand_newest_first_with_amount_and_balance(world: World, open_p
     (table,) = open_page("credits.py").dataframe
     rows = table.value
     assert list(rows["what"])[:2] == ["Credit given", "SmolLM2 135M"]
-    assert list(rows["amount"])[:2] == ["+$2.00", "\N{MINUS SIGN}$0.000089"]
+    assert list(rows["amount"])[:2] == ["+$2.000000000", "\N{MINUS SIGN}$0.000089200"]
     assert list(rows["what"])[-1] == "Allowance"
-    assert list(rows["balance"])[-1] == "$5.00"
+    assert list(rows["balance"])[-1] == "$5.000000000"
 
 
 def test_a_long_history_is_read_page_by_page(world: World, open_page: OpenPage) -> None:

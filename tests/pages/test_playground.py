@@ -239,10 +239,10 @@ def test_a_model_without_its_key_says_which_key(world: World, open_page: OpenPag
 
 def test_the_list_can_be_searched_by_maker_and_says_what_answers(world: World, open_page: OpenPage) -> None:
     labels = open_page().selectbox(key=session.MODEL).options
-    assert labels[0] == "SmolLM2 135M · Hugging Face · $0.10 / $0.40 · 2K · demonstration"
-    assert any("OpenAI" in label and label.endswith("not available here") for label in labels)
-    assert any(label.endswith("retired") for label in labels)
-    assert any("Steady" in label and label.endswith("simulated") for label in labels)
+    assert labels[0] == "SmolLM2 135M · Hugging Face · demonstration · $0.10 / $0.40 · 2K"
+    assert "GPT-4.1 · OpenAI · not available here · $2.00 / $8.00 · 1.05M" in labels
+    assert "Codex Mini · OpenAI · retired · 200K" in labels
+    assert "Steady · Simulated · $0.10 / $0.40 · 32K" in labels
 
 
 def test_without_the_embedded_model_the_page_says_why_and_starts_with_another(
