@@ -105,7 +105,7 @@ def test_asking_again_for_a_run_answers_its_hold(bank: Bank) -> None:
 
 @pytest.mark.parametrize("how", ["settled", "voided", "expired"])
 def test_a_run_that_has_ended_is_not_reserved_again(bank: Bank, how: str) -> None:
-    asked = bank.asking("0.20")
+    asked = bank.asking("0.20", key=key("k"))
     hold = bank.do(asked)
     assert isinstance(hold, Hold)
     if how == "settled":
