@@ -11,7 +11,8 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -23,30 +24,34 @@ from api.assets import Assets
 from api.edge import local_hosts
 from api.errors import status_of
 from api.live import Live, live_app
-from billing.money import parse_usd
-from billing.statements import Statements
-from billing.writer import Ledger
+from billing.codes import PURPOSE as TOP_UP_CODE, TopUps
+from billing.recurring import RecurringGrants
+from billing.usage import Usage
 from children.supervisor import ChildFailed
 from components.bundle import BUNDLE
 from gateway.catalog import Catalog, CatalogError, CatalogOverrides
 from gateway.completion import Gateway, Limits
-from gateway.kept_runs import KeptRuns
 from gateway.providers.base import Deadlines
 from gateway.providers.configured import Configured, configured
 from gateway.providers.embedded import Embedded, embedded_available
 from gateway.providers.simulated import Simulated
+from gateway.quote import Quotes
 from gateway.routing import Routing
 from identity.api_keys import ApiKeys
+from identity.keys import purpose_key
 from identity.local import LocalIdentity
 from identity.tickets import Tickets
 from live_charts import live_charts
 from settings import Settings, SettingsError, load, secret_key
-from store.databases import Databases
+from store.errors import DatabaseUnavailable
+from store.processes import Processes
+from telemetry.elsewhere import Elsewhere
 from telemetry.latency import Latency
-from telemetry.request_log import RequestLog
 
 _log = logging.getLogger("tiltyard")
+_SWEEP_EVERY_S = 10.0
 _ADD_CREDIT = "python -m operate grant --usd 5"
+_SWEEP_S = 10.0
 
 
 class Process:
@@ -76,20 +81,15 @@ class Process:
         """Open everything, serve, close everything."""
         settings = self.settings
         async with AsyncExitStack() as opened:
-            lock = startup.claim_folder(settings.data_dir)
-            opened.callback(lock.close)
-            opening_ledger = asyncio.create_task(
-                Ledger.open(
-                    settings.data_dir / "ledger.db",
-                    free_money_limit_nano_usd=parse_usd(settings.free_money_limit_usd),
-                )
-            )
             if isinstance(self.embedded, Embedded):
                 opened.push_async_callback(self.embedded.close)
                 starting = asyncio.create_task(_start(self.embedded), name="start the embedded model")
                 opened.callback(starting.cancel)
-            databases = await asyncio.to_thread(Databases.open, settings.data_dir)
+            databases = await asyncio.to_thread(_open_databases, settings)
             opened.callback(databases.close)
+            processes = Processes(databases.app)
+            await processes.open()
+            opened.push_async_callback(processes.close)
             secret = secret_key(settings)
             identity = await asyncio.to_thread(LocalIdentity.open, databases.app, settings.local_api_key)
             api_keys = ApiKeys(databases.app)
@@ -107,7 +107,7 @@ class Process:
                 catalog=self.catalog,
                 routing=Routing(self.catalog, self.connected.providers, self.connected.absent),
                 ledger=ledger,
-                kept_runs=KeptRuns(databases.app),
+                kept_runs=KeptRuns(databases.app, processes.id if settings.database_url else None),
                 log=log.record,
                 status_of=status_of,
                 deadlines=Deadlines(
@@ -118,22 +118,38 @@ class Process:
             await gateway.open()
             opened.push_async_callback(gateway.close)
 
-            statements = Statements(settings.data_dir / "ledger.db")
+            statements = Statements(
+                settings.data_dir / "ledger.db",
+                free_money_limit_nano_usd=parse_usd(settings.free_money_limit_usd),
+            )
+            usage = Usage(settings.data_dir / "ledger.db", statements)
+            quotes = Quotes(gateway, usage)
+            giving = asyncio.create_task(
+                RecurringGrants(databases.app, ledger.grant).keep_giving(), name="recurring grants"
+            )
+            opened.callback(giving.cancel)
             latency = Latency(databases.log.engine, log)
             tickets = Tickets(secret)
+            subscribe = log.subscribe
+            if settings.database_url is not None:
+                elsewhere = Elsewhere(databases.log.engine, log)
+                opened.push_async_callback(elsewhere.close)
+                subscribe = elsewhere.subscribe
             live = live_app(
                 gateway.runs,
                 tickets,
                 gateway.record,
                 gateway.stop,
                 live_charts(latency, self.catalog),
-                subscribe=log.subscribe,
+                subscribe=subscribe,
             )
             services = runtime.Services(
                 loop=asyncio.get_running_loop(),
                 catalog=self.catalog,
                 gateway=gateway,
                 statements=statements,
+                usage=usage,
+                quotes=quotes,
                 latency=latency,
                 identity=identity,
                 tickets=tickets,
@@ -146,9 +162,12 @@ class Process:
                 ApiServices(
                     gateway=gateway,
                     catalog=self.catalog,
-                    statements=statements,
+                    statements=stores.statements,
+                    usage=usage,
+                    quotes=quotes,
+                    top_ups=TopUps(purpose_key(secret, TOP_UP_CODE), databases.app, ledger.grant),
                     api_keys=api_keys,
-                    readiness=lambda: self._readiness(gateway, ledger, databases, log),
+                    readiness=lambda: self._readiness(gateway, stores),
                     live=live,
                     assets=Assets(BUNDLE),
                     add_credit=_ADD_CREDIT,
@@ -162,19 +181,19 @@ class Process:
             await _drain(gateway, live, 0)
 
     async def _readiness(
-        self, gateway: Gateway, ledger: Ledger, databases: Databases, log: RequestLog
+        self, gateway: Gateway, ledger: LedgerClient, databases: Databases, log: RequestLog
     ) -> Readiness:
         try:
             await asyncio.to_thread(databases.ping)
             stores = "ok"
         except Exception as error:
             stores = type(error).__name__
-        ready = ledger.child.ready and not gateway.draining and stores == "ok"
+        ready = ledger.ready and not gateway.draining and stores == "ok"
         return Readiness(
             ready,
             {
                 "draining": gateway.draining,
-                "ledger": "ok" if ledger.child.ready else "restarting",
+                "ledger": "ok" if ledger.ready else "restarting",
                 "databases": stores,
                 "embedded_model": _state_of(self.embedded),
                 "catalog": self.catalog.hash,
@@ -188,6 +207,32 @@ class Process:
             startup.say(f"The embedded model is not here: {self.embedded}")
         if identity.new_key is not None:
             startup.say(f"Your API key, shown this once:  {identity.new_key}")
+
+
+def _ledger_at(settings: Settings) -> Path | str:
+    return settings.database_url or settings.data_dir / "ledger.db"
+
+
+async def _open_ledger(settings: Settings) -> LedgerClient:
+    """In a child of its own on SQLite, on our loop on PostgreSQL."""
+    limit_nano_usd = parse_usd(settings.free_money_limit_usd)
+    where = _ledger_at(settings)
+    if isinstance(where, Path):
+        return await Ledger.open(where, free_money_limit_nano_usd=limit_nano_usd)
+    return await PostgresLedger.open(where, free_money_limit_nano_usd=limit_nano_usd)
+
+
+def _open_databases(settings: Settings) -> Databases:
+    try:
+        return Databases.open(settings.data_dir, settings.database_url)
+    except DatabaseUnavailable as error:
+        startup.fail(f"{error}. See TILTYARD_DATABASE_URL.")
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def _start(embedded: Embedded) -> None:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from billing.statements import Statements
+from billing.usage import Usage
 from gateway.catalog import Catalog
 from gateway.completion import Gateway
 from gateway.messages import CompletionRequest
+from gateway.quote import Quote, Quotes
 from gateway.records import RunRecord
 from identity.local import LocalIdentity
 from identity.principal import Principal
@@ -31,6 +33,8 @@ class Services:
     catalog: Catalog
     gateway: Gateway
     statements: Statements
+    usage: Usage
+    quotes: Quotes
     latency: Latency
     identity: LocalIdentity
     tickets: Tickets
@@ -45,6 +49,10 @@ class Services:
             self.gateway.admit(principal, request, surface="page", parent_run_id=parent_run_id), 30.0
         )
         return run.id
+
+    def quote(self, principal: Principal, request: CompletionRequest) -> Quote:
+        """What this would cost and hold; nothing is held. Raises what `submit` would raise."""
+        return self._on_loop(self.quotes.quote(principal, request), 5.0)
 
     def stop(self, principal: Principal, run_id: str) -> None:
         self._on_loop(self.gateway.stop(principal, run_id), 5.0)

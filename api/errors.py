@@ -122,6 +122,8 @@ TABLE: dict[type[Exception], Verdict] = {
     billing.IdempotencyConflict: Verdict(409, "idempotency_key_reused", retry=False),
     billing.Replayed: Verdict(409, "request_replayed", retry=False),
     billing.HoldGone: Verdict(409, "hold_gone", retry=False),
+    billing.CodeUnknown: Verdict(404, "code_unknown"),
+    billing.CodeSpent: Verdict(409, "code_spent", retry=False),
     billing.RefConflict: Verdict(409, "reference_reused", retry=False),
     billing.LedgerBusy: Verdict(503, "ledger_busy"),
     billing.LedgerUnavailable: Verdict(503, "ledger_unavailable"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from api import chat_completions, credits, generation, health, models
+from api import chat_completions, credits, generation, health, models, quote, what_if
 from api.exchange import Answer, Exchange
 
 Handler = Callable[[Exchange], Awaitable[Answer | None]]
@@ -24,7 +24,10 @@ ROUTES = (
     Route("POST", "/v1/chat/completions", chat_completions.create),
     Route("GET", "/v1/models", models.list_all),
     Route("GET", "/v1/models/*", models.show),
+    Route("POST", "/v1/quote", quote.create),
     Route("GET", "/v1/credits", credits.show),
+    Route("POST", "/v1/credits/redeem", credits.redeem),
+    Route("GET", "/v1/what-if", what_if.show),
     Route("GET", "/v1/generation", generation.show),
     Route("GET", "/healthz", health.alive),
     Route("GET", "/readyz", health.ready),

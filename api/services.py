@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp
 
+from billing.codes import TopUps
 from billing.statements import Statements
+from billing.usage import Usage
 from gateway.catalog import Catalog
 from gateway.completion import Gateway
+from gateway.quote import Quotes
 from identity.api_keys import ApiKeys
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -33,6 +36,9 @@ class ApiServices:
     gateway: Gateway
     catalog: Catalog
     statements: Statements
+    usage: Usage
+    quotes: Quotes
+    top_ups: TopUps
     api_keys: ApiKeys
     readiness: Callable[[], Awaitable[Readiness]]
     live: ASGIApp | None = None

@@ -7,6 +7,8 @@ BillingError
 |- IdempotencyConflict   the key was used for another request
 |- Replayed              the same request ran already: `run_id` has it
 |- HoldGone              no open hold of this run (`how` it ended): the ledger is done with it
+|- CodeUnknown           no top-up code of ours: type it again
+|- CodeSpent             the top-up code is used, withdrawn or ended: ask for a new one
 |- RefConflict           the grant's `ref` was used for another grant: take a new one
 |- LedgerBusy            try again in `retry_after_s`; nothing was held
 |- LedgerUnavailable     the ledger's writer or disk is down; nothing was held
@@ -78,6 +80,15 @@ class RefConflict(BillingError):
     def __init__(self, ref: str) -> None:
         super().__init__(f"The reference {ref!r} was used for a different grant.")
         self.ref = ref
+
+
+class CodeUnknown(BillingError):
+    def __init__(self) -> None:
+        super().__init__("There is no such top-up code.")
+
+
+class CodeSpent(BillingError):
+    pass
 
 
 class LedgerBusy(BillingError):

@@ -69,7 +69,8 @@ def test_the_documentation_lists_every_code_with_its_status() -> None:
     text = (Path(api.errors.__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
     lines = re.findall(r"^\| (\d{3}) \| (.+?) \|", text, re.MULTILINE)
     documented = {(int(status), code) for status, codes in lines for code in re.findall(r"`(\w+)`", codes)}
-    known = {(verdict.status, verdict.code) for verdict in TABLE.values()}
+    refused = [verdict_of_failure("ProviderRefused", status) for status in (400, 429)]
+    known = {(verdict.status, verdict.code) for verdict in (*TABLE.values(), *refused)}
     assert documented == known | {(421, "wrong_host")}  # which Edge says, before any table
 
 
