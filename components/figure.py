@@ -15,7 +15,6 @@ UNKNOWN = "\N{EM DASH}"
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 DOT = "\N{MIDDLE DOT}"
 MINUS = "\N{MINUS SIGN}"
-FEW_SAMPLES = 20  # below this a figure is grey: telemetry/metrics.py says the same of every metric
 
 _PICO_PER_MILLION_TOKENS = 1_000_000  # pico-dollars a token / this = dollars a million tokens
 _PICO_PER_USD = 1_000_000_000_000

@@ -21,7 +21,6 @@ from identity.tickets import LIFE_MS
 MODEL: Final = "playground-model"
 DRAFT: Final = "playground-draft"
 SYSTEM: Final = "playground-system"
-SNIPPET: Final = "playground-snippet"
 LATENCY_WINDOW: Final = "latency-window"
 LATENCY_SIMULATED: Final = "latency-simulated"
 ENTRIES: Final = "credits-entries"

@@ -10,7 +10,7 @@ from typing import Final
 
 import streamlit as st
 
-from components import figure, session, words
+from components import session, words
 from gateway.catalog_values import SAMPLING_FIELDS, Model, SamplingField
 from gateway.messages import Sampling
 
@@ -130,7 +130,3 @@ def _stop() -> None:
         help=words.SAMPLING_HELP["stop"],
         persist_state="session",
     )
-
-
-def limits_of(model: Model) -> str:
-    return figure.tokens(model.max_output_tokens)

@@ -40,7 +40,6 @@ SYSTEM_PROMPT_HELP: Final = "Goes before the conversation with each request, and
 MODELS_DEFAULT: Final = "default"
 NO_SAMPLING: Final = "This model takes no settings of its own."
 TYPE_FIRST: Final = "Type a prompt first."
-PICK_FIRST: Final = "Pick a model first."
 STILL_ANSWERING: Final = "The answer above is still being written."
 STILL_ANSWERING_ADVICE: Final = "Stop it, or wait until it ends; your prompt stays here."
 TEXT_GONE: Final = "The text of this conversation is no longer kept, so it cannot go on."
