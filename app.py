@@ -7,12 +7,11 @@ our own host and port. Everything is opened in the lifespan and closed in the op
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -26,7 +25,6 @@ from api.errors import status_of
 from api.live import Live, live_app
 from billing.codes import PURPOSE as TOP_UP_CODE, TopUps
 from billing.recurring import RecurringGrants
-from billing.usage import Usage
 from children.supervisor import ChildFailed
 from components.bundle import BUNDLE
 from gateway.catalog import Catalog, CatalogError, CatalogOverrides
@@ -44,12 +42,10 @@ from identity.tickets import Tickets
 from live_charts import live_charts
 from settings import Settings, SettingsError, load, secret_key
 from store.errors import DatabaseUnavailable
-from store.processes import Processes
-from telemetry.elsewhere import Elsewhere
+from stores import Stores, open_stores
 from telemetry.latency import Latency
 
 _log = logging.getLogger("tiltyard")
-_SWEEP_EVERY_S = 10.0
 _ADD_CREDIT = "python -m operate grant --usd 5"
 _SWEEP_S = 10.0
 
@@ -83,22 +79,16 @@ class Process:
         async with AsyncExitStack() as opened:
             if isinstance(self.embedded, Embedded):
                 opened.push_async_callback(self.embedded.close)
-                starting = asyncio.create_task(_start(self.embedded), name="start the embedded model")
-                opened.callback(starting.cancel)
-            databases = await asyncio.to_thread(_open_databases, settings)
-            opened.callback(databases.close)
-            processes = Processes(databases.app)
-            await processes.open()
-            opened.push_async_callback(processes.close)
+                self._keep(opened, _start(self.embedded))
+            try:
+                stores = await open_stores(settings, opened)
+            except DatabaseUnavailable as error:
+                startup.fail(f"{error}. See TILTYARD_DATABASE_URL.")
             secret = secret_key(settings)
-            identity = await asyncio.to_thread(LocalIdentity.open, databases.app, settings.local_api_key)
-            api_keys = ApiKeys(databases.app)
+            app_db = stores.databases.app
+            identity = await asyncio.to_thread(LocalIdentity.open, app_db, settings.local_api_key)
+            api_keys = ApiKeys(app_db)
             opened.push_async_callback(api_keys.close)
-            log = RequestLog(databases.log.engine)
-            await log.open()
-            opened.push_async_callback(log.close)
-            ledger = await opening_ledger
-            opened.push_async_callback(ledger.close)
             for provider in self.connected.providers.values():
                 if provider is not self.embedded:
                     opened.push_async_callback(provider.close)
@@ -106,9 +96,9 @@ class Process:
             gateway = Gateway(
                 catalog=self.catalog,
                 routing=Routing(self.catalog, self.connected.providers, self.connected.absent),
-                ledger=ledger,
-                kept_runs=KeptRuns(databases.app, processes.id if settings.database_url else None),
-                log=log.record,
+                ledger=stores.ledger,
+                kept_runs=stores.kept_runs,
+                log=stores.log.record,
                 status_of=status_of,
                 deadlines=Deadlines(
                     settings.connect_s, settings.first_token_s, settings.idle_s, settings.total_s
@@ -118,37 +108,27 @@ class Process:
             await gateway.open()
             opened.push_async_callback(gateway.close)
 
-            statements = Statements(
-                settings.data_dir / "ledger.db",
-                free_money_limit_nano_usd=parse_usd(settings.free_money_limit_usd),
-            )
-            usage = Usage(settings.data_dir / "ledger.db", statements)
-            quotes = Quotes(gateway, usage)
-            giving = asyncio.create_task(
-                RecurringGrants(databases.app, ledger.grant).keep_giving(), name="recurring grants"
-            )
-            opened.callback(giving.cancel)
-            latency = Latency(databases.log.engine, log)
+            if settings.database_url is not None:  # alone, a process ends what died at its own start
+                self._keep(opened, stores.leases.keep("sweeper", _SWEEP_S, gateway.end_interrupted))
+            self._keep(opened, RecurringGrants(app_db, stores.ledger.grant).keep_giving())
+
+            quotes = Quotes(gateway, stores.usage)
+            latency = Latency(stores.databases.log.engine, stores.log)
             tickets = Tickets(secret)
-            subscribe = log.subscribe
-            if settings.database_url is not None:
-                elsewhere = Elsewhere(databases.log.engine, log)
-                opened.push_async_callback(elsewhere.close)
-                subscribe = elsewhere.subscribe
             live = live_app(
                 gateway.runs,
                 tickets,
                 gateway.record,
                 gateway.stop,
                 live_charts(latency, self.catalog),
-                subscribe=subscribe,
+                subscribe=stores.subscribe,
             )
             services = runtime.Services(
                 loop=asyncio.get_running_loop(),
                 catalog=self.catalog,
                 gateway=gateway,
-                statements=statements,
-                usage=usage,
+                statements=stores.statements,
+                usage=stores.usage,
                 quotes=quotes,
                 latency=latency,
                 identity=identity,
@@ -163,9 +143,9 @@ class Process:
                     gateway=gateway,
                     catalog=self.catalog,
                     statements=stores.statements,
-                    usage=usage,
+                    usage=stores.usage,
                     quotes=quotes,
-                    top_ups=TopUps(purpose_key(secret, TOP_UP_CODE), databases.app, ledger.grant),
+                    top_ups=TopUps(purpose_key(secret, TOP_UP_CODE), app_db, stores.ledger.grant),
                     api_keys=api_keys,
                     readiness=lambda: self._readiness(gateway, stores),
                     live=live,
@@ -180,21 +160,24 @@ class Process:
             yield
             await _drain(gateway, live, 0)
 
-    async def _readiness(
-        self, gateway: Gateway, ledger: LedgerClient, databases: Databases, log: RequestLog
-    ) -> Readiness:
+    def _keep(self, opened: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+        """Something that goes on until everything closes."""
+        task = asyncio.create_task(work)
+        opened.push_async_callback(_end, task)
+
+    async def _readiness(self, gateway: Gateway, stores: Stores) -> Readiness:
         try:
-            await asyncio.to_thread(databases.ping)
-            stores = "ok"
+            await asyncio.to_thread(stores.databases.ping)
+            databases = "ok"
         except Exception as error:
-            stores = type(error).__name__
-        ready = ledger.ready and not gateway.draining and stores == "ok"
+            databases = type(error).__name__
+        ledger, log = stores.ledger, stores.log
         return Readiness(
-            ready,
+            ledger.ready and databases == "ok" and not gateway.draining,
             {
                 "draining": gateway.draining,
                 "ledger": "ok" if ledger.ready else "restarting",
-                "databases": stores,
+                "databases": databases,
                 "embedded_model": _state_of(self.embedded),
                 "catalog": self.catalog.hash,
                 "request_log": {"waiting": log.health.waiting, "lost": log.health.lost},
@@ -207,26 +190,6 @@ class Process:
             startup.say(f"The embedded model is not here: {self.embedded}")
         if identity.new_key is not None:
             startup.say(f"Your API key, shown this once:  {identity.new_key}")
-
-
-def _ledger_at(settings: Settings) -> Path | str:
-    return settings.database_url or settings.data_dir / "ledger.db"
-
-
-async def _open_ledger(settings: Settings) -> LedgerClient:
-    """In a child of its own on SQLite, on our loop on PostgreSQL."""
-    limit_nano_usd = parse_usd(settings.free_money_limit_usd)
-    where = _ledger_at(settings)
-    if isinstance(where, Path):
-        return await Ledger.open(where, free_money_limit_nano_usd=limit_nano_usd)
-    return await PostgresLedger.open(where, free_money_limit_nano_usd=limit_nano_usd)
-
-
-def _open_databases(settings: Settings) -> Databases:
-    try:
-        return Databases.open(settings.data_dir, settings.database_url)
-    except DatabaseUnavailable as error:
-        startup.fail(f"{error}. See TILTYARD_DATABASE_URL.")
 
 
 async def _end(task: asyncio.Task[None]) -> None:
@@ -279,7 +242,7 @@ app = st.App(
 
 if __name__ == "__main__":
     startup.refuse_taken_port(process.settings.host, process.settings.port)
-    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C was answered by the drain; uvicorn raises it again
+    with suppress(KeyboardInterrupt):  # Ctrl-C was answered by the drain; uvicorn raises it again
         app.run(
             config={
                 # Streamlit's own variables are not read here and would open every interface.
