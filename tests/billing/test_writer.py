@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from billing import writer
@@ -42,6 +44,7 @@ from children.supervisor import ChildFailed
 
 FACTS = Facts(model="lab/fast", provider="lab", price_version="2026-08-01")
 LIMIT = parse_usd("1000")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def asking(run: str, amount: str = "0.20", *, team: int = 1, lease_ms: int = 30_000) -> Reserve:
@@ -241,6 +244,52 @@ async def test_one_bad_command_has_no_victims(ledger: Ledger) -> None:
     assert [type(outcome).__name__ for outcome in got] == ["Hold"] * 10 + ["LedgerBug"] + ["Hold"] * 10
     assert isinstance(got[10], BillingError)
     await ledger.void(Void(1, "run_bad"))
+
+
+_DOOMED = """
+import asyncio, sys
+from pathlib import Path
+from billing.commands import Checkpoint
+from billing.writer import Ledger
+from tests.billing.test_writer import LIMIT, asking, settling
+
+async def main() -> None:
+    ledger = await Ledger.open(Path(sys.argv[1]), free_money_limit_nano_usd=LIMIT)
+    hold = await ledger.reserve(asking("run_doomed", "1", lease_ms=800))
+    await ledger.checkpoint(Checkpoint(1, hold.run_id, settling(hold, "0.25").lines, 800))
+    print(ledger.child.pid, flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def test_where_everything_is_killed_the_writer_ends_and_the_next_one_ends_what_was_open(
+    path: Path,
+) -> None:
+    doomed = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _DOOMED, str(path), stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+    assert doomed.stdout is not None
+    writer_pid = int(await asyncio.wait_for(doomed.stdout.readline(), 20))
+    doomed.kill()
+    await doomed.wait()
+    async with asyncio.timeout(10):
+        while _lives(writer_pid):
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.8)
+    ledger = await Ledger.open(path, free_money_limit_nano_usd=LIMIT)  # which sweeps at its start
+    balance = Statements(path).balance(1, now_ms())
+    await ledger.close()
+    assert balance.open_holds == ()
+    assert balance.total_used_nano_usd == parse_usd("0.25")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def test_killed_again_and_again_the_writer_loses_nothing_that_it_acknowledged(path: Path) -> None:
