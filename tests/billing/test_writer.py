@@ -287,7 +287,7 @@ async def test_where_everything_is_killed_the_writer_ends_and_the_next_one_ends_
 
 def _lives(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
