@@ -104,7 +104,8 @@ class Topics:
     def __init__(self, charts: Mapping[str, Chart], subscribe: Subscribe | None) -> None:
         self._charts = charts
         self._topics: dict[tuple[str, Principal, str], Topic] = {}
-        self._unsubscribe = subscribe(self._finished) if subscribe is not None else None
+        self._subscribe = subscribe
+        self._unsubscribe: Callable[[], None] | None = None
 
     def of(self, principal: Principal, chart_id: str, params: Params) -> Topic:
         """Raises `NoSuchChart`."""
@@ -115,14 +116,19 @@ class Topics:
         key = (chart_id, principal, json.dumps(params, sort_keys=True))
         if key not in self._topics:
             self._topics[key] = Topic(lambda: chart(principal, params))
+        if self._unsubscribe is None and self._subscribe is not None:
+            self._unsubscribe = self._subscribe(self._finished)
         return self._topics[key]
 
     def close(self) -> None:
+        """Hear of nothing more, until a chart is asked for again."""
         unsubscribe, self._unsubscribe = self._unsubscribe, None
         if unsubscribe is not None:
             unsubscribe()
 
     def _finished(self, _row: Any) -> None:
-        for topic in tuple(self._topics.values()):
-            if topic.watched:
-                topic.news()
+        watched = [topic for topic in self._topics.values() if topic.watched]
+        for topic in watched:
+            topic.news()
+        if not watched:  # hearing of other processes' requests costs a look at the log each second
+            self.close()

@@ -443,3 +443,21 @@ async def test_an_answer_that_cannot_be_rendered_is_shown_as_plain_text(
     )
     assert client.frames(run.id)[-1]["state"] == "done"
     assert "could not be rendered" in caplog.text
+
+
+async def test_news_is_asked_for_while_a_chart_is_shown_and_again_when_one_comes_back(room: Room) -> None:
+    assert room.typist.finished == []
+    join = {"chart": {"c1": {"id": "ttft", "ticket": room.ticket()}}}
+    client = room.client()
+    client.say(join)
+    await client.until(lambda: client.heard)
+    assert len(room.typist.finished) == 1
+    await client.leave()
+    room.clients.remove(client)
+    room.typist.add_point(1.0)
+    assert room.typist.finished == []
+    again = room.client()
+    again.say(join)
+    await again.until(lambda: again.heard)
+    assert again.heard[-1]["charts"]["c1"]["n"] == 1
+    assert len(room.typist.finished) == 1
