@@ -96,15 +96,15 @@ _WAYS: dict[str, tuple[int, int, bool]] = {
     "50 callers, 1,000 teams": (50, _TEAMS, False),
     "50 callers, 1 team, busy loop": (50, 1, True),
 }
+# rate, p99, CPU
 _BARS = {
-    "50 callers, 1 team": (">= 10,000/s", "<= 10 ms"),
-    "50 callers, 1 team, busy loop": (">= 10,000/s", "<= 10 ms"),
-    "1 caller, 1 team": ("", ""),
+    "50 callers, 1 team": (">= 10,000/s", "<= 10 ms", "<= 45 us"),
+    "50 callers, 1 team, busy loop": (">= 10,000/s", "<= 10 ms", ""),
 }
 
 
 def _rows(name: str, waits: Waits) -> Iterator[Row]:
-    bar_rate, bar_p99 = _BARS.get(name, ("", ""))
+    bar_rate, bar_p99, bar_cpu = _BARS.get(name, ("", "", ""))
     samples = f"{len(waits.all_ms)}"
     rate = len(waits.all_ms) / waits.seconds
     yield Row(f"ledger, {name}", f"{rate:,.0f} operations/s", samples, bar_rate)
@@ -117,7 +117,7 @@ def _rows(name: str, waits: Waits) -> Iterator[Row]:
         )
     if waits.cpu_s:
         cpu_us = waits.cpu_s / len(waits.all_ms) * 1e6
-        yield Row(f"ledger, {name}, CPU of the writer an operation", f"{cpu_us:.0f} us", samples, "<= 45 us")
+        yield Row(f"ledger, {name}, CPU of the writer an operation", f"{cpu_us:.0f} us", samples, bar_cpu)
 
 
 # --- through the writer -----------------------------------------------------------------------------
