@@ -39,13 +39,16 @@ async def ensure_schema(connection: asyncpg.Connection) -> None:
 
 
 async def _version(connection: asyncpg.Connection) -> int | None:
-    there = await connection.fetchval("SELECT to_regclass('ledger.ledger_schema') IS NOT NULL")
+    # Read as rows: `to_regclass` may answer from a cache that waiting for an advisory lock does not renew.
+    there = await connection.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = 'ledger' AND tablename = 'ledger_schema')"
+    )
     return await connection.fetchval("SELECT max(version) FROM ledger.ledger_schema") if there else None
 
 
 async def _make(connection: asyncpg.Connection) -> None:
     # An administrator may have made the (empty) schema for a role that may make none.
-    if not await connection.fetchval("SELECT to_regnamespace('ledger') IS NOT NULL"):
+    if not await connection.fetchval("SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = 'ledger')"):
         await connection.execute("CREATE SCHEMA ledger")
     await connection.execute("SET LOCAL search_path = ledger")
     await connection.execute(_SCHEMA_SQL.read_text(encoding="utf-8"))
