@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import asyncpg
 
-from billing.accounts import EntryKind, SystemAccount
+from billing.accounts import EntryKind
 from billing.commands import Receipt
 from billing.journal import Refused, Stale, Unavailable
-from billing.rows_postgresql import ARGUMENTS, arguments, team_of
+from billing.rows_postgresql import TYPES, arguments, team_of
 from billing.schema_postgresql import ensure_schema
 from billing.state import Changes, Ended, GivenBefore, Past, Team, UsedKey, Wanted
 
@@ -30,8 +30,6 @@ _SESSION: Final = {
     "idle_in_transaction_session_timeout": "10s",
     "timezone": "UTC",
     "jit": "off",
-    # Look-ups of the past are rare and their tables grow: each is planned for what is there.
-    "plan_cache_mode": "force_custom_plan",
     "search_path": "ledger, pg_temp",
 }
 
@@ -207,36 +205,15 @@ class PostgresJournal:
             team.version += 1
 
 
-_COMMIT: Final = f"SELECT ledger_commit_v1({', '.join(f'${no}' for no in range(1, ARGUMENTS + 1))})"
-_RUNS: Final = f"""
-SELECT hold.team_id, hold.run_id, entry.seq, entry.kind, entry.at_ms, entry.hash, usage.estimated,
-       coalesce(spent.amount_nano_usd, 0) AS cost, coalesce(-written_off.amount_nano_usd, 0) AS writeoff
-FROM unnest($1::bigint[], $2::text[]) AS asked (team_id, run_id)
-JOIN ledger_hold AS hold ON hold.run_id = asked.run_id AND hold.team_id = asked.team_id
-LEFT JOIN ledger_entry AS entry ON entry.hold_no = hold.no AND entry.team_id = hold.team_id
-LEFT JOIN ledger_usage AS usage ON usage.team_id = entry.team_id AND usage.seq = entry.seq
-LEFT JOIN ledger_posting AS spent
-  ON spent.team_id = entry.team_id AND spent.seq = entry.seq
- AND spent.account_no = {int(SystemAccount.SPENT)}
-LEFT JOIN ledger_posting AS written_off
-  ON written_off.team_id = entry.team_id AND written_off.seq = entry.seq
- AND written_off.account_no = {int(SystemAccount.WRITTEN_OFF)}
-LEFT JOIN ledger_void AS void ON void.team_id = hold.team_id AND void.hold_no = hold.no
-WHERE entry.seq IS NOT NULL OR void.hold_no IS NOT NULL
-"""
+_COMMIT: Final = (
+    f"SELECT ledger_commit_v1({', '.join(f'${no}::{type_}' for no, type_ in enumerate(TYPES, 1))})"
+)
+_RUNS: Final = "SELECT * FROM ledger_ended_v1($1, $2)"
+_REFS: Final = "SELECT team_id, ref, kind, amount_nano_usd, seq FROM ledger_given_v1($1, $2)"
 _KEYS: Final = """
 SELECT used.team_id, used.key_sha256, used.fingerprint, used.run_id
 FROM unnest($1::bigint[], $2::bytea[]) AS asked (team_id, key_sha256)
 JOIN ledger_idempotency AS used ON used.team_id = asked.team_id AND used.key_sha256 = asked.key_sha256
-"""
-_REFS: Final = """
-SELECT entry.team_id, entry.ref, entry.kind,
-       (SELECT sum(amount_nano_usd) FROM ledger_posting AS posting
-        WHERE posting.team_id = entry.team_id AND posting.seq = entry.seq AND account_no > 0)::bigint,
-       entry.seq
-FROM unnest($1::bigint[], $2::text[]) AS asked (team_id, ref)
-JOIN ledger_entry AS entry
-  ON entry.ref = asked.ref AND entry.team_id = asked.team_id AND entry.hold_no IS NULL
 """
 _OVERDUE: Final = """
 SELECT running.team_id, hold.run_id
@@ -270,9 +247,9 @@ def _ended(row: Mapping[str, Any]) -> Ended:
         team_id=row["team_id"],
         run_id=row["run_id"],
         entry_seq=row["seq"],
-        cost_nano_usd=row["cost"],
-        charged_nano_usd=row["cost"] - row["writeoff"],
-        writeoff_nano_usd=row["writeoff"],
+        cost_nano_usd=row["cost_nano_usd"],
+        charged_nano_usd=row["cost_nano_usd"] - row["writeoff_nano_usd"],
+        writeoff_nano_usd=row["writeoff_nano_usd"],
         available_after_nano_usd=0,  # replaced by what is there when somebody asks
         entry_hash=row["hash"],
         at_ms=row["at_ms"],

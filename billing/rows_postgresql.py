@@ -1,12 +1,14 @@
 """Turns what a batch changed into the arguments of `ledger_commit_v1`, and a team's JSON into a `Team`.
 
-Pure. Lists go as one array a column; what few batches have (new accounts, further lines of a hold,
-voids, keys, caps) goes as JSON, so that the others do not pay for its arguments.
+Pure. Lists go as one array a column, written as text: that takes the event loop a fifth of the time
+that the driver takes for arrays. What few batches have (new accounts, further lines of a hold, voids,
+keys, caps) goes as JSON, so that the others do not pay for its arguments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,22 +18,35 @@ from billing.caps import Cap
 from billing.commands import Facts, Hold, HoldLine, Idempotency, Line
 from billing.state import Account, Changes, HoldRow, OpenHold, Team
 
-Columns = Sequence[Sequence[Any]]
+# The columns of what goes in as arrays: integers, texts and bytes, in the order of the parameters.
+_SEEN: Final = "ii"
+_NEW_TEAMS: Final = "i"
+_TEAMS: Final = "iiiiiibiiiii"
+_ACCOUNTS: Final = "iiii"
+_HOLDS: Final = "iitiiiiiiittttb"
+_RENEWED: Final = "iiiiit"
+_ENTRIES: Final = "iiitiiiitb"
+_POSTINGS: Final = "iiii"
+_USAGE: Final = "iitttiitti"
+_USAGE_LINES: Final = "iiiiii"
+_CAST: Final = {"i": "bigint[]", "t": "text[]", "b": "bytea[]"}
 
-_FOR_TEAMS: Final = 12
-_FOR_ACCOUNTS: Final = 4
-_FOR_HOLDS: Final = 15
-_FOR_RENEWED: Final = 6
-_FOR_ENTRIES: Final = 10
-_FOR_POSTINGS: Final = 4
-_FOR_USAGE: Final = 10
-_FOR_USAGE_LINES: Final = 6
-ARGUMENTS: Final = (
-    6
-    + _FOR_TEAMS + _FOR_ACCOUNTS + _FOR_HOLDS + _FOR_RENEWED
-    + _FOR_ENTRIES + _FOR_POSTINGS + _FOR_USAGE + _FOR_USAGE_LINES
-    + 1
-)  # fmt: skip
+
+def _cast(columns: str) -> list[str]:
+    return [f"text::{_CAST[column]}" for column in columns]
+
+
+TYPES: Final = (
+    "boolean",
+    *_cast(_SEEN),
+    "bigint",
+    "bigint",
+    *_cast(
+        _NEW_TEAMS + _TEAMS + _ACCOUNTS + _HOLDS + _RENEWED + _ENTRIES + _POSTINGS + _USAGE + _USAGE_LINES
+    ),
+    "json",
+)
+"""What each argument is to be read as."""
 
 
 def arguments(
@@ -47,33 +62,57 @@ def arguments(
     teams = sorted(changes.teams.values(), key=lambda team: team.id)  # the order that locks are taken in
     return [
         synced,
-        [team.id for team in seen],
-        [team.version for team in seen],
+        *_columns(_SEEN, [(team.id, team.version) for team in seen]),
         most_allowances,
         counted_after_ms,
-        [team.id for team in teams if team.is_new],
-        *_columns(_FOR_TEAMS, [_team_row(team) for team in teams]),
+        *_columns(_NEW_TEAMS, [(team.id,) for team in teams if team.is_new]),
+        *_columns(_TEAMS, [_team_row(team) for team in teams]),
         *_columns(
-            _FOR_ACCOUNTS,
+            _ACCOUNTS,
             [
                 (*key, account.balance_nano_usd, account.held_nano_usd)
                 for key, account in changes.accounts.items()
             ],
         ),
-        *_columns(_FOR_HOLDS, [_hold_row(row, changes) for row in changes.holds]),
+        *_columns(_HOLDS, [_hold_row(row, changes) for row in changes.holds]),
         *_columns(
-            _FOR_RENEWED, [_renewed_row(key, hold) for key, hold in sorted(changes.renewed.items(), key=_key)]
+            _RENEWED, [_renewed_row(key, hold) for key, hold in sorted(changes.renewed.items(), key=_key)]
         ),
-        *_columns(_FOR_ENTRIES, [(*entry, digest) for entry, digest in changes.entries]),
-        *_columns(_FOR_POSTINGS, changes.postings),
-        *_columns(_FOR_USAGE, changes.usage),
-        *_columns(_FOR_USAGE_LINES, changes.usage_lines),
+        *_columns(_ENTRIES, [(*entry, digest) for entry, digest in changes.entries]),
+        *_columns(_POSTINGS, changes.postings),
+        *_columns(_USAGE, changes.usage),
+        *_columns(_USAGE_LINES, changes.usage_lines),
         _rest(changes),
     ]
 
 
-def _columns(width: int, rows: Iterable[Sequence[Any]]) -> Columns:
-    return list(zip(*rows, strict=True)) or [()] * width
+def _columns(kinds: str, rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Each column as PostgreSQL writes an array."""
+    if not rows:
+        return ["{}"] * len(kinds)
+    return [_WRITE[kind](column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)]
+
+
+def _integers(column: Sequence[int | None]) -> str:
+    return f"{{{_json(column)[1:-1]}}}"
+
+
+def _texts(column: Sequence[str]) -> str:
+    """JSON writes quotes and backslashes as an array does, but not what else it escapes."""
+    if _CONTROL.search("".join(column)) is None:
+        return f"{{{_json(column)[1:-1]}}}"
+    quoted = [text.replace("\\", r"\\").replace('"', r"\"") for text in column]
+    return '{"' + '","'.join(quoted) + '"}'
+
+
+def _bytes(column: Sequence[bytes | None]) -> str:
+    return f"{{{','.join([_NULL if value is None else _BYTES + value.hex() for value in column])}}}"
+
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f]")
+_NULL: Final = "null"
+_BYTES: Final = r"\\x"
+_WRITE: Final[dict[str, Callable[[Sequence[Any]], str]]] = {"i": _integers, "t": _texts, "b": _bytes}
 
 
 def _key(item: tuple[tuple[int, int], OpenHold]) -> tuple[int, int]:

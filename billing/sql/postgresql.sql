@@ -416,6 +416,51 @@ BEGIN
     WHERE team.version <> known.version;
 END $$;
 
+-- How runs ended. Their tables grow from nothing, so each look is planned for what is there by then.
+CREATE FUNCTION ledger_ended_v1(p_team_id bigint[], p_run_id text[])
+RETURNS TABLE (team_id bigint, run_id text, seq bigint, kind smallint, at_ms bigint, hash bytea,
+               estimated smallint, cost_nano_usd bigint, writeoff_nano_usd bigint)
+LANGUAGE plpgsql STABLE
+SET search_path = ledger, pg_temp
+SET plan_cache_mode = force_custom_plan
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT hold.team_id, hold.run_id, entry.seq, entry.kind, entry.at_ms, entry.hash, used.estimated,
+           coalesce(spent.amount_nano_usd, 0), coalesce(-written_off.amount_nano_usd, 0)
+    FROM unnest(p_team_id, p_run_id) AS asked (team_id, run_id)
+    JOIN ledger_hold AS hold ON hold.run_id = asked.run_id AND hold.team_id = asked.team_id
+    LEFT JOIN ledger_entry AS entry ON entry.hold_no = hold.no AND entry.team_id = hold.team_id
+    LEFT JOIN ledger_usage AS used ON used.team_id = entry.team_id AND used.seq = entry.seq
+    LEFT JOIN ledger_posting AS spent
+      ON spent.team_id = entry.team_id AND spent.seq = entry.seq AND spent.account_no = -3
+    LEFT JOIN ledger_posting AS written_off
+      ON written_off.team_id = entry.team_id AND written_off.seq = entry.seq AND written_off.account_no = -5
+    LEFT JOIN ledger_void AS void ON void.team_id = hold.team_id AND void.hold_no = hold.no
+    WHERE entry.seq IS NOT NULL OR void.hold_no IS NOT NULL;
+END $$;
+
+-- What was given under a reference.
+CREATE FUNCTION ledger_given_v1(p_team_id bigint[], p_ref text[])
+RETURNS TABLE (team_id bigint, ref text, kind smallint, amount_nano_usd bigint, seq bigint)
+LANGUAGE plpgsql STABLE
+SET search_path = ledger, pg_temp
+SET plan_cache_mode = force_custom_plan
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT entry.team_id, entry.ref, entry.kind,
+           (SELECT sum(posting.amount_nano_usd) FROM ledger_posting AS posting
+            WHERE posting.team_id = entry.team_id AND posting.seq = entry.seq
+              AND posting.account_no > 0)::bigint,
+           entry.seq
+    FROM unnest(p_team_id, p_ref) AS asked (team_id, ref)
+    JOIN ledger_entry AS entry
+      ON entry.ref = asked.ref AND entry.team_id = asked.team_id AND entry.hold_no IS NULL;
+END $$;
+
 -- One batch, whole or not at all. Raises 40001 where a team, a hold or the free money is no longer as
 -- the writer remembers it, with the teams in the error's detail. `p_rest` is what few batches have: an
 -- object of lists of rows. Without `p_synced` the commit does not wait for the disk.
