@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -24,6 +25,7 @@ from api.edge import local_hosts
 from api.errors import status_of
 from api.live import Live, live_app
 from billing.codes import PURPOSE as TOP_UP_CODE, TopUps
+from billing.errors import LedgerUnavailable
 from billing.recurring import RecurringGrants
 from children.supervisor import ChildFailed
 from components.bundle import BUNDLE
@@ -82,8 +84,10 @@ class Process:
                 self._keep(opened, _start(self.embedded))
             try:
                 stores = await open_stores(settings, opened)
-            except DatabaseUnavailable as error:
-                startup.fail(f"{error}. See TILTYARD_DATABASE_URL.")
+            except (DatabaseUnavailable, LedgerUnavailable) as error:
+                startup.fail(f"{error} See TILTYARD_DATABASE_URL.")
+            except ChildFailed as error:
+                startup.fail(f"{error}. What it wrote before says why.")
             secret = secret_key(settings)
             app_db = stores.databases.app
             identity = await asyncio.to_thread(LocalIdentity.open, app_db, settings.local_api_key)
@@ -226,6 +230,8 @@ def _prepared() -> Process:
     if process.connected.problems:
         startup.fail(*process.connected.problems)
     startup.set_up_logging(process.settings.log_level)
+    # Streamlit looks for its own settings (.streamlit/config.toml) where the process was started.
+    os.chdir(Path(__file__).parent)
     return process
 
 

@@ -43,7 +43,7 @@ class Settings(BaseModel):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8501
-    data_dir: Path = Path(".tiltyard")
+    data_dir: Annotated[Path, Field(validate_default=True)] = Path(".tiltyard")
     database_url: Annotated[str | None, Field(repr=False)] = None
     secret_key: Annotated[str | None, Field(min_length=32, repr=False)] = None
     local_api_key: Annotated[str | None, Field(repr=False)] = None
@@ -74,6 +74,11 @@ class Settings(BaseModel):
             f"{host!r} can be reached by others, and no sign-in is configured; use 127.0.0.1 (the default), "
             "and a tunnel of your own to reach it from elsewhere"
         )
+
+    @field_validator("data_dir")
+    @classmethod
+    def from_here(cls, folder: Path) -> Path:
+        return folder.expanduser().absolute()
 
     @field_validator("database_url")
     @classmethod

@@ -97,7 +97,7 @@ class Databases:
         except OperationalError as error:
             for engine in engines.values():
                 engine.dispose()
-            raise DatabaseUnavailable(f"the database cannot be used: {error.orig}") from error
+            raise DatabaseUnavailable(f"The database cannot be used: {error.orig}.") from error
         return cls(engines["app"], engines["log"])
 
     def ping(self) -> None:

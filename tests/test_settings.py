@@ -112,3 +112,11 @@ def test_settings_in_a_log_line_show_no_secret() -> None:
     settings = load({"TILTYARD_DATABASE_URL": "postgres://me:pass@db/x", "TILTYARD_SECRET_KEY": KEY})
     assert "pass" not in repr(settings)
     assert KEY not in repr(settings)
+
+
+def test_the_data_folder_stays_where_it_was_meant_whatever_the_process_does_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load({}, tmp_path).data_dir == tmp_path / ".tiltyard"
+    assert load({"TILTYARD_DATA_DIR": "here"}, tmp_path).data_dir == tmp_path / "here"
