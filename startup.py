@@ -28,6 +28,8 @@ _CLOSE_WITHIN_S = 3  # what uvicorn gives open connections once our own drain is
 def fail(*sentences: str) -> NoReturn:
     for sentence in sentences:
         sys.stderr.write(f"tiltyard: {sentence}\n")
+    # While the server starts, its own log would go on with a traceback of our exit.
+    logging.getLogger("uvicorn.error").disabled = True
     sys.exit(2)
 
 
