@@ -66,6 +66,7 @@ def main() -> None:
         with listen(settings.socket) as listener:
             server = Server(listener, commit, journal.sync, parent=0)
             signal.signal(signal.SIGTERM, lambda *_: server.end())
+            journal.announce(settings.socket)
             sys.stdout.write("ready\n")
             sys.stdout.flush()
             server.serve()
