@@ -11,10 +11,11 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import startup
 from billing import audit
@@ -23,18 +24,22 @@ from billing.door import ask, knock
 from billing.errors import BillingError
 from billing.money import format_usd, parse_usd
 from billing.writer import Ledger
+from gateway.catalog import Catalog, CatalogError, CatalogOverrides
 from identity.api_keys import KeyView, create_key, list_keys, revoke_key
 from identity.errors import IdentityError
 from identity.tables import MemberRow, TeamRow
-from settings import Settings, SettingsError, load
+from operations import copies, credit, reports
+from operations.office import Office, Refused
+from settings import Settings, SettingsError, load, secret_key
 from store.databases import Databases
 from store.ids import new_id
 
 _DAY_MS = 24 * 60 * 60 * 1000
 
+_OF_A_TEAM = {"payment", "refund", "reverse", "add", "what-if"}
 
-class Refused(Exception):
-    """A sentence for the operator."""
+Command = Callable[[Settings, argparse.Namespace], int]
+Commands = Any  # argparse's own type has no public name
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,13 +47,14 @@ def main(arguments: Sequence[str]) -> int:
     asked = _parser().parse_args(arguments)
     try:
         settings = load()
-        if not (settings.data_dir / "app.db").exists():
+        needs_data = asked.run is not put_back and settings.database_url is None
+        if needs_data and not (settings.data_dir / "app.db").exists():
             raise Refused(
                 f"{settings.data_dir} holds no data yet: start the server once, or set TILTYARD_DATA_DIR."
             )
         code: int = asked.run(settings, asked)
         return code
-    except SettingsError as error:
+    except (SettingsError, CatalogError) as error:
         return _refuse(*error.problems)
     except (Refused, BillingError, IdentityError) as error:
         return _refuse(str(error))
@@ -121,6 +127,35 @@ def check_ledger(settings: Settings, asked: argparse.Namespace) -> int:
     """Check every rule of the ledger and its hash chain, while it is in use or not."""
     heads = [word for head in asked.head for word in ("--head", head)]
     return audit.main([str(_ledger_path(settings)), *heads])
+
+
+def put_back(settings: Settings, asked: argparse.Namespace) -> int:
+    """Put a backup into an empty data folder, verified."""
+    if settings.database_url is not None:
+        raise Refused("With PostgreSQL the data lies there: put it back with pg_restore.")
+    secret = settings.secret_key
+    with startup.claim_folder(settings.data_dir):
+        return copies.put_back(settings.data_dir, None if secret is None else secret.encode(), asked)
+
+
+def _in_office(work: Callable[[Office, argparse.Namespace], int]) -> Command:
+    """A command of `operations`, which knows no settings."""
+
+    def run(settings: Settings, asked: argparse.Namespace) -> int:
+        office = Office(
+            data_dir=settings.data_dir,
+            ledger=settings.database_url or _ledger_path(settings),
+            hand_in=lambda command: _hand_in(settings, command),
+            databases=lambda: Databases.open(settings.data_dir, settings.database_url),
+            catalog=lambda: Catalog.load(
+                CatalogOverrides(settings.providers, settings.models, settings.stand_ins)
+            ),
+            secret=lambda: secret_key(settings),
+            secret_is_set=settings.secret_key is not None,
+        )
+        return work(office, asked)
+
+    return run
 
 
 # --- the ledger's one writer -----------------------------------------------------------------
@@ -228,7 +263,98 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--head", action="append", default=[], metavar="TEAM:SEQ:HASH",
                      help="a head that an earlier audit printed")  # fmt: skip
     one.set_defaults(run=check_ledger)
+    _add_credit_commands(commands)
+    _add_reports_and_backup(commands)
     return parser
+
+
+def _add_credit_commands(commands: Commands) -> None:
+    one = _command(commands, "payment", _in_office(credit.payment), credit.payment)
+    one.add_argument("--usd", required=True, help="dollars that were paid")
+    one.add_argument("--ref", required=True, help="the payment's own number: the same one is booked once")
+    one.add_argument("--reason", help="kept in the entry for ever")
+    one.add_argument("--days", type=_days, help="how long the credit lasts (default: for ever)")
+
+    one = _command(commands, "refund", _in_office(credit.give_back), credit.give_back)
+    one.add_argument("--run", required=True, dest="run_id", metavar="RUN", help="run_...")
+    one.add_argument("--reason", required=True, help="kept in the entry for ever")
+    one.add_argument("--usd", help="a part of what it cost (default: all of it)")
+
+    one = _command(commands, "reverse", _in_office(credit.reverse), credit.reverse)
+    one.add_argument("--entry", required=True, type=int, help="its number")
+    one.add_argument("--reason", required=True, help="kept in the entry for ever")
+    one.add_argument("--usd", help="a part of it (default: all, which must still be there)")
+
+    some = commands.add_parser("recurring", help="credit that comes again: add, list, end")
+    what = some.add_subparsers(required=True, metavar="what")
+    one = _command(what, "add", _in_office(credit.add_schedule), credit.add_schedule)
+    one.add_argument("--usd", required=True)
+    one.add_argument("--every", required=True, choices=("day", "week", "month"))
+    one.add_argument("--carry-over", type=credit.carry_over, default=0, metavar="WINDOWS",
+                     help="how many further windows what is unused stays, or always")  # fmt: skip
+    one.add_argument("--reason", help="kept in each entry for ever")
+    one = _command(what, "list", _in_office(credit.list_schedules), credit.list_schedules)
+    one.set_defaults(team=None)
+    one = _command(what, "end", _in_office(credit.end_schedule), credit.end_schedule)
+    one.add_argument("id", type=int)
+
+    some = commands.add_parser("codes", help="top-up codes: make, withdraw")
+    what = some.add_subparsers(required=True, metavar="what")
+    one = _command(what, "make", _in_office(credit.make_codes), credit.make_codes)
+    one.add_argument("--usd", required=True, help="what each is worth")
+    one.add_argument("--count", type=_count, default=1)
+    one.add_argument("--kind", choices=("payment", "grant"), default="payment",
+                     help="a payment ends the team's allowance; a grant does not")  # fmt: skip
+    one.add_argument(
+        "--valid-days", type=_days, default=365, help="how long it can be redeemed (default: 365)"
+    )
+    one.add_argument("--days", type=_days, help="how long the credit lasts then (default: for ever)")
+    one = _command(what, "withdraw", _in_office(credit.withdraw_code), credit.withdraw_code)
+    one.add_argument("code")
+
+
+def _add_reports_and_backup(commands: Commands) -> None:
+    one = _command(commands, "what-if", _in_office(reports.what_if), reports.what_if)
+    one.add_argument("--model", help="re-rate every run on this model")
+    one.add_argument("--provider", help="at this provider; alone, each run on its own model there")
+    one.add_argument("--version", help="of the model's price list (default: today's)")
+    one.add_argument("--input", metavar="USD", help="a price list of your own: dollars a million tokens")
+    one.add_argument("--output", metavar="USD")
+    one.add_argument("--cached-input", metavar="USD")
+    one.add_argument("--cache-write", metavar="USD")
+    one.add_argument("--days", type=_days, default=30)
+
+    one = _command(commands, "invoice", _in_office(reports.invoice), reports.invoice)
+    one.add_argument("file", help="a CSV with a header; columns amount, model, date, run")
+    one.add_argument("--provider", required=True)
+    one.add_argument("--month", required=True, metavar="YYYY-MM")
+    one.add_argument("--column", action="append", default=[], metavar="FIELD=COLUMN",
+                     help='what the file calls it, for example "amount=Cost (USD)"')  # fmt: skip
+
+    one = _command(commands, "backup", _in_office(copies.make), copies.make)
+    one.add_argument("path", help="a new folder, or a new file that ends in .tar or .tar.gz")
+    one = _command(commands, "restore", put_back, put_back)
+    one.add_argument("path", help="what backup made")
+
+
+def _command(
+    commands: Commands, name: str, run: Command, explained: Callable[..., int]
+) -> argparse.ArgumentParser:
+    """A command that says of itself what its function says; with a team, unless it says otherwise."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=explained.__doc__, description=explained.__doc__
+    )
+    parser.set_defaults(run=run)
+    if name in _OF_A_TEAM:
+        parser.add_argument("--team", type=int, default=1, help="its number (1 is the local team)")
+    return parser
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= 1_000:
+        raise argparse.ArgumentTypeError("from 1 to 1000")
+    return count
 
 
 def _days(text: str) -> int:
