@@ -20,6 +20,7 @@ from markup.unfinished import with_open_inline_closed, without_lone_markers
 
 LONGEST_TAIL_CHARS = 48_000
 LONGEST_CHARS = 2_000_000
+_TOO_LONG = "<p><em>The rest is not shown here. Copy has all of it.</em></p>"
 
 
 class GrowingAnswer:
@@ -45,11 +46,14 @@ class GrowingAnswer:
 
     def finish(self, text: str) -> None:
         """Take the whole text: all of it becomes blocks, and late definitions are applied."""
+        too_long = len(text) > LONGEST_CHARS
         text = _tidy(text)
         self._finish_blocks(text + "\n")
         if text[self._taken :].strip():
             self._add_block(text[self._taken :])
         self._taken = len(text)
+        if too_long:
+            self.blocks.append(_TOO_LONG)
         self.tail = ""
         self._mend()
 

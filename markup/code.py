@@ -1,11 +1,15 @@
 """Code in answers: coloured by class name, within a bound of time and size.
 
-Only the languages listed here are looked for: a lexer's patterns run on text that a stranger may
-have steered, and each one loaded costs memory. Anything else is shown as plain text.
+A lexer's patterns run on text that a stranger may have steered, and hold up the whole process while
+they do. So only the languages listed here are looked for, each tried with hundreds of repeated pieces
+(Scala's and INI's lexers took seconds, so they are not here; `tests/markup/test_code.py` keeps the worst);
+very long code and very long lines are plain text, because some patterns are quadratic in what they match;
+and colouring ends in mid-code when its time is up.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from functools import cache, lru_cache
@@ -16,9 +20,11 @@ from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Token, _TokenType
 
-LONGEST_CHARS = 32_000
-_LONGEST_S = 0.25
+LONGEST_CHARS = 16_000
+LONGEST_LINE = 1_000
+_LONGEST_S = 0.12
 _SMALL_CHARS = 1_200
+_LONG_LINE = re.compile(rf"[^\n]{{{LONGEST_LINE}}}")
 
 _LANGUAGES: dict[str, tuple[str, ...]] = {
     "bash": ("sh", "shell", "zsh", "console"),
@@ -32,7 +38,6 @@ _LANGUAGES: dict[str, tuple[str, ...]] = {
     "graphql": (),
     "haskell": ("hs",),
     "html": (),
-    "ini": ("cfg", "conf"),
     "java": (),
     "javascript": ("js", "mjs", "node"),
     "json": ("jsonc", "json5", "jsonl"),
@@ -47,7 +52,6 @@ _LANGUAGES: dict[str, tuple[str, ...]] = {
     "r": (),
     "ruby": ("rb",),
     "rust": ("rs",),
-    "scala": (),
     "sql": ("postgresql", "postgres", "psql", "sqlite", "mysql"),
     "swift": (),
     "toml": (),
@@ -92,7 +96,7 @@ def preload() -> None:
 def highlight(code: str, language: str | None) -> str:
     """`code` as HTML text with `<span class>` around what has a colour; plain where it has none."""
     lexer = _lexer(_NAMES.get((language or "").lower(), ""))
-    if lexer is None or len(code) > LONGEST_CHARS:
+    if lexer is None or len(code) > LONGEST_CHARS or _LONG_LINE.search(code):
         return escape(code)
     return "".join(_spans(_families(lexer, code)))
 

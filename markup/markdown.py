@@ -25,8 +25,11 @@ OPTIONS = Options.ENABLE_TABLES | Options.ENABLE_STRIKETHROUGH | Options.ENABLE_
 Highlight = Callable[[str, str | None], str]
 References = Mapping[str, tuple[str, str]]  # label as `label_of` gives it -> (address, title)
 
+_DEEPEST = 40  # nested quotes and lists; cleaning takes quadratic time in depth
+
 _INLINE = {"Emphasis": "em", "Strong": "strong", "Strikethrough": "del"}
 _BLOCK = {"Paragraph": "p", "BlockQuote": "blockquote", "Item": "li"}
+_NESTING = {"BlockQuote", "List", "Item"}
 # A page has its own first two levels of headings.
 _HEADING = {"H1": "h3", "H2": "h4", "H3": "h5", "H4": "h6", "H5": "h6", "H6": "h6"}
 _ALIGN = {"Left": ' class="al"', "Center": ' class="ac"', "Right": ' class="ar"'}
@@ -99,6 +102,7 @@ class _Writer:
     _aligns: tuple[str, ...] = ()
     _column: int = 0
     _cell: str = "td"
+    _depth: int = 0
 
     def take(self, event: Any) -> None:
         name, data = _pair(event)
@@ -134,6 +138,10 @@ class _Writer:
                 self.ends_in_code = False
 
     def _start(self, name: str, data: Any) -> None:
+        if name in _NESTING:
+            self._depth += 1
+            if self._depth > _DEEPEST:
+                return
         if name in _INLINE:
             self.out.append(f"<{_INLINE[name]}>")
         elif name in _BLOCK:
@@ -154,6 +162,10 @@ class _Writer:
             self._start_table(name, data)
 
     def _end(self, name: str, data: Any) -> None:
+        if name in _NESTING:
+            self._depth -= 1
+            if self._depth >= _DEEPEST:
+                return
         if name in _INLINE:
             self.out.append(f"</{_INLINE[name]}>")
         elif name in _BLOCK:

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from api.live.renderings import Rendering, Renderings
+from api.live.renderings import FRAME_S, Rendering, Renderings
 from api.live.topics import NoSuchChart, Topic, Topics
 from api.live.wire import ChartJoin, Join, Malformed, Said, Seen, decode, encode, frame
 from gateway.errors import GatewayError, RunNotFound
@@ -51,6 +51,7 @@ class _Watched:
     seen: Seen
     leave: Callable[[], None] = lambda: None
     dirty: bool = False
+    due_s: float = 0.0
     figures_due_s: float = 0.0
 
 
@@ -266,6 +267,10 @@ class Tab:
         if not watched.dirty:
             return {}
         view = watched.rendering.view
+        if now_s < watched.due_s and view.end is None:
+            self._wake_at(watched.due_s)
+            return {}
+        watched.due_s = max(watched.due_s, now_s - FRAME_S) + FRAME_S
         due = now_s >= watched.figures_due_s or view.end is not None
         news = frame(watched.seen, view, with_figures=due)
         if "figures" in news:
@@ -289,5 +294,8 @@ class Tab:
         return pictures
 
     def _wake_at(self, due_s: float) -> None:
-        if self._timer is None or self._timer.cancelled() or self._timer.when() <= self._loop.time():
-            self._timer = self._loop.call_at(due_s, self._wake.set)
+        if self._timer is not None:
+            if self._loop.time() < self._timer.when() <= due_s:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due_s, self._wake.set)

@@ -333,3 +333,17 @@ async def test_while_only_reasoning_comes_the_view_says_so(harness: Harness, ope
     assert await tab.page.evaluate("() => __views()[0].querySelector('.reasoning').open") is False
     await tab.until(ENDED, 20)
     assert not await tab.page.evaluate("() => __views()[0].querySelector('.waiting').checkVisibility()")
+
+
+async def test_copy_works_on_a_page_without_https_too(harness: Harness, open_tab: OpenTab) -> None:
+    run = harness.start("Short and plain.", per_s=500)
+    tab = await open_tab(
+        f"/?runs={run}",
+        script="""
+          Object.defineProperty(navigator, "clipboard", { value: undefined });
+          document.addEventListener("copy", () => (window.copied = document.activeElement.value));
+        """,
+    )
+    await tab.until(ENDED)
+    await tab.page.locator("button.copy").click()
+    assert await tab.until("() => window.copied") == "Short and plain."

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from html import unescape
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from markup.code import LONGEST_CHARS, GrowingCode, highlight
+from markup.code import _LANGUAGES, LONGEST_CHARS, LONGEST_LINE, GrowingCode, highlight
 
 PYTHON = 'def f(x: int) -> str:\n    """Says "hi"."""\n    return f"<{x}> & y"  # done\n'
 
@@ -37,6 +37,21 @@ def test_colouring_changes_no_character(code: str, language: str | None) -> None
 @pytest.mark.parametrize("language", [None, "", "no-such-language", "../../etc", "python; drop"])
 def test_an_unknown_language_is_plain_text(language: str | None) -> None:
     assert highlight("a < b", language) == "a &lt; b"
+
+
+# What took single lexers longest, of some 300 pieces repeated to the longest line and code that are coloured.
+@pytest.mark.parametrize("piece", ['"\\', "\t", '"a::', "'''", "<a b="])
+def test_no_language_can_be_made_to_hold_up_the_process(piece: str) -> None:
+    line = (piece * LONGEST_LINE)[: LONGEST_LINE - 2] + "\n"
+    code = line * 8
+    for language in _LANGUAGES:
+        began_s = time.thread_time()
+        assert text_of(highlight(code, language)) == code
+        assert time.thread_time() - began_s < 1, language
+
+
+def test_a_very_long_line_is_plain_text() -> None:
+    assert "<span" not in highlight("x = 1 + " * LONGEST_LINE, "python")
 
 
 def test_very_long_code_is_plain_text() -> None:

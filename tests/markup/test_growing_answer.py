@@ -7,10 +7,9 @@ import re
 from html import unescape
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from markup.answer import LONGEST_TAIL_CHARS, GrowingAnswer
+from markup.answer import LONGEST_CHARS, LONGEST_TAIL_CHARS, GrowingAnswer
 from markup.markdown import render
 
 DOCUMENT = """\
@@ -158,6 +157,11 @@ def test_a_block_that_never_ends_is_cut_and_loses_nothing() -> None:
 def test_one_endless_line_is_cut_and_loses_nothing() -> None:
     text = "a" * (2 * LONGEST_TAIL_CHARS + 10)
     assert text_of(final_html(grown(text, [30_000] * 4))) == text
+
+
+def test_an_answer_too_long_for_a_page_says_where_the_rest_is() -> None:
+    answer = grown("word\n\n" * (LONGEST_CHARS // 6 + 10), [])
+    assert "Copy has all of it." in answer.blocks[-1]
 
 
 def test_a_surrogate_pair_split_over_two_pieces_is_one_letter() -> None:

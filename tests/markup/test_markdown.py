@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from markup.links import safe_link
 from markup.markdown import render
@@ -134,3 +134,16 @@ def test_a_link_whose_text_is_its_address_is_not_said_twice() -> None:
 
 def test_headings_start_below_the_pages_own() -> None:
     assert render("# A\n\n###### F", {}).html == '<h3 dir="auto">A</h3><h6 dir="auto">F</h6>'
+
+
+@pytest.mark.parametrize(
+    "piece", ["> ", "1. ", "> - ", "[", "*", "`", "<a ", "![", "| a ", "[a](", "<!--", "**a "]
+)
+def test_no_text_can_be_made_to_hold_up_the_process(piece: str) -> None:
+    began_s = time.thread_time()
+    judged(piece * (48_000 // len(piece)))
+    assert time.thread_time() - began_s < 0.5
+
+
+def test_deep_nesting_keeps_its_text() -> None:
+    assert "deep" in render("> " * 500 + "deep", {}).html
