@@ -31,9 +31,15 @@ IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 _LOG_TAIL = 12_000  # characters
 
 StartServer = Callable[..., Server]
+_figures: list[str] = []
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=1, help="how often tests/faults kills the app, an engine")
+    parser.addoption("--patient", action="store_true", help="wait as long as a deployment would, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What this machine cannot run is skipped by name; in CI nothing is: there it fails."""
     missing = {
         "browser": "" if _has_chromium() else "no Chromium on this machine (make test finds or installs one)",
@@ -44,9 +50,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in missing.items():
             if reason and item.get_closest_marker(marker) and not IN_CI:
                 item.add_marker(pytest.mark.skip(reason=reason))
+        if item.get_closest_marker("patient") and not config.getoption("patient"):
+            item.add_marker(pytest.mark.skip(reason="it waits for a minute: --patient runs it"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _figures:
+        terminalreporter.section("figures")
+        for figure in _figures:
+            terminalreporter.write_line(figure)
     if not _has_chromium():
         terminalreporter.section("BROWSER TESTS DID NOT RUN", sep="!", red=True, bold=True)
         terminalreporter.write_line(
@@ -66,6 +78,12 @@ def pytest_runtest_makereport(
             for server in servers:
                 report.sections.append((f"log of {server.url}", server.log[-_LOG_TAIL:]))
     return report
+
+
+@pytest.fixture
+def record_figure() -> Callable[[str], None]:
+    """`record_figure("...")` is printed at the end of all tests: what was measured, beside what had to hold."""
+    return _figures.append
 
 
 class _Servers:
