@@ -267,6 +267,8 @@ def _trouble() -> Iterator[None]:
         raise _named(error) from error
     except (OSError, TimeoutError) as error:
         raise Lost(str(error) or type(error).__name__) from error
+    except asyncpg.InternalClientError as error:  # the driver is at odds with a connection that just broke
+        raise Lost(str(error)) from error
     except asyncpg.InterfaceError as error:
         if isinstance(error, ValueError):  # a number that does not fit
             raise Refused(str(error)) from error
