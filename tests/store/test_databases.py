@@ -97,7 +97,7 @@ def test_processes_that_start_together_migrate_an_empty_postgresql_once(postgres
         engine = open_postgresql(postgresql_url, schema)
         with engine.connect() as connection:
             assert inspect(connection).has_table(table, schema=schema)
-            assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("0001",)]
+            assert len(connection.execute(text("SELECT version_num FROM alembic_version")).all()) == 1
             assert inspect(connection).get_table_names(schema="public") == []
         engine.dispose()
 

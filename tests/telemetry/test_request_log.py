@@ -21,7 +21,7 @@ async def opened(engine: Engine, **settings: Any) -> AsyncIterator[RequestLog]:
     log = RequestLog(engine, **{"flush_s": 0.01} | settings)
     await log.open()
     yield log
-    await log.close()
+    await log.close(within_s=30)  # on a machine that does much else
 
 
 async def until(true: Callable[[], bool], within_s: float = 5.0) -> None:
