@@ -52,7 +52,15 @@ _REFERENCES: Final = (
 def audit(url: str, *, limit_s: float | None = None, heads: Sequence[str] = ()) -> Report:
     """Check the ledger in this database. Raises `TimeoutError` where one rule takes longer than
     `limit_s`, and `psycopg.Error` where there is no ledger, or none that can be read."""
-    with closing(_connect(url)) as connection, closing(_Database(connection)) as db:
+    with closing(_connect(url)) as connection:
+        return audit_in(connection, limit_s=limit_s, heads=heads)
+
+
+def audit_in(
+    connection: psycopg.Connection, *, limit_s: float | None = None, heads: Sequence[str] = ()
+) -> Report:
+    """Check the ledger as this connection's transaction sees it."""
+    with closing(_Database(connection)) as db:
         if limit_s is not None:
             db.execute("SELECT set_config('statement_timeout', ?, true)", (f"{limit_s * 1000:.0f}",))
         findings: list[Finding] = []
