@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Engine, create_engine, event, make_url
 
 _POOL = 4  # kept open, an engine and process
-_POOL_MORE = 8  # under load; two engines of this, and the ledger's, fit four times into PostgreSQL's 100
+_POOL_MORE = 4  # under load: with the ledger's, two or three processes fit into PostgreSQL's usual 100
 _POOL_WAIT_S = 10.0
 _RECYCLE_S = 30 * 60
 _CONNECT_S = 5
