@@ -25,7 +25,7 @@ class RecurringGrantRow(AppTable, table=True):
     team_id: int = Field(sa_type=BigInteger, index=True)
     amount_nano_usd: int = Field(sa_type=BigInteger)
     every: str
-    carry_over_windows: int | None = 0
+    carry_over_windows: int | None  # no default: SQLAlchemy would take it in place of none
     reason: str
     starts_ms: int = Field(sa_type=BigInteger)
     ends_ms: int | None = Field(default=None, sa_type=BigInteger)
