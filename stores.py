@@ -18,7 +18,6 @@ from billing.money import parse_usd
 from billing.statements import Statements
 from billing.usage import Usage
 from billing.writer import Ledger
-from billing.writer_postgresql import PostgresLedger
 from gateway.kept_runs import KeptRuns
 from settings import Settings
 from store.databases import Databases
@@ -84,4 +83,7 @@ async def _open_ledger(where: Path | str, free_money_limit_nano_usd: int) -> Led
     """In a child of its own on SQLite, on our loop on PostgreSQL."""
     if isinstance(where, Path):
         return await Ledger.open(where, free_money_limit_nano_usd=free_money_limit_nano_usd)
+    # Imported here, like every driver of PostgreSQL: most installations have none.
+    from billing.writer_postgresql import PostgresLedger
+
     return await PostgresLedger.open(where, free_money_limit_nano_usd=free_money_limit_nano_usd)

@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from sqlalchemy import Table, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from billing.commands import MAX_AMOUNT_NANO_USD, Grant, Granted
@@ -31,6 +30,7 @@ from billing.errors import CodeSpent, CodeUnknown
 from billing.tables import RedeemedCodeRow
 from store.databases import Database
 from store.tables import AppTable
+from store.upserts import insert_into
 
 PURPOSE: Final = "top-up-code"
 _PREFIX: Final = "TYC"
@@ -162,7 +162,6 @@ class TopUps:
 
 def _taken(session: Session, code_id: str, team_id: int | None, now_ms: int) -> RedeemedCodeRow:
     """The row of a code, made now where there is none: the first one stays."""
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     row = {"code_id": code_id, "team_id": team_id, "at_ms": now_ms}
-    session.execute(make(_TABLE).values(row).on_conflict_do_nothing())
+    session.execute(insert_into(session.connection(), _TABLE).values(row).on_conflict_do_nothing())
     return session.execute(select(RedeemedCodeRow).filter_by(code_id=code_id)).scalar_one()

@@ -12,12 +12,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol
-
-import psycopg
-from psycopg import IsolationLevel
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from billing.errors import LedgerUnavailable
+
+if TYPE_CHECKING:
+    import psycopg
 
 _WAIT_S: Final = 5.0
 _CONNECT_WITHIN_S: Final = 3
@@ -62,6 +62,9 @@ def _of_sqlite(path: Path) -> Moments:
 
 
 def _of_postgresql(url: str) -> Moments:
+    import psycopg  # here: most installations have no PostgreSQL, and it is 25 MB of a process
+    from psycopg import IsolationLevel
+
     free = threading.BoundedSemaphore(_POSTGRESQL_READERS)
 
     @contextmanager

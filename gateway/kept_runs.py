@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Table, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from gateway.messages import ImagePart, Message, TextPart, ToolCall
@@ -26,6 +25,7 @@ from gateway.tables import RunRow
 from store.databases import Database
 from store.processes import living_ids
 from store.tables import AppTable
+from store.upserts import insert_into
 
 _INTERRUPTED = Failure("Interrupted", "The server ended in mid-answer. What had arrived was billed.")
 _CHANGING = (
@@ -113,8 +113,7 @@ _TABLE: Table = AppTable.metadata.tables["run"]
 
 
 def _upsert(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(_TABLE)
+    insert = insert_into(connection, _TABLE)
     change = {name: insert.excluded[name] for name in _CHANGING}
     connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=change), rows)
 

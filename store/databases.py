@@ -14,9 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateSchema
@@ -37,6 +35,12 @@ _THREADS = 4
 
 def migrate(engine: Engine, name: Name) -> None:
     """Bring one database to the newest revision of its branch. Processes that start together take turns."""
+    if _is_newest(engine, name):
+        return
+    # Imported where there is something to do: it is 0.15 s and 15 MB of a start.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS / name))
     with engine.connect() as connection, locked(connection, f"tiltyard migrates {name}"):
@@ -45,6 +49,14 @@ def migrate(engine: Engine, name: Name) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
+
+
+def _is_newest(engine: Engine, name: Name) -> bool:
+    newest = max(path.stem.partition("_")[0] for path in (_MIGRATIONS / name / "versions").glob("[0-9]*.py"))
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest
 
 
 def _make_schema(connection: Connection, name: Name) -> None:

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from sqlalchemy import ColumnElement, Table, delete, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
@@ -21,6 +20,7 @@ from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 from store.clock import now_ms
 from store.databases import Database
 from store.tables import AppTable
+from store.upserts import insert_into
 
 _log = logging.getLogger(__name__)
 
@@ -73,8 +73,7 @@ class Leases:
                 _log.warning("the lease %r could not be released, and ends by itself: %s", name, error)
 
     def _take(self, session: Session, name: str) -> bool:
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(_TABLE).values(
+        insert = insert_into(session.connection(), _TABLE).values(
             name=name, holder=self._holder, expires_ms=now_ms() + self._term_ms
         )
         ours = insert.on_conflict_do_update(

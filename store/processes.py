@@ -13,7 +13,6 @@ import socket
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -21,6 +20,7 @@ from store.clock import now_ms
 from store.databases import Database
 from store.ids import new_id
 from store.tables import AppTable
+from store.upserts import insert_into
 
 _log = logging.getLogger(__name__)
 
@@ -107,8 +107,7 @@ def _alive() -> ColumnElement[bool]:
 
 def _beat(connection: Connection, row: dict[str, object]) -> None:
     """Insert or move on; whoever was forgotten meanwhile is there again."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(_TABLE).values(**row, started_ms=now_ms(), heartbeat_ms=now_ms())
+    insert = insert_into(connection, _TABLE).values(**row, started_ms=now_ms(), heartbeat_ms=now_ms())
     connection.execute(
         insert.on_conflict_do_update(
             index_elements=["id"], set_={"heartbeat_ms": insert.excluded.heartbeat_ms}

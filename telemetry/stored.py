@@ -7,9 +7,21 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, and_, insert, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Insert,
+    Row,
+    Select,
+    Table,
+    and_,
+    insert,
+    select,
+    tuple_,
+)
 
+from store.upserts import insert_into
 from telemetry.clocks import ended_at_ms
 from telemetry.rows import AttemptRow, RequestRow, Series
 from telemetry.tables import ATTEMPT, REQUEST
@@ -23,11 +35,9 @@ _REQUEST_COLUMNS = tuple(REQUEST.c[name] for name in _REQUEST_FIELDS)
 _TAGS = _REQUEST_FIELDS.index("tags")  # JSON knows no tuples
 
 
-def insert_new(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+def insert_new(connection: Connection, table: Table) -> Insert:
     """An INSERT that leaves rows whose key is taken as they are."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+    return insert_into(connection, table).on_conflict_do_nothing()
 
 
 def write(connection: Connection, rows: Iterable[RequestRow]) -> list[RequestRow]:
