@@ -37,6 +37,7 @@ from gateway.providers.embedded import Embedded, embedded_available
 from gateway.providers.simulated import Simulated
 from gateway.quote import Quotes
 from gateway.routing import Routing
+from gateway.vocabularies import load_soon
 from identity.api_keys import ApiKeys
 from identity.keys import purpose_key
 from identity.local import LocalIdentity
@@ -208,6 +209,8 @@ async def _start(embedded: Embedded) -> None:
         await embedded.start()
     except ChildFailed as error:
         _log.error("%s", error)
+    else:
+        load_soon("smollm2")  # or the first prompt would wait for its vocabulary
 
 
 def _state_of(embedded: Embedded | str) -> str:
