@@ -110,7 +110,7 @@ def read_invoice(rows: Iterable[str], columns: Mapping[str, str] | None = None) 
                 if len(problems) == _MOST_PROBLEMS:
                     break
     except csv.Error as error:
-        problems.append(f"line {reader.line_num}: {error}")
+        problems.append(f"after line {reader.line_num}: {error}")
     if problems:
         raise InvoiceUnreadable(problems)
     return tuple(found)
