@@ -21,9 +21,12 @@ from api.exchange import ACCEPTED_NS, REQUEST_ID
 _PROBES = frozenset({"/healthz", "/readyz"})
 
 # Verified with Streamlit 1.67, whose inline components need blob:, whose styles need 'unsafe-inline' and
-# whose fonts need data:. No other origin is asked for anything.
+# whose fonts need data:. The hash is that of the one script in its page (`prerenderReady = false`): another
+# version's is refused, which harms nothing but the console. No other origin is asked for anything.
 _POLICY = (
-    "default-src 'none'; script-src 'self' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; "
+    "script-src 'self' blob: 'sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA='; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "font-src 'self' data:; connect-src 'self'; frame-src 'none'; worker-src 'none'; manifest-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 )
