@@ -6,13 +6,14 @@ import os
 import sys
 from collections.abc import Callable
 
-from bench import added_ttft, ledger, process
+from bench import added_ttft, ledger, ledger_postgresql, process
 from bench.table import Row, print_table
 
 MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
     "process": process.measure,
     "added_ttft": added_ttft.measure,
     "ledger": ledger.measure,
+    "ledger_postgresql": ledger_postgresql.measure,
 }
 
 

@@ -22,13 +22,15 @@ from billing.group_commit_postgresql import PostgresGroupCommit
 
 _log = logging.getLogger(__name__)
 
-_BATCH: Final = 128  # so that deciding one keeps the loop from everything else for 2 ms at most
 _LOOK_AFTER_EVERY_S: Final = 0.5
 _NOBODY: Final = 0
 
 
 class PostgresLedger(LedgerClient):
     """The ledger in a PostgreSQL database, in its schema `ledger`."""
+
+    MOST_IN_BATCH = 128
+    """So that deciding one keeps the loop from everything else for about 2 ms at most."""
 
     def __init__(self, commit: PostgresGroupCommit) -> None:
         self._commit = commit
@@ -96,7 +98,7 @@ class PostgresLedger(LedgerClient):
         while True:
             await self._something_waits.wait()
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH))]
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.MOST_IN_BATCH))]
                 outcomes = await self._commit.run([command for _, command in batch])
                 for (asked_id, _), outcome in zip(batch, outcomes, strict=True):
                     self._answer(asked_id, outcome)

