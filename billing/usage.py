@@ -20,9 +20,10 @@ from billing.allowance import ALLOWANCE_NANO_USD
 from billing.caps import Cap, caps_on
 from billing.commands import Bucket, Line
 from billing.reading import Reader, moments_of
-from billing.statements import Statements
+from billing.statements import Statements, newest_seq as _newest_seq, seq_at as _seq_at
 
 BUCKET_OF: Final[dict[int, Bucket]] = {no: bucket for bucket, no in BUCKETS.items()}  # type: ignore[misc]
+QUARTER_MS: Final = 15 * 60 * 1_000
 PACE_WINDOW_MS: Final = 7 * 24 * 60 * 60 * 1_000
 LEAST_PACE_MS: Final = 24 * 60 * 60 * 1_000
 MOST_LENGTHS: Final = 200
@@ -52,8 +53,8 @@ class SettledRun:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What a team spent in a window: from `from_ms` (7 days ago, or its first use where that is later,
-    and never less than a day ago) to `to_ms`."""
+    """What a team spent in a window: from `from_ms` (7 days ago unless asked otherwise, or its first use
+    where that is later, and never less than a day ago) to `to_ms`."""
 
     spent_nano_usd: int
     runs: int
@@ -65,6 +66,20 @@ class Pace:
         if self.spent_nano_usd <= 0:
             return None
         return max(nano_usd, 0) * (self.to_ms - self.from_ms) // self.spent_nano_usd
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a team was charged in one quarter of an hour of UTC, from which the days of any zone can be
+    made, by one member with one key (None: in the pages) on one model."""
+
+    at_ms: int
+    model: str
+    user_id: int | None
+    key_id: int | None
+    series: str
+    charged_nano_usd: int
+    runs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +126,32 @@ class Usage:
             )
             return tuple(int(tokens) for _, tokens in rows)
 
-    def pace(self, team_id: int, now_ms: int) -> Pace:
+    def spent(self, team_id: int, from_ms: int) -> tuple[Spent, ...]:
+        """What the team was charged since, oldest first; runs that cost nothing count too."""
+        with self._reading() as db:
+            first = _seq_at(db, team_id, from_ms)
+            rows = db.execute(
+                "SELECT entry.at_ms / ? AS quarter, used.model, used.user_id, used.key_id, used.series,"
+                " coalesce(sum(paid.charged), 0), count(*) FROM ledger_usage AS used"
+                " JOIN ledger_entry AS entry ON entry.team_id = used.team_id AND entry.seq = used.seq"
+                " LEFT JOIN (SELECT seq, -sum(amount_nano_usd) AS charged FROM ledger_posting"
+                "   WHERE team_id = ? AND seq >= ? AND account_no > 0 GROUP BY seq) AS paid"
+                " ON paid.seq = used.seq"
+                " WHERE used.team_id = ? AND used.seq >= ?"
+                " GROUP BY quarter, used.model, used.user_id, used.key_id, used.series ORDER BY quarter",
+                (QUARTER_MS, team_id, first, team_id, first),
+            )
+            return tuple(
+                Spent(int(quarter) * QUARTER_MS, model, user_id, key_id, series, int(charged), int(runs))
+                for quarter, model, user_id, key_id, series, charged, runs in rows
+            )
+
+    def pace(self, team_id: int, now_ms: int, window_ms: int = PACE_WINDOW_MS) -> Pace:
         """What the team was charged lately, demonstration included."""
         with self._reading() as db:
             first_use_ms, _, _, clock_ms = _team(db, team_id)
             to_ms = max(now_ms, clock_ms)
-            from_ms = to_ms - PACE_WINDOW_MS
+            from_ms = to_ms - window_ms
             if first_use_ms is not None:
                 from_ms = max(from_ms, min(first_use_ms, to_ms - LEAST_PACE_MS))
             spent, written_off = int(SystemAccount.SPENT), int(SystemAccount.WRITTEN_OFF)
@@ -234,28 +269,6 @@ def _page(db: Reader, team_id: int, after: int, last: int, provider: str | None)
             seq, run_id, at_ms, model, answered, version, series, estimated, user_id, key_id, tags, cost
         ) in rows
     ]  # fmt: skip
-
-
-def _seq_at(db: Reader, team_id: int, at_ms: int) -> int:
-    """The number of the first entry at this instant or later; one more than the newest where none is."""
-    low, high = 1, _newest_seq(db, team_id) + 1
-    while low < high:
-        middle = (low + high) // 2
-        (found,) = db.execute(
-            "SELECT at_ms FROM ledger_entry WHERE team_id = ? AND seq = ?", (team_id, middle)
-        ).fetchone()
-        if found < at_ms:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-def _newest_seq(db: Reader, team_id: int) -> int:
-    (newest,) = db.execute(
-        "SELECT coalesce(max(seq), 0) FROM ledger_entry WHERE team_id = ?", (team_id,)
-    ).fetchone()
-    return int(newest)
 
 
 def _caps(db: Reader, team_id: int) -> list[Cap]:
