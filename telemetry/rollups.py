@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Engine,
     RowMapping,
+    String,
     Table,
     Update,
     and_,
@@ -137,20 +139,36 @@ def add(connection: Connection, rows: Iterable[RequestRow]) -> None:
     for width_ms, table in ROLLUPS.items():
         cells = widen(minutes, width_ms)
         keys = sorted(cells)
-        for start in range(0, len(keys), _ROWS_A_STATEMENT):
+        starts = range(0, len(keys), _ROWS_A_STATEMENT)
+        # All new rows first, then all locks, each in the order of the keys: two writers never wait for
+        # each other.
+        for start in starts:
+            _make(connection, table, keys[start : start + _ROWS_A_STATEMENT])
+        for start in starts:
             _add_to(connection, table, {key: cells[key] for key in keys[start : start + _ROWS_A_STATEMENT]})
 
 
-def _add_to(connection: Connection, table: Table, cells: Cells) -> None:
-    """`cells` in the order of their keys, which keeps two writers from waiting for each other."""
+def _make(connection: Connection, table: Table, keys: Sequence[Key]) -> None:
     empty = dict.fromkeys(COUNTERS, 0) | dict.fromkeys(HISTOGRAMS, histograms.EMPTY)
-    connection.execute(stored.insert_new(connection, table), [key._asdict() | empty for key in cells])
+    connection.execute(stored.insert_new(connection, table), [key._asdict() | empty for key in keys])
+
+
+def _add_to(connection: Connection, table: Table, cells: Cells) -> None:
     columns = [table.c[name] for name in KEY]
     blobs = [table.c[name] for name in HISTOGRAMS]
     found = select(*columns, *blobs).where(tuple_(*columns).in_(list(cells)))
-    locked = connection.execute(found.order_by(*columns).with_for_update()).mappings()
+    locked = connection.execute(
+        found.order_by(*_in_our_order(connection, table)).with_for_update()
+    ).mappings()
     gains = [_gain(cells[Key(*(row[name] for name in KEY))], row) for row in locked]
     connection.execute(_adding(table), gains)
+
+
+def _in_our_order(connection: Connection, table: Table) -> list[ColumnElement[Any]]:
+    """The key as Python sorts it, whatever language the database sorts by."""
+    in_c = connection.dialect.name == "postgresql"
+    columns = [table.c[name] for name in KEY]
+    return [column.collate("C") if in_c and isinstance(column.type, String) else column for column in columns]
 
 
 def _adding(table: Table) -> Update:

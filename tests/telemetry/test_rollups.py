@@ -1,6 +1,7 @@
 import asyncio
 import math
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -162,3 +163,22 @@ async def test_two_writers_of_one_database_lose_no_count(home: Home) -> None:
     with engines[1].connect() as connection:
         stored_rows = stored.read(connection, NOON_MS, NOON_MS + 3 * HOUR_MS)
         assert [clocks.ended_at_ms(row) for row in stored_rows] == ended
+
+
+@pytest.mark.postgresql
+def test_several_writers_of_hundreds_of_rollups_a_batch_lose_no_count(postgresql_home: Home) -> None:
+    """New ones and old ones, in names that a language sorts otherwise than their bytes."""
+    names = [letter * 3 + str(number) for number in range(60) for letter in "aBcDeF"]
+    engines = [postgresql_home.engine("log") for _ in range(3)]
+
+    def write(writer: int) -> int:
+        chance = random.Random(writer)
+        for _ in range(2):
+            store(engines[writer], [request(model=name, team_id=None) for name in chance.sample(names, 150)])
+        return 2 * 150
+
+    with ThreadPoolExecutor(3) as threads:
+        written = sum(threads.map(write, range(3)))
+    with engines[0].connect() as connection:
+        hours = list(connection.execute(ROLLUPS[HOUR_MS].select()).mappings())
+    assert sum(row["requests_ok"] for row in hours) == written
