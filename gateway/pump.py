@@ -111,6 +111,7 @@ class Pump:
         self._calls: dict[int, ToolCall] = {}
         self._tally = Tally(admitted.model)
         self._input_estimate: int | None = None
+        self._under_way = False
         self._began = False  # whether anything of an answer came
         self._error: Exception | None = None
         self.task: asyncio.Task[None] | None = None
@@ -122,8 +123,10 @@ class Pump:
     # --- the life of a run --------------------------------------------------------------------
 
     async def _work(self) -> None:
+        self._under_way = True
         try:
-            await self._stream()
+            if self.run.stop_reason is None:
+                await self._stream()
         except asyncio.CancelledError:
             if self.run.stop_reason is None:
                 self.run.stop_reason = "draining"  # the loop itself is ending
@@ -191,6 +194,8 @@ class Pump:
     def _stop(self) -> None:
         """Chat models end now; a reasoning model's hidden tokens are waited for, unseen."""
         assert self.task is not None
+        if not self._under_way:
+            return  # cancelled before its first step, a task ends nothing: that step sees the stop itself
         drains = self._at.model.reasons and self.run.stop_reason != "draining" and self._began
         if drains and self._tools.may_drain():
             self._muted = True
