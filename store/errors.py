@@ -1,7 +1,7 @@
 """Why the store cannot serve.
 
 StoreError
-`- DatabaseUnavailable   see that the database runs and that TILTYARD_DATABASE_URL is right; start again
+`- DatabaseUnavailable   see that the database runs, lets us in and is not newer than we are; start again
 """
 
 from __future__ import annotations

@@ -122,6 +122,27 @@ def test_a_schema_made_by_somebody_else_is_enough(postgresql_url: str) -> None:
 
 
 @pytest.mark.postgresql
+def test_a_role_that_may_make_no_schema_is_told_so(postgresql_url: str) -> None:
+    role = f"guest_{os.getpid()}"
+    owner = open_postgresql(postgresql_url, "public")
+    with owner.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {role} LOGIN"))
+    url = owner.url.set(drivername="postgresql", username=role).render_as_string(hide_password=False)
+    with pytest.raises(DatabaseUnavailable, match="permission denied"):
+        Databases.open(Path(), url)
+    with owner.begin() as connection:
+        connection.execute(text(f"DROP ROLE {role}"))
+    owner.dispose()
+
+
+def test_a_database_that_a_newer_version_has_migrated_is_left_alone(home: Home) -> None:
+    with home.engine("app").begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseUnavailable, match="newer version.*9999"):
+        home.open()
+
+
+@pytest.mark.postgresql
 def test_no_statement_waits_for_ever(postgresql_url: str) -> None:
     engine = open_postgresql(
         postgresql_url + _also(postgresql_url, "options=-c%20statement_timeout%3D100"), "app"
