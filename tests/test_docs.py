@@ -14,7 +14,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", RO
 PAGES += sorted((ROOT / "docs").glob("*.md"))
 # Tables of the file, which no single variable can say; variables of the tools around the app.
 _TABLES = {"providers", "models", "stand_ins"}
-_OF_TOOLS = {"TILTYARD_CONFIG", "TILTYARD_CHROMIUM"}
+_OF_TOOLS = {"TILTYARD_CONFIG", "TILTYARD_CHROMIUM", "TILTYARD_TEST_POSTGRESQL"}
 
 
 def test_every_setting_is_explained_and_nothing_else() -> None:
