@@ -141,6 +141,11 @@ class UsageLineRow(NamedTuple):
     price_pico_usd: int
 
 
+def head(team_id: int, seq: int, entry_hash: str) -> str:
+    """A team's chain up to an entry, in a line to keep; `billing.audit` says whether it still holds."""
+    return f"{team_id}:{seq}:{entry_hash}"
+
+
 def entry_hash(
     previous: bytes,
     entry: EntryRow,

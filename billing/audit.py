@@ -1,9 +1,10 @@
 """Checks a ledger from its rows alone: everything that must hold of it, and its hash chain.
 
-`python -m billing.audit FILE` does so for a SQLite file, live or exported, with nothing but the
-standard library and `chain`, so that anybody can check what they were handed. What a chain cannot
-show is a ledger that was rewritten as a whole: for that, keep the heads that it printed before
-(`--head TEAM:SEQ:HASH` says whether an entry is still what it was).
+`python -m billing.audit FILE` does so for a SQLite file, or for a team's exported entries
+(`audit_export.py`), with nothing but the standard library and `chain`, so that anybody can check what
+they were handed. What a chain cannot show is a ledger that was rewritten as a whole: for that, keep the
+heads that it printed before (`--extends TEAM:SEQ:HASH`, or an older export, says whether what was there
+is still what it was).
 
 This module shares no code with the writer: it lays out the hashed bytes by `accounts.py`'s text, and
 states the rules again in SQL (`sql/audit.sql`).
@@ -22,6 +23,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import chain
+from billing import audit_export
+from billing.audit_entry import Finding as Finding, Said, Used, digest
+from billing.audit_export import Head, head_of
 
 
 class Database(Protocol):
@@ -31,18 +35,6 @@ class Database(Protocol):
 
 
 Check = Callable[[sqlite3.Connection], Iterable["Finding"]]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A rule that does not hold, for a team (None: the file as a whole), and where."""
-
-    rule: str
-    team_id: int | None
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.rule}: team {self.team_id}, {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +110,26 @@ def _hashes(db: Database, heads: dict[int, bytes]) -> Iterator[tuple[int, int, b
         "SELECT team_id, seq, kind, at_ms, hold_no, actor_user_id, balance_after_nano_usd, ref, reason, hash"
         " FROM ledger_entry ORDER BY team_id, seq"
     ):
-        integers = [1, team_id, seq, kind, at_ms, *_maybe(hold_no), *_maybe(actor), balance_after]
-        texts = [ref, reason]
-        posted = postings.of(team_id, seq)
-        integers += [len(posted), *(value for row in posted for value in row)]
-        used = usage.of(team_id, seq)
-        integers.append(len(used))
-        for user_id, key_id, estimated, *words in used:
-            billed = lines.of(team_id, seq)
-            integers += [*_maybe(user_id), *_maybe(key_id), estimated, len(billed)]
-            integers += [value for row in billed for value in row]
-            texts += words
+        used = [
+            Used(user_id, key_id, estimated, tuple(texts), tuple(lines.of(team_id, seq)))
+            for user_id, key_id, estimated, *texts in usage.of(team_id, seq)
+        ]
+        said = Said(
+            team_id=team_id,
+            seq=seq,
+            kind=kind,
+            at_ms=at_ms,
+            hold_no=hold_no,
+            actor_user_id=actor,
+            balance_after_nano_usd=balance_after,
+            ref=ref,
+            reason=reason,
+            postings=postings.of(team_id, seq),
+            used=used[0] if used else None,
+        )
         previous = heads.get(team_id, chain.GENESIS)
         heads[team_id] = stored
-        yield team_id, seq, stored, chain.digest(previous, integers, texts)
+        yield team_id, seq, stored, digest(previous, said)
 
 
 class _Rows:
@@ -141,17 +139,13 @@ class _Rows:
         self._rows = iter(db.execute(f"SELECT {columns} FROM {table} ORDER BY team_id, seq, {last}"))
         self._next: tuple[Any, ...] | None = next(self._rows, None)
 
-    def of(self, team_id: int, seq: int) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = []
+    def of(self, team_id: int, seq: int) -> list[Any]:
+        found: list[Any] = []
         while self._next is not None and self._next[:2] <= (team_id, seq):
             if self._next[:2] == (team_id, seq):
                 found.append(self._next[2:])
             self._next = next(self._rows, None)
         return found
-
-
-def _maybe(value: int | None) -> tuple[int, int]:
-    return (0, 0) if value is None else (1, value)
 
 
 # --- the file -------------------------------------------------------------------------------------
@@ -215,16 +209,70 @@ def _newest(path: Path) -> Iterable[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """The command: 0 where everything holds, 1 where something does not, 2 where it was not understood."""
-    if len(arguments) % 2 == 0 or arguments[0].startswith("-") or set(arguments[1::2]) - {"--head"}:
-        print("usage: python -m billing.audit FILE [--head TEAM:SEQ:HASH]...", file=sys.stderr)
+    if len(arguments) % 2 == 0 or arguments[0].startswith("-") or set(arguments[1::2]) - _OPTIONS:
+        print(_USAGE, file=sys.stderr)
         return 2
     path = Path(arguments[0])
     try:
-        report = audit(path, heads=arguments[2::2])
-    except (sqlite3.Error, ValueError) as error:
-        print(f"{path} is no ledger that can be read: {error}", file=sys.stderr)
+        heads = [head for kept in arguments[2::2] for head in _heads(kept)]
+    except (OSError, ValueError) as error:
+        print(f"--extends takes a head or an older export: {error}", file=sys.stderr)
+        return 2
+    try:
+        if not _is_database(path):
+            return _tell_of_export(audit_export.read(path), heads)
+        report = audit(path, heads=[str(head) for head in heads])
+    except (OSError, sqlite3.Error, ValueError) as error:
+        print(f"{path} is no ledger that can be read, and no export: {error}", file=sys.stderr)
         return 2
     return tell(report, _newest(path))
+
+
+_OPTIONS: Final = {"--head", "--extends"}
+_USAGE: Final = "usage: python -m billing.audit FILE [--extends TEAM:SEQ:HASH | --extends OLDER_EXPORT]..."
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
+
+
+def _heads(kept: str) -> list[Head]:
+    """The head that somebody kept, or that of the export that they kept. Raises `ValueError`."""
+    path = Path(kept)
+    if not path.is_file():
+        return [head_of(kept)]
+    older = audit_export.read(path)
+    broken = next(audit_export.check(older), None)
+    if broken is not None:
+        raise ValueError(f"{path} is not sound itself: {broken}")
+    return [older.head]
+
+
+def _tell_of_export(export: audit_export.Export, heads: Sequence[Head]) -> int:
+    """Print what was found in a team's exported entries; the command's answer."""
+    findings = [*audit_export.check(export), *audit_export.kept(export, heads)]
+    for finding in findings:
+        print(f"BROKEN  {finding}")
+    if not findings:
+        for head in heads:
+            print(f"extends {head}")
+        print(f"head    {export.head}")
+        for name, amount in (
+            ("entries sum to", sum(entry.amount_nano_usd for entry in export.entries)),
+            ("allowance that the next request brings", export.allowance_due_nano_usd),
+            ("ended, though no entry says so yet", -export.ended_nano_usd),
+            ("balance", export.balance_nano_usd),
+        ):
+            if amount or name == "balance":
+                print(f"{_usd(amount):>20}  {name}")
+    print(f"team {export.team_id}, {len(export.entries)} entries: {len(findings)} findings")
+    return 1 if findings else 0
+
+
+def _usd(nano_usd: int) -> str:
+    whole, part = divmod(abs(nano_usd), 1_000_000_000)
+    return f"{'-' if nano_usd < 0 else ''}${whole}.{part:09d}"
 
 
 def tell(report: Report, heads: Iterable[str]) -> int:
