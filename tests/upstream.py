@@ -72,8 +72,11 @@ class SlowUpstream:
             def log_message(self, format: str, *args: Any) -> None:
                 """Quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        class Listener(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 256  # so that a hundred may knock at once
+
+        self._server = Listener(("127.0.0.1", 0), Handler)
         self.config = _CONFIG.format(port=self._server.server_address[1])
 
     def __enter__(self) -> SlowUpstream:
