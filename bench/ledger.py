@@ -138,7 +138,7 @@ _runs = itertools.count()
 async def fund(ledger: LedgerClient) -> None:
     amount = 1_000_000 * NANO_USD_PER_USD
     await asyncio.gather(
-        *(ledger.grant(Grant(team, "payment", amount, "bench", "")) for team in range(1, TEAMS + 1))
+        *(ledger.grant(Grant(team, "payment", amount, "bench", "")) for team in range(1, TEAMS + 3))
     )
 
 
@@ -149,12 +149,14 @@ async def drive(
     teams: int,
     busy: bool,
     writer_cpu_s: Callable[[], float],
+    *,
+    first_team: int = 1,
 ) -> None:
-    """One round: so many callers, each on a team of so many, beside a neighbour where the loop is busy."""
+    """One round: so many callers on so many teams, beside a neighbour where the loop is busy."""
     neighbour = asyncio.create_task(_neighbour()) if busy else None
     cpu_s, began = writer_cpu_s(), time.perf_counter()
     until = began + ROUND_S
-    await asyncio.gather(*(_call(ledger, waits, teams, until) for _ in range(callers)))
+    await asyncio.gather(*(_call(ledger, waits, first_team, teams, until) for _ in range(callers)))
     waits.seconds += time.perf_counter() - began
     waits.cpu_s += writer_cpu_s() - cpu_s
     if neighbour is not None:
@@ -166,13 +168,13 @@ def cpu_of(pids: Iterable[int]) -> float:
     return float(sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids))
 
 
-async def _call(ledger: LedgerClient, waits: Waits, teams: int, until: float) -> None:
+async def _call(ledger: LedgerClient, waits: Waits, first_team: int, teams: int, until: float) -> None:
     while time.perf_counter() < until:
         n = next(_runs)
         began_ns = time.perf_counter_ns()
         hold = await ledger.reserve(
             Reserve(
-                team_id=1 + n % teams,
+                team_id=first_team + n % teams,
                 run_id=f"run_{_PROCESS}-7d3a-7000-8000-{n:012d}",
                 amount_nano_usd=4 * _COST,
                 least_nano_usd=_COST,

@@ -27,6 +27,9 @@ from bench.table import Row, print_table
 from billing.money import NANO_USD_PER_USD
 from billing.writer_postgresql import PostgresLedger
 
+# Teams of their own, so that no other way finds its team changed by somebody else.
+_TEAM_OF_ONE_BY_ONE = TEAMS + 1
+_SHARED_TEAM = TEAMS + 2
 _LIMIT = 1_000_000 * NANO_USD_PER_USD
 _FLOOR = "floor, one synced row a transaction, 50 connections"
 _ONE_BY_ONE = "50 callers, 1 team, a transaction for each command"
@@ -61,7 +64,7 @@ async def _measure() -> list[Row]:
         cpu_s = await _cpu_of_ledgers(url)
         for _ in range(ROUNDS):
             await _floor(url, ways[_FLOOR])
-            await drive(alone, ways[_ONE_BY_ONE], 50, 1, False, cpu_s)
+            await drive(alone, ways[_ONE_BY_ONE], 50, 1, False, cpu_s, first_team=_TEAM_OF_ONE_BY_ONE)
             for name, (callers, teams, busy) in _WAYS.items():
                 await drive(ledger, ways[name], callers, teams, busy, cpu_s)
             await _in_company(ledger, pair, url)
@@ -158,7 +161,7 @@ async def _in_company(ledger: PostgresLedger, waits: Waits, url: str) -> None:
     assert other.stdout is not None and other.stdin is not None
     await other.stdout.readline()  # it is ready
     other.stdin.write(b"go\n")
-    await drive(ledger, waits, 25, 1, False, lambda: 0.0)
+    await drive(ledger, waits, 25, 1, False, lambda: 0.0, first_team=_SHARED_TEAM)
     theirs = msgspec.json.decode(await other.stdout.readline(), type=dict[str, list[float]])
     await other.wait()
     for kind, values in theirs.items():
@@ -171,7 +174,7 @@ async def _other(url: str) -> None:
     waits = Waits()
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
-    await drive(ledger, waits, 25, 1, False, lambda: 0.0)
+    await drive(ledger, waits, 25, 1, False, lambda: 0.0, first_team=_SHARED_TEAM)
     await ledger.close()
     print(msgspec.json.encode(waits.ms).decode(), flush=True)
 

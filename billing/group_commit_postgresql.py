@@ -1,10 +1,10 @@
 """Group commit on PostgreSQL, in the event loop of its process, beside other processes that do the same.
 
 As `group_commit.py`, with what company asks for. A batch is first decided on the teams as they are
-remembered, and written by one call, which refuses it where anybody else has changed one of them. Then,
-and where a command was refused (a refusal writes nothing that could be checked), it is decided again
-carefully: with the teams locked, read again, and the past looked up. A team that was found changed is
-treated carefully for a while.
+remembered, and written by one call, which refuses it where anybody else has changed one of them; then
+it is decided again with its teams locked and read again, and so are batches on those teams for a while.
+Where a command would be refused (a refusal writes nothing that could be checked), or a run, key or
+reference turns out to be known, it is decided again on everything: locked, and the past looked up.
 
 Where the connection is lost, everything remembered is dropped and the commands are decided again on a
 new one: each does its thing once, so those that had been written answer what they answered.
@@ -17,6 +17,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from billing.allowance import ALLOWANCE_NANO_USD, FreeMoney, counted_after_ms
 from billing.commands import Checkpoint, Command, Reserve, SetCap, Sweep, Swept
@@ -46,6 +47,14 @@ _CONNECT_AGAIN_S = 0.1
 _CLOCKS_APART_MS = 1_000
 
 
+class Care(IntEnum):
+    """How a batch is decided."""
+
+    NONE = 0  # on what is remembered
+    LOCK = 1  # with its teams locked
+    LOOK_BACK = 2  # and its runs, keys and references looked up
+
+
 class PostgresGroupCommit:
     """One coroutine at a time uses one of these. Its clock is the database's, so that all processes
     share one; `now_ms` is for tests, which keep their own."""
@@ -62,7 +71,7 @@ class PostgresGroupCommit:
         self._journal: PostgresJournal | None = None
         self._was_down = True
         self._teams: dict[int, Team] = {}
-        self._careful_until_s: dict[int, float] = {}
+        self._bewares: dict[int, tuple[float, Care]] = {}  # by team: until when, and how
 
     @property
     def is_connected(self) -> bool:
@@ -136,37 +145,39 @@ class PostgresGroupCommit:
 
     async def _together(self, commands: Sequence[Command]) -> list[Outcome]:
         team_ids = {team_of(command) for command in commands}
-        careful = self._must_be_careful(team_ids)
+        care = self._care_for(team_ids)
         for _ in range(_TRIES):
             outcomes = None
             try:
-                decide_and_write = self._carefully if careful else self._at_once
-                outcomes = await decide_and_write(commands, team_ids)
-            except Stale as stale:
-                self._beware(stale.team_ids if isinstance(stale, Changed) else ())
+                if care is Care.NONE:
+                    outcomes = await self._at_once(commands, team_ids)
+                else:
+                    outcomes = await self._locked(commands, team_ids, look_back=care is Care.LOOK_BACK)
+                care = Care.LOOK_BACK
+            except Changed as changed:
+                self._beware(changed.team_ids, Care.LOCK)
+                care = max(care, Care.LOCK)
+            except Stale:
+                care = Care.LOOK_BACK
             except Lost as lost:
                 self._drop_connection(lost)
+                care = Care.LOOK_BACK
             finally:
                 if outcomes is None:
                     self._forget(team_ids)  # what was decided on them was not written
             if outcomes is not None:
                 raise_alarms(outcomes)
                 return outcomes
-            careful = True
         raise Unavailable("Other writers keep changing the same teams.")
 
     async def _at_once(self, commands: Sequence[Command], team_ids: set[int]) -> list[Outcome] | None:
-        """Decide on what is remembered; None where that is not enough to refuse somebody.
-
-        That a run and its key are new is not looked up: the database would refuse a second one."""
+        """Decide on what is remembered; None where that is not enough to refuse somebody."""
         journal = await self._connected()
         teams = await self._load(journal, team_ids)
-        past = await journal.past(wanted((c for c in commands if not isinstance(c, Reserve)), teams))
+        past = await journal.past(wanted(_without_reserves(commands), teams))
         batch, free_money = await self._batch(journal, teams, past)
-        outcomes = [decide(batch, command) for command in commands]
-        refused = {team_of(c) for c, o in zip(commands, outcomes, strict=True) if isinstance(o, BillingError)}
-        if refused:
-            self._beware(refused)
+        outcomes = self._decided(batch, commands)
+        if outcomes is None:
             return None
         # A checkpoint needs no more than that its hold is open, which its own row shows.
         looked_at = {
@@ -177,18 +188,30 @@ class PostgresGroupCommit:
             await self._write(journal, commands, batch, free_money, seen)
         return outcomes
 
-    async def _carefully(self, commands: Sequence[Command], team_ids: set[int]) -> list[Outcome]:
-        """Decide while nobody else can write to these teams."""
+    async def _locked(
+        self, commands: Sequence[Command], team_ids: set[int], *, look_back: bool
+    ) -> list[Outcome] | None:
+        """Decide while nobody else can write to these teams; where `look_back`, with all of their past,
+        and then for good."""
         journal = await self._connected()
         async with journal.locked():
             teams = await journal.load(list(team_ids), self._teams, lock=True)
-            past = await journal.past(wanted(commands, teams))
+            asked = commands if look_back else _without_reserves(commands)
+            past = await journal.past(wanted(asked, teams))
             batch, free_money = await self._batch(journal, teams, past)
-            outcomes = [decide(batch, command) for command in commands]
-            if not batch.changes.is_empty:
+            outcomes = [decide(batch, c) for c in commands] if look_back else self._decided(batch, commands)
+            if outcomes is not None and not batch.changes.is_empty:
                 await self._write(journal, commands, batch, free_money, ())
-        self._remember(teams)
+        if outcomes is not None:
+            self._remember(teams)
         return outcomes
+
+    def _decided(self, batch: Batch, commands: Sequence[Command]) -> list[Outcome] | None:
+        """None where somebody would be refused: that is only done on all that there is to know."""
+        outcomes = [decide(batch, command) for command in commands]
+        refused = {team_of(c) for c, o in zip(commands, outcomes, strict=True) if isinstance(o, BillingError)}
+        self._beware(refused, Care.LOOK_BACK)
+        return None if refused else outcomes
 
     async def _batch(
         self, journal: PostgresJournal, teams: Mapping[int, Team], past: Past
@@ -300,18 +323,21 @@ class PostgresGroupCommit:
         for team_id in team_ids:
             self._teams.pop(team_id, None)
 
-    def _must_be_careful(self, team_ids: set[int]) -> bool:
-        if not self._careful_until_s:
-            return False
+    def _care_for(self, team_ids: set[int]) -> Care:
+        if not self._bewares:
+            return Care.NONE
         now_s = time.monotonic()
-        if len(self._careful_until_s) > _TEAMS_REMEMBERED:
-            self._careful_until_s = {t: s for t, s in self._careful_until_s.items() if s > now_s}
-        return any(self._careful_until_s.get(team_id, 0.0) > now_s for team_id in team_ids)
+        if len(self._bewares) > _TEAMS_REMEMBERED:
+            self._bewares = {team: how for team, how in self._bewares.items() if how[0] > now_s}
+        known = (self._bewares.get(team_id) for team_id in team_ids)
+        return max((care for until_s, care in filter(None, known) if until_s > now_s), default=Care.NONE)
 
-    def _beware(self, team_ids: Iterable[int]) -> None:
-        until_s = time.monotonic() + _CAREFUL_FOR_S
+    def _beware(self, team_ids: Iterable[int], care: Care) -> None:
+        now_s = time.monotonic()
         for team_id in team_ids:
-            self._careful_until_s[team_id] = until_s
+            until_s, before = self._bewares.get(team_id, (now_s, care))
+            care_now = max(care, before) if until_s > now_s else care
+            self._bewares[team_id] = (now_s + _CAREFUL_FOR_S, care_now)
 
     # --- the connection -------------------------------------------------------------------------
 
@@ -369,6 +395,11 @@ def _by_team(commands: Sequence[Command]) -> list[list[int]]:
     for no, command in enumerate(commands):
         parts.setdefault(team_of(command), []).append(no)
     return list(parts.values())
+
+
+def _without_reserves(commands: Sequence[Command]) -> Iterable[Command]:
+    """That a run and its key are new need not be looked up: the database would refuse a second one."""
+    return (command for command in commands if not isinstance(command, Reserve))
 
 
 def _wall_ms() -> int:

@@ -277,7 +277,7 @@ def _trouble() -> Iterator[None]:
 
 def _named(error: asyncpg.PostgresError) -> Exception:
     state, text = error.sqlstate or "", str(error)
-    if state == "40001" and text == "stale team":
+    if state == "40001" and error.message == "stale team":
         return Changed([int(team_id) for team_id in (error.detail or "").split()])
     if state in ("40001", "40P01", "23505"):  # serialisation, deadlock, a key that somebody else wrote
         return Stale(text)
