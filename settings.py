@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 _PREFIX = "TILTYARD_"
 _TABLES = ("providers", "models", "stand_ins")
 # Read by tools around the app, not by the app itself: no typo, so no complaint.
-_NOT_OURS = {"TILTYARD_CONFIG", "TILTYARD_CHROMIUM", "TILTYARD_TEST_POSTGRESQL"}
+_NOT_OURS = {"TILTYARD_CONFIG", "TILTYARD_CHROMIUM", "TILTYARD_TEST_POSTGRESQL", "TILTYARD_API_KEY"}
 _POSTGRESQL = ("postgresql://", "postgres://")
 _LOCAL_KEY = re.compile(r"ty_[A-Za-z0-9]{32,}")
 

@@ -120,3 +120,7 @@ def test_the_data_folder_stays_where_it_was_meant_whatever_the_process_does_late
     monkeypatch.chdir(tmp_path)
     assert load({}, tmp_path).data_dir == tmp_path / ".tiltyard"
     assert load({"TILTYARD_DATA_DIR": "here"}, tmp_path).data_dir == tmp_path / "here"
+
+
+def test_the_callers_own_variable_of_our_examples_is_no_mistake(tmp_path: Path) -> None:
+    assert load({"TILTYARD_API_KEY": "ty_x"}, tmp_path).port == 8501
