@@ -1,6 +1,6 @@
 # Every way to work with Tiltyard. Needs Python 3.11+, git and a package registry; finds or puts uv itself.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench audit constraints
+.PHONY: help run test slow check format bench audit constraints
 
 ifndef PYTHON
 PYTHON := $(shell tools/python)
@@ -16,11 +16,16 @@ run: ## install what is missing, then start on http://localhost:8501
 	@$(PYTHON) -m tools.install
 	@$(uv) run --no-sync app.py
 
-test: ## every test, those in a real browser included; PYTEST="-k name" narrows it
+test: ## every test but the slow ones, a real browser's and PostgreSQL's included; PYTEST="-k name" narrows it
 	$(need-python)
 	@$(PYTHON) -m tools.install --dev
 	@chromium="$$($(PYTHON) -m tools.chromium)"; test $$? -ne 2 || exit 2; \
-	TILTYARD_CHROMIUM="$$chromium" $(uv) run --no-sync pytest $(PYTEST)
+	TILTYARD_CHROMIUM="$$chromium" $(uv) run --no-sync pytest -m "not slow" $(PYTEST)
+
+slow: ## the sweeps that are too long for each day: processes killed again and again, waits of a minute
+	$(need-python)
+	@$(PYTHON) -m tools.install --dev
+	@$(uv) run --no-sync pytest -m slow $(PYTEST)
 
 check: ## format, lint, types, import contracts, unused dependencies
 	$(need-python)
