@@ -197,15 +197,17 @@ class Statements:
             keys=(*pages, *sorted(key for key in keys if key is not None)),
         )
 
+    def newest(self, team_id: int) -> tuple[int, str]:
+        """The number and the hash of the newest entry; 0 and zeros where there is none."""
+        with self._reading() as db:
+            return _newest(db, team_id)
+
     @contextmanager
     def history(self, team_id: int, now_ms: int) -> Iterator[History]:
         """Everything of a team, of one moment, however long the reading takes."""
         with self._reading() as db:
-            newest = newest_seq(db, team_id)
-            found = db.execute("SELECT head FROM ledger_team WHERE id = ?", (team_id,)).fetchone()
-            head = bytes(32) if found is None else bytes(found[0])
             balance = self._balance(db, team_id, now_ms)
-            yield History(team_id, now_ms, balance, newest, head.hex(), _all(db, team_id))
+            yield History(team_id, now_ms, balance, *_newest(db, team_id), _all(db, team_id))
 
     def _balance(self, db: Reader, team_id: int, now_ms: int) -> Balance:
         team = db.execute(
@@ -285,6 +287,11 @@ def seq_at(db: Reader, team_id: int, at_ms: int) -> int:
         else:
             high = middle
     return low
+
+
+def _newest(db: Reader, team_id: int) -> tuple[int, str]:
+    found = db.execute("SELECT entry_seq, head FROM ledger_team WHERE id = ?", (team_id,)).fetchone()
+    return (0, bytes(32).hex()) if found is None else (int(found[0]), bytes(found[1]).hex())
 
 
 def newest_seq(db: Reader, team_id: int) -> int:

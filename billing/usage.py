@@ -25,6 +25,7 @@ from billing.statements import Statements, newest_seq as _newest_seq, seq_at as 
 BUCKET_OF: Final[dict[int, Bucket]] = {no: bucket for bucket, no in BUCKETS.items()}  # type: ignore[misc]
 QUARTER_MS: Final = 15 * 60 * 1_000
 PACE_WINDOW_MS: Final = 7 * 24 * 60 * 60 * 1_000
+MONTH_MS: Final = 30 * 24 * 60 * 60 * 1_000
 LEAST_PACE_MS: Final = 24 * 60 * 60 * 1_000
 MOST_LENGTHS: Final = 200
 _LOOKED_THROUGH: Final = 5_000  # newest entries of a team, for the lengths of one model's answers

@@ -15,17 +15,19 @@ from billing.commands import Line
 from billing.money import cost_nano_usd
 from billing.statements import EntryView
 from components import figure, session, table, words
+from components.entry_names import Names
 
 _OF_TOKENS: Final = ("input", "cached_input", "cache_write", "output")
 _ROW_HEIGHT: Final = 36  # pixels
 _MOST_HEIGHT: Final = 560  # pixels
 
 
-def show(entries: Sequence[EntryView], name_of: Callable[[str], str], zone: str | None) -> EntryView | None:
-    """Draw the table, newest first. Returns the entry that the reader picked."""
+def show(entries: Sequence[EntryView], names: Names, zone: str | None, *, who: bool) -> EntryView | None:
+    """Draw the table, newest first; `who` where there are several to tell apart. Returns the entry that
+    the reader picked."""
     event = st.dataframe(
-        [_row(entry, name_of) for entry in entries],
-        key=session.ENTRIES,
+        [_row(entry, names, who=who) for entry in entries],
+        key=f"{session.ENTRIES}-{entries[0].seq}-{len(entries)}",
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
@@ -62,10 +64,11 @@ def title(entry: EntryView, name_of: Callable[[str], str]) -> str:
     return words.cut_short(name_of(entry.model)) if entry.kind is EntryKind.EXPIRE else name_of(entry.model)
 
 
-def _row(entry: EntryView, name_of: Callable[[str], str]) -> dict[str, Any]:
+def _row(entry: EntryView, names: Names, *, who: bool) -> dict[str, Any]:
     return {
         "at": figure.instant(entry.at_ms),
-        "what": title(entry, name_of),
+        "what": title(entry, names.model),
+        **({"who": names.who(entry)} if who else {}),
         "amount": figure.signed_exact_money(entry.amount_nano_usd),
         "balance": figure.exact_money(entry.balance_after_nano_usd),
     }
@@ -77,6 +80,7 @@ def _columns(zone: str | None) -> dict[str, Any]:
     return {
         "at": column.DatetimeColumn(words.when(short), format="D MMM, HH:mm:ss", timezone=found.key),
         "what": column.TextColumn(words.WHAT),
+        "who": column.TextColumn(words.MEMBER),
         "amount": column.TextColumn(words.AMOUNT, alignment="right"),
         "balance": column.TextColumn(words.BALANCE_AFTER, alignment="right"),
     }

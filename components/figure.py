@@ -6,7 +6,7 @@ because the sentences around them are English.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date as Date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from billing.money import decimal_usd, format_usd
@@ -19,6 +19,7 @@ MINUS = "\N{MINUS SIGN}"
 _PICO_PER_MILLION_TOKENS = 1_000_000  # pico-dollars a token / this = dollars a million tokens
 _PICO_PER_USD = 1_000_000_000_000
 _MS_PER_S = 1000
+_HALF_A_YEAR_MS = 183 * 24 * 60 * 60 * 1000
 
 
 def money(nano_usd: int | None) -> str:
@@ -117,6 +118,24 @@ def day(at_ms: int, zone_name: str | None) -> str:
     """`21 Dec`."""
     at = datetime.fromtimestamp(at_ms / _MS_PER_S, UTC).astimezone(zone(zone_name)[0])
     return f"{at.day} {at:%b}"
+
+
+def far_day(at_ms: int, now_ms: int, zone_name: str | None) -> str:
+    """`3 Jan`, and `3 Jan 2028` where that is half a year away or more."""
+    far = at_ms - now_ms >= _HALF_A_YEAR_MS
+    year = datetime.fromtimestamp(at_ms / _MS_PER_S, UTC).astimezone(zone(zone_name)[0]).year
+    return f"{day(at_ms, zone_name)} {year}" if far else day(at_ms, zone_name)
+
+
+def date(day: Date) -> str:
+    """`21 Dec`."""
+    return f"{day.day} {day:%b}"
+
+
+def time_of_day(at_ms: int, zone_name: str | None) -> str:
+    """`09:14:07 (Berlin)`."""
+    found, short = zone(zone_name)
+    return f"{datetime.fromtimestamp(at_ms / _MS_PER_S, UTC).astimezone(found):%H:%M:%S} ({short})"
 
 
 def instant(at_ms: int) -> datetime:

@@ -25,6 +25,12 @@ LATENCY_WINDOW: Final = "latency-window"
 LATENCY_SIMULATED: Final = "latency-simulated"
 ENTRIES: Final = "credits-entries"
 ENTRIES_PAGE: Final = "credits-page"
+ENTRIES_KIND: Final = "credits-kind"
+ENTRIES_MODEL: Final = "credits-model"
+ENTRIES_MEMBER: Final = "credits-member"
+ENTRIES_KEY: Final = "credits-key"
+ENTRIES_DAYS: Final = "credits-days"
+SPENDING_BY: Final = "credits-spending-by"
 
 _RUN: Final = "playground-run"
 _NOTICE: Final = "playground-notice"
@@ -160,3 +166,7 @@ def page_on(key: str, before_seq: int) -> None:
 
 def page_back(key: str) -> None:
     st.session_state[key] = pages(key)[:-1]
+
+
+def first_page(key: str) -> None:
+    st.session_state.pop(key, None)

@@ -280,6 +280,115 @@ HASH: Final = "Hash"
 OPEN_RUN: Final = "Open its conversation"
 
 
+KIND: Final = "Kind"
+MEMBER: Final = "Member"
+KEY: Final = "Key"
+DAYS: Final = "Days"
+DAY: Final = "Day"
+ANY_KIND: Final = "Any kind"
+ANY_MODEL: Final = "Any model"
+ANY_MEMBER: Final = "Any member"
+ANY_KEY: Final = "Any key"
+NOBODY: Final = "Nobody"
+IN_THE_PAGES: Final = "In the pages"
+OTHERS: Final = "Others"
+NONE_SUCH: Final = "No entry is like that."
+NONE_SUCH_ADVICE: Final = "Choose fewer conditions above."
+AGE: Final = "Age"
+EXPIRES: Final = "Expires"
+RUN: Final = "Run"
+HOLDS_HELP: Final = (
+    "A run that lives moves its expiry on. One that died is billed as far as it came, soon after."
+)
+SPENDING: Final = "Spending"
+SPENDING_BY: Final = "Stacked by"
+SPENT_BY: Final = {"model": "Model", "member": "Member", "key": "Key"}
+SPENT_SERIES: Final = {"paid": "on paid models", "demonstration": "in demonstration", "byok": "on own keys"}
+AS_A_TABLE: Final = "As a table"
+CSV: Final = "CSV"
+CSV_HELP: Final = "Every entry as a row. The amounts sum to the balance."
+JSON: Final = "JSON"
+JSON_HELP: Final = "Every entry with its postings and lines. The amounts sum to the balance."
+PROVE: Final = "Prove my balance"
+PROVE_HELP: Final = "Every entry in one file, which anybody can check without this server."
+HOW_TO_CHECK: Final = "How a balance is checked"
+CHECK_IT: Final = (
+    "The file holds every entry. In a checkout of the source, with Python alone, this recomputes each hash, each sum and the balance, and names "
+    "the entry where anything was touched:"
+)
+KEEP_THE_HEAD: Final = (
+    "Keep this head, or the file, outside this installation. With `--extends` a later file must contain all that "
+    "it stands for:"
+)
+WHAT_A_CHAIN_CANNOT: Final = "Whoever owns the database could rewrite all of it, and the chain alone would not show that. A head that was kept elsewhere does."
+RUNWAY_HELP: Final = (
+    "What can be spent, at the pace of the runs that it names, with the allowances to come. Credit that an operator gave for a time and that ends "
+    "before is not reckoned with."
+)
+
+
+def member(user_id: int) -> str:
+    return f"Member {user_id}"
+
+
+def key(key: int | str) -> str:
+    return f"Key {key}"
+
+
+def spent_in(series: str, amount: str) -> str:
+    return f"{amount} {series}"
+
+
+def spent_lately(days: int, amounts: Sequence[str], runs: int) -> str:
+    if not runs:
+        return f"No run was billed in the last {days} days."
+    counted = f"{runs:,} {'run' if runs == 1 else 'runs'}"
+    return f"In the last {days} days: {', '.join(amounts) or 'nothing'}, by {counted}."
+
+
+def too_few_runs(runs: int, enough: int, days: int) -> str:
+    had = "No run was" if runs == 0 else "One run was" if runs == 1 else f"{runs} runs were"
+    return (
+        f"{had} billed in the last {days} days: too few to say how long credit lasts ({enough} are enough)."
+    )
+
+
+def lasts(span: str, when: str) -> str:
+    return f"At this pace: {span}, empty on {when}."
+
+
+LASTS_ON: Final = "At this pace credit does not run out."
+
+
+def pace_of(amount: str, runs: int, days: int) -> str:
+    return f"{amount} by {runs:,} runs in the last {days} {'day' if days == 1 else 'days'}."
+
+
+def span(ms: int) -> str:
+    """`41 days`, `31 hours`, `12 minutes`."""
+    minutes = ms // 60_000
+    count, unit = (
+        (minutes // 1_440, "day")
+        if minutes >= 2_880
+        else (minutes // 60, "hour")
+        if minutes >= 120
+        else (minutes, "minute")
+    )
+    return f"{count:,} {unit}{'' if count == 1 else 's'}"
+
+
+def not_yet_booked(due: str | None, ended: str | None) -> str:
+    """Why the newest entry's balance is another."""
+    told = [] if due is None else [f"{due} of allowance comes with the next request"]
+    told += [] if ended is None else [f"{ended} that has ended goes with it"]
+    return f"No entry says so yet: {', and '.join(told)}."
+
+
+def legend(label: str) -> str:
+    """For a chart, whose texts are a kind of HTML."""
+    return label.replace("&", "&amp;").replace("<", "&lt;").replace("%{", "% {")
+
+
 def exactly(money: str) -> str:
     return f"Exactly {money}."
 

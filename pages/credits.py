@@ -1,4 +1,5 @@
-"""What the team can spend, what is held and when more comes; every entry, down to its postings."""
+"""What the team can spend, what is held and when more comes; how it was spent; every entry, down to its
+postings; and all of it to take away and check."""
 
 from __future__ import annotations
 
@@ -7,44 +8,88 @@ import time
 import streamlit as st
 
 import runtime
+from billing import runway
 from billing.errors import LedgerUnavailable
-from components import credit_figures, entries, guard, model_names, notices, paging, session, words
+from billing.usage import MONTH_MS
+from components import (
+    credit_figures,
+    entries,
+    entry_filters,
+    export,
+    guard,
+    model_names,
+    notices,
+    paging,
+    session,
+    spend_chart,
+    words,
+)
+from components.entry_names import Names
 
 st.set_page_config(layout="wide")
 principal = guard.enter("read_credits")
 services = runtime.current()
 zone = session.zone()
-name_of = model_names.of(services.catalog)
+names = Names(model_names.of(services.catalog), principal.user_id)
+statements, usage, team_id = services.statements, services.usage, principal.team_id
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@st.fragment
+def history() -> None:
+    wanted = entry_filters.show(told, names, zone)
+    try:
+        page = statements.entries(team_id, paging.PAGE + 1, paging.before(session.ENTRIES_PAGE), wanted)
+    except LedgerUnavailable as error:
+        notices.show(notices.notice_of(error, session.reader()))
+        return
+    if not page:
+        st.info(f"**{words.NONE_SUCH}**  \n{words.NONE_SUCH_ADVICE}")
+        return
+    listed, opened = st.columns([7, 5], gap="medium")
+    with listed:
+        several = len(told.user_ids) > 1 or len(told.keys) > 1
+        picked = entries.show(page[: paging.PAGE], names, zone, who=several)
+        paging.show(session.ENTRIES_PAGE, page)
+    with opened:
+        if picked is None:
+            st.caption(words.PICK_A_ROW)
+        else:
+            entries.show_one(picked, names.model, zone)
+            if picked.run_id is not None and picked.key_id is None:
+                st.page_link(
+                    "playground.py",
+                    label=words.OPEN_RUN,
+                    icon=":material/forum:",
+                    query_params={"run": picked.run_id},
+                )
+
 
 st.title(words.CREDITS)
+at_ms = now_ms()
 try:
-    balance = services.statements.balance(principal.team_id, time.time_ns() // 1_000_000)
-    page = services.statements.entries(
-        principal.team_id, paging.PAGE + 1, paging.before(session.ENTRIES_PAGE)
-    )
+    balance = statements.balance(team_id, at_ms)
+    newest = statements.newest(team_id)
+    told = statements.told(team_id)
+    spent = usage.spent(team_id, spend_chart.first_ms(at_ms, zone))
+    paces = (usage.pace(team_id, at_ms), usage.pace(team_id, at_ms, MONTH_MS))
 except LedgerUnavailable as error:
     notices.show(notices.notice_of(error, session.reader()))
     st.stop()
+
 credit_figures.show(balance, zone)
-credit_figures.show_holds(balance.open_holds, name_of, zone)
+credit_figures.show_holds(balance.open_holds, names.model, at_ms, zone)
+if told.kinds:
+    credit_figures.show_runway(runway.forecast(balance, paces, at_ms), at_ms, zone)
+    spend_chart.show(spent, at_ms, names, zone)
 
 st.header(words.ENTRIES)
-if not page:
+if told.kinds:
+    credit_figures.show_not_booked(balance)
+    export.show(statements, team_id, newest, now_ms)
+    history()
+else:
     st.info(f"**{words.NO_ENTRIES}**  \n{words.NO_ENTRIES_ADVICE}")
-    st.stop()
-listed, opened = st.columns([7, 5], gap="medium")
-with listed:
-    picked = entries.show(page[: paging.PAGE], name_of, zone)
-    paging.show(session.ENTRIES_PAGE, page)
-with opened:
-    if picked is None:
-        st.caption(words.PICK_A_ROW)
-    else:
-        entries.show_one(picked, name_of, zone)
-        if picked.run_id is not None and picked.key_id is None:
-            st.page_link(
-                "playground.py",
-                label=words.OPEN_RUN,
-                icon=":material/forum:",
-                query_params={"run": picked.run_id},
-            )
