@@ -1,8 +1,9 @@
 """The operator's command line: `python -m operate --help`.
 
-Works on the data folder that the server uses, whether or not the server runs. The ledger has one
-writer: where a server runs, a grant is handed to its writer; else one is started for as long as the
-grant takes. A key that is revoked here is refused by a running server within 5 seconds.
+Works on the data folder or the PostgreSQL database that the server uses, whether or not the server runs.
+In a folder the ledger has one writer: where a server runs, a grant is handed to its writer; else one is
+started for as long as the grant takes. A key that is revoked here is refused by a running server within 5
+seconds.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import startup
-from billing import audit
+from billing import audit, audit_postgresql
 from billing.commands import Grant, Granted
 from billing.door import ask, knock
 from billing.errors import BillingError
 from billing.money import format_usd, parse_usd
 from billing.writer import Ledger
+from billing.writer_postgresql import PostgresLedger
 from gateway.catalog import Catalog, CatalogError, CatalogOverrides
 from identity.api_keys import KeyView, create_key, list_keys, revoke_key
 from identity.errors import IdentityError
@@ -91,7 +93,7 @@ def grant(settings: Settings, asked: argparse.Namespace) -> int:
 def show_keys(settings: Settings, asked: argparse.Namespace) -> int:
     """List a team's API keys, newest first."""
     _require_team(settings, asked.team)
-    with closing(Databases.open(settings.data_dir)) as databases, databases.app.session() as session:
+    with closing(_databases(settings)) as databases, databases.app.session() as session:
         keys = list_keys(session, asked.team)
     print(f"{'id':>4}  {'key':<12}  {'state':<8}  {'made':<16}  {'last used':<16}  name")
     for key in keys:
@@ -106,7 +108,7 @@ def make_key(settings: Settings, asked: argparse.Namespace) -> int:
     """Make an API key and print it, this once."""
     now_ms = _now_ms()
     expires_ms = None if asked.days is None else now_ms + asked.days * _DAY_MS
-    with closing(Databases.open(settings.data_dir)) as databases, databases.app.session() as session:
+    with closing(_databases(settings)) as databases, databases.app.session() as session:
         if session.get(MemberRow, (asked.team, asked.user)) is None:
             raise Refused(f"User {asked.user} is no member of team {asked.team}.")
         made = create_key(session, asked.team, asked.user, asked.name, now_ms=now_ms, expires_ms=expires_ms)
@@ -117,7 +119,7 @@ def make_key(settings: Settings, asked: argparse.Namespace) -> int:
 
 def end_key(settings: Settings, asked: argparse.Namespace) -> int:
     """Revoke an API key."""
-    with closing(Databases.open(settings.data_dir)) as databases, databases.app.session() as session:
+    with closing(_databases(settings)) as databases, databases.app.session() as session:
         key = revoke_key(session, asked.team, asked.id, now_ms=_now_ms())
     print(f"Key {key.id} ({key.prefix}...) is revoked; a running server refuses it within 5 seconds.")
     return 0
@@ -126,6 +128,8 @@ def end_key(settings: Settings, asked: argparse.Namespace) -> int:
 def check_ledger(settings: Settings, asked: argparse.Namespace) -> int:
     """Check every rule of the ledger and its hash chain, while it is in use or not."""
     heads = [word for head in asked.head for word in ("--head", head)]
+    if settings.database_url is not None:
+        return audit_postgresql.main([settings.database_url, *heads])
     return audit.main([str(_ledger_path(settings)), *heads])
 
 
@@ -146,7 +150,7 @@ def _in_office(work: Callable[[Office, argparse.Namespace], int]) -> Command:
             data_dir=settings.data_dir,
             ledger=settings.database_url or _ledger_path(settings),
             hand_in=lambda command: _hand_in(settings, command),
-            databases=lambda: Databases.open(settings.data_dir, settings.database_url),
+            databases=lambda: _databases(settings),
             catalog=lambda: Catalog.load(
                 CatalogOverrides(settings.providers, settings.models, settings.stand_ins)
             ),
@@ -158,10 +162,12 @@ def _in_office(work: Callable[[Office, argparse.Namespace], int]) -> Command:
     return run
 
 
-# --- the ledger's one writer -----------------------------------------------------------------
+# --- the ledger's writer ---------------------------------------------------------------------
 
 
 def _hand_in(settings: Settings, command: Grant) -> Granted:
+    if settings.database_url is not None:
+        return asyncio.run(_hand_in_beside_others(settings, settings.database_url, command))
     connection = knock(_ledger_path(settings))
     if connection is None:
         return asyncio.run(_hand_in_alone(settings, command))
@@ -183,6 +189,20 @@ async def _hand_in_alone(settings: Settings, command: Grant) -> Granted:
             await ledger.close()
 
 
+async def _hand_in_beside_others(settings: Settings, url: str, command: Grant) -> Granted:
+    ledger = await PostgresLedger.open(
+        url, free_money_limit_nano_usd=parse_usd(settings.free_money_limit_usd)
+    )
+    try:
+        return await ledger.grant(command)
+    finally:
+        await ledger.close()
+
+
+def _databases(settings: Settings) -> Databases:
+    return Databases.open(settings.data_dir, settings.database_url)
+
+
 def _ledger_path(settings: Settings) -> Path:
     return settings.data_dir / "ledger.db"
 
@@ -191,7 +211,7 @@ def _ledger_path(settings: Settings) -> Path:
 
 
 def _require_team(settings: Settings, team_id: int) -> None:
-    with closing(Databases.open(settings.data_dir)) as databases, databases.app.session() as session:
+    with closing(_databases(settings)) as databases, databases.app.session() as session:
         if session.get(TeamRow, team_id) is None:
             raise Refused(f"There is no team {team_id}.")
 
