@@ -52,6 +52,11 @@ class Server:
         }
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What it is started with."""
+        return dict(self._environment)
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
-from tests.server import Server
+from billing import audit_postgresql
+from tests.server import ROOT, Server, nano_usd
+from tests.upstream import MODEL as SLOW, SlowUpstream
 
 StartServer = Callable[..., Server]
 pytestmark = pytest.mark.postgresql
@@ -86,12 +93,100 @@ def test_a_replica_that_leaves_or_dies_takes_nothing_with_it(
         assert known == [(1,)], "who leaves says so; who is killed is found dead by its silence"
 
 
+def test_what_an_operator_does_holds_on_every_replica(
+    replicas: tuple[Server, Server], postgresql_url: str
+) -> None:
+    first, second = replicas
+    made = operate(first, "keys", "create", "for a script")
+    key = made.splitlines()[0]
+    for server in replicas:
+        with server.client(key=key) as client:
+            assert client.get("/v1/credits").status_code == 200
+    before = first.credits()
+    operate(second, "grant", "--usd", "2.50", "--ref", "once")
+    assert operate(first, "grant", "--usd", "2.50", "--ref", "once").count("nothing was given twice") == 1
+    for server in replicas:
+        assert server.credits()["available"] == before["available"] + 2_500_000_000
+    for server in replicas:
+        ask(server)  # both have learned that the team was changed by somebody else
+    assert first.credits() == second.credits()
+    assert "0 findings" in operate(first, "audit")
+    number = re.search(r"Key (\d+)", made)
+    assert number is not None
+    operate(second, "keys", "revoke", number[1])
+    for server in replicas:
+        with server.client(key=key) as client:
+            until(lambda client=client: client.get("/v1/credits").status_code == 401, within_s=8)  # type: ignore[misc]
+    assert not first.data_dir.exists(), "nothing lies in a folder"
+
+
+@pytest.mark.patient
+def test_of_a_replica_that_is_killed_in_mid_answer_another_ends_the_run_and_its_hold_in_a_minute(
+    start_tiltyard: StartServer, postgresql_url: str, slow_upstream: SlowUpstream
+) -> None:
+    first, second = (
+        start_tiltyard(settings_of(postgresql_url), slow_upstream.config, wait=False) for _ in range(2)
+    )
+    for server in (first, second):
+        server.wait_ready(60)
+    run_id = killed_in_mid_answer(first)
+    killed_s = time.monotonic()
+    held = second.credits()["held"]
+    assert held > 0
+    state = {}
+
+    def ended() -> bool:
+        state.update(second.get("/v1/generation", params={"id": run_id}).json()["data"])
+        return state["state"] == "failed" and state["entry"] is not None and not second.credits()["held"]
+
+    assert not ended()
+    until(ended, within_s=60)
+    assert time.monotonic() - killed_s > 20, "the one that was killed had its lease"
+    assert state["failure"]
+    assert state["entry"]["estimated"]
+    assert 0 < -nano_usd(state["entry"]["amount"]) < held
+    second.end()
+    assert audit_postgresql.audit(postgresql_url).findings == ()
+
+
 def test_a_database_that_does_not_answer_is_said_in_a_sentence(start_tiltyard: StartServer) -> None:
     server = start_tiltyard(settings_of("postgresql://me:swordfish@127.0.0.1:1/x"), wait=False)
     assert server.wait_ended(30) != 0
     assert "TILTYARD_DATABASE_URL" in server.log
     assert "Traceback" not in server.log
     assert "swordfish" not in server.log
+
+
+def killed_in_mid_answer(server: Server) -> str:
+    """The run that was streaming, and had been checkpointed, when its server was killed."""
+    body = {"model": SLOW, "messages": [{"role": "user", "content": "Hello"}], "stream": True}
+    with (
+        server.client() as client,
+        client.stream("POST", "/v1/chat/completions", json=body) as answer,
+        suppress(httpx.RemoteProtocolError, httpx.ReadError),
+    ):
+        lines = answer.iter_lines()
+        began_s = time.monotonic()
+        while time.monotonic() - began_s < 2.5:
+            next(lines)
+        server.signal(signal.SIGKILL)
+        list(lines)
+    server.wait_ended(10)
+    return answer.headers["x-run-id"]
+
+
+def operate(server: Server, *words: str) -> str:
+    """What the operator's command says on both of its outputs, run with a server's settings."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "operate", *words],
+        cwd=ROOT,
+        env=server.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout + ran.stderr
 
 
 def rows(connection: psycopg.Connection, query: str) -> list[tuple[Any, ...]]:
