@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from billing.commands import Grant, Idempotency
-from billing.errors import InsufficientCredits, Replayed
+from billing.commands import Grant, Idempotency, SetCap
+from billing.errors import CapReached, InsufficientCredits, Replayed
 from billing.money import cost_nano_usd
 from gateway.catalog import CatalogOverrides
 from gateway.completion import Limits
@@ -83,6 +83,17 @@ async def test_a_stopped_answer_is_charged_for_what_came_and_stops_at_once(tmp_p
         assert running.receipt is not None
         assert charged(here) == running.receipt.cost_nano_usd > 0
         assert here.rows[-1].outcome == "cancelled"
+
+
+async def test_a_run_that_is_stopped_in_the_moment_it_is_admitted_ends_and_holds_nothing(
+    tmp_path: Path,
+) -> None:
+    async with desk(tmp_path) as here:
+        request = asking("simulated/keep-alive")
+        begun = await here.gateway.admit(LOCAL, request, surface="api")
+        begun.stop("user")  # before its pump took a step
+        await ended(begun)
+        assert (begun.state, here.balance().held_nano_usd) == ("stopped", 0)
 
 
 async def test_stopped_before_the_first_word_nothing_is_owed(tmp_path: Path) -> None:
@@ -313,6 +324,20 @@ async def test_a_team_runs_only_so_many_at_once(tmp_path: Path) -> None:
         with pytest.raises(TooManyRequests):
             await here.gateway.admit(LOCAL, asking("simulated/steady"), surface="page")
         await here.gateway.admit(STRANGER, asking("simulated/steady"), surface="page")
+
+
+async def test_the_cap_that_applies_nearest_refuses_and_another_keys_does_not(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        scripts = Principal(team_id=1, team_name="Local", user_id=1, role="owner", key_id=7)
+        for scope, subject in (("team", "1"), ("member", "1"), ("key", "7")):
+            await here.ledger.set_cap(SetCap(1, scope, subject, 1_000))
+            with pytest.raises(CapReached) as reached:
+                await here.gateway.admit(scripts, asking("simulated/steady"), surface="api")
+            assert (reached.value.scope, reached.value.subject) == (scope, subject)
+            assert here.balance().held_nano_usd == 0
+        await here.ledger.set_cap(SetCap(1, "team", "1", None))
+        await here.ledger.set_cap(SetCap(1, "member", "1", None))
+        assert (await run(here, "simulated/steady")).state == "done", "asked by hand, without that key"
 
 
 async def test_the_same_key_charges_once(tmp_path: Path) -> None:
