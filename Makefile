@@ -1,6 +1,6 @@
 # Every way to work with Tiltyard. Needs Python 3.11+, git and a package registry; finds or puts uv itself.
 .DEFAULT_GOAL := help
-.PHONY: help run test slow check format bench audit constraints
+.PHONY: help run test slow check format bench audit constraints mutants
 
 ifndef PYTHON
 PYTHON := $(shell tools/python)
@@ -41,6 +41,11 @@ bench: ## what is measured, in one table (bench/README.md says against whom)
 	$(need-python)
 	@$(PYTHON) -m tools.install --dev
 	@$(uv) run --no-sync python -m bench
+
+mutants: ## put deliberate bugs into a copy, one by one: does some test catch each? Takes ten minutes
+	$(need-python)
+	@$(PYTHON) -m tools.install --dev
+	@$(uv) run --no-sync python -m tests.mutants $(BUGS)
 
 audit: ## check the ledger in TILTYARD_DATA_DIR: invariants and hash chain
 	$(need-python)

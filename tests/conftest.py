@@ -35,11 +35,10 @@ _figures: list[str] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=1, help="how often tests/faults kills the app, an engine")
-    parser.addoption("--patient", action="store_true", help="wait as long as a deployment would, too")
+    parser.addoption("--kills", type=int, default=2, help="how often tests/faults kills the app, an engine")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What this machine cannot run is skipped by name; in CI nothing is: there it fails."""
     missing = {
         "browser": "" if _has_chromium() else "no Chromium on this machine (make test finds or installs one)",
@@ -50,8 +49,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for marker, reason in missing.items():
             if reason and item.get_closest_marker(marker) and not IN_CI:
                 item.add_marker(pytest.mark.skip(reason=reason))
-        if item.get_closest_marker("patient") and not config.getoption("patient"):
-            item.add_marker(pytest.mark.skip(reason="it waits for a minute: --patient runs it"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

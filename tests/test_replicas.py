@@ -120,7 +120,7 @@ def test_what_an_operator_does_holds_on_every_replica(
     assert not first.data_dir.exists(), "nothing lies in a folder"
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 def test_of_a_replica_that_is_killed_in_mid_answer_another_ends_the_run_and_its_hold_in_a_minute(
     start_tiltyard: StartServer, postgresql_url: str, slow_upstream: SlowUpstream
 ) -> None:

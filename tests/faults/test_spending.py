@@ -59,7 +59,6 @@ async def test_of_a_hundred_reserves_of_20_cents_5_dollars_admit_25(
     record_figure(f"{_engine(database_url)}: 100 reserves of $0.20 at once on $5.00, 25 held, {took_ms}")
 
 
-@pytest.mark.slow
 async def test_a_hundred_requests_at_once_never_spend_more_than_there_is(
     database_url: str | None,
     start_tiltyard: StartServer,
