@@ -79,7 +79,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture
 def record_figure() -> Callable[[str], None]:
-    """`record_figure("...")` is printed at the end of all tests: what was measured, beside what had to hold."""
+    """`record_figure("...")` is printed when all tests have ended: what was measured on the way."""
     return _figures.append
 
 
