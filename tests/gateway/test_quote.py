@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -39,7 +38,6 @@ async def test_a_quote_holds_nothing_and_says_the_hold_that_follows(tmp_path: Pa
         assert at.balance().held_nano_usd == quote.hold_nano_usd > 0
         assert running.out_cap == quote.out_cap == min(DEFAULT_OUT_CAP, quote.model.max_output_tokens)
         assert at.balance().available_nano_usd == quote.available_while_held_nano_usd
-        await asyncio.sleep(0)  # its pump has begun
         running.stop("user")
         await ended(running)
 
@@ -93,7 +91,6 @@ async def test_where_credit_is_short_the_hold_is_clamped_and_the_answer_with_it(
         running = await at.gateway.admit(LOCAL, request, surface="api")
         assert (running.out_cap, at.balance().held_nano_usd) == (quote.out_cap, quote.hold_nano_usd)
         assert 0 < quote.out_cap < DEFAULT_OUT_CAP
-        await asyncio.sleep(0)  # its pump has begun
         running.stop("user")
         await ended(running)
 
