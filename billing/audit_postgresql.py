@@ -60,22 +60,23 @@ def audit_in(
     connection: psycopg.Connection, *, limit_s: float | None = None, heads: Sequence[str] = ()
 ) -> Report:
     """Check the ledger as this connection's transaction sees it."""
-    with closing(_Database(connection)) as db:
-        if limit_s is not None:
-            db.execute("SELECT set_config('statement_timeout', ?, true)", (f"{limit_s * 1000:.0f}",))
-        findings: list[Finding] = []
-        named = [*((name, _in_postgresql(query)) for name, query in rules()), *_references()]
-        for rule, query in named:
-            findings += _within(rule, limit_s, broken(db, rule=rule, query=query))
-        findings += _within("the chain", limit_s, chain_of(db))
-        findings += kept(db, heads)
-        return Report(
-            findings=tuple(findings),
-            rules=len(named) + 1 + len(heads),
-            teams=count(db, "ledger_team"),
-            entries=count(db, "ledger_entry"),
-            open_holds=count(db, "ledger_open_hold"),
-        )
+    db = _Database(connection)
+    if limit_s is not None:
+        db.execute("SELECT set_config('statement_timeout', ?, true)", (f"{limit_s * 1000:.0f}",))
+    findings: list[Finding] = []
+    named = [*((name, _in_postgresql(query)) for name, query in rules()), *_references()]
+    for rule, query in named:
+        findings += _within(rule, limit_s, broken(db, rule=rule, query=query))
+    with closing(_InPieces(connection)) as large:
+        findings += _within("the chain", limit_s, chain_of(large))
+    findings += kept(db, heads)
+    return Report(
+        findings=tuple(findings),
+        rules=len(named) + 1 + len(heads),
+        teams=count(db, "ledger_team"),
+        entries=count(db, "ledger_entry"),
+        open_holds=count(db, "ledger_open_hold"),
+    )
 
 
 def _within(rule: str, limit_s: float | None, findings: Iterable[Finding]) -> list[Finding]:
@@ -114,7 +115,17 @@ def _connect(url: str) -> psycopg.Connection:
 
 
 class _Database:
-    """Rows come a few thousand at a time, however many there are."""
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, query: str, values: Sequence[Any] = (), /) -> Any:
+        if values:
+            return self._connection.execute(query.replace("?", "%s").encode(), values)
+        return self._connection.execute(query.encode())
+
+
+class _InPieces:
+    """Rows come a few thousand at a time, however many there are, and from several queries at once."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
@@ -129,9 +140,7 @@ class _Database:
         cursor = self._connection.cursor(name=f"audit_{len(self._cursors)}")
         cursor.itersize = _ROWS_AT_ONCE
         self._cursors.append(cursor)
-        if values:
-            return cursor.execute(query.replace("?", "%s").encode(), values)
-        return cursor.execute(query.encode())
+        return cursor.execute(query.encode(), values or None)
 
 
 def _newest(url: str) -> Iterable[str]:

@@ -65,10 +65,11 @@ class Ledgers:
     def give_back(self, url: str) -> None:
         with psycopg.connect(url) as db:
             db.execute("SET LOCAL session_replication_role = replica")  # past the triggers that refuse it
-            for (table,) in db.execute(
+            tables = db.execute(
                 "SELECT tablename FROM pg_tables WHERE schemaname = 'ledger' AND tablename <> 'ledger_schema'"
-            ).fetchall():
-                db.execute(sql.SQL("DELETE FROM ledger.{}").format(sql.Identifier(table)))
+            ).fetchall()
+            delete = sql.SQL("DELETE FROM ledger.{}")
+            db.execute(sql.SQL(";").join(delete.format(sql.Identifier(table)) for (table,) in tables))
         self._free.append(url)
 
 

@@ -294,5 +294,5 @@ def test_any_sequence_of_commands_keeps_every_rule_on_postgresql(ledgers: Ledger
 
     # The rules are the same code, tried often enough above: here it is about what is written and read.
     run_state_machine_as_test(
-        OnPostgresql, settings=settings(SETTINGS, max_examples=5, stateful_step_count=20)
+        OnPostgresql, settings=settings(SETTINGS, max_examples=4, stateful_step_count=20)
     )
