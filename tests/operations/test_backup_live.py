@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,13 @@ def _operate(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str
     environment = {"PATH": "/usr/bin:/bin", "TILTYARD_DATA_DIR": str(data_dir)}
     command = [sys.executable, "-m", "operate", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def _until(met: Callable[[], bool], within_s: float = 60.0) -> None:
+    limit_s = time.monotonic() + within_s
+    while not met():
+        assert time.monotonic() < limit_s
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
@@ -48,6 +56,7 @@ def test_a_server_under_load_is_saved_and_comes_back_as_another(
     try:
         before = []
         for name in ("one", "two.tar.gz"):
+            _until(lambda: sum(answered) >= 25 * (len(before) + 1))
             before.append(sum(answered))
             saved = _operate(server.data_dir, "backup", str(tmp_path / name))
             assert saved.returncode == 0, saved.stderr
