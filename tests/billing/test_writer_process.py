@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from billing import writer_process
 from billing.commands import Command, Grant, Granted, Hold, Receipt, Result
-from billing.group_commit import GroupCommit
+from billing.group_commit import GroupCommit, Outcome
 from billing.journal_sqlite import SqliteJournal
 from billing.wire import Answered, Asked, Frames, Refusal, frame
 from billing.writer_process import Server, listen
@@ -31,6 +32,18 @@ class SlowDisk:
         self.began.release()
         assert self.may_end.acquire(timeout=10)
         self.syncs += 1
+
+
+class Paced(GroupCommit):
+    """Decides when it may."""
+
+    begun: threading.Event
+    may_decide: threading.Event
+
+    def run(self, commands: Sequence[Command]) -> list[Outcome]:
+        self.begun.set()
+        assert self.may_decide.wait(10)
+        return super().run(commands)
 
 
 class Client:
@@ -74,6 +87,8 @@ class Running:
 
     def __init__(self, folder: Path) -> None:
         self.disk = SlowDisk()
+        self.begun, self.may_decide = threading.Event(), threading.Event()
+        self.may_decide.set()
         self.path = str(folder / "socket")
         self.bank = Bank(folder / "ledger.db")  # only to make commands, and to read
         self.bank.journal.close()
@@ -86,7 +101,8 @@ class Running:
 
     def _serve(self) -> None:
         journal = SqliteJournal(self._folder / "ledger.db")
-        commit = GroupCommit(journal, free_money_limit_nano_usd=usd("1000"), now_ms=lambda: START_MS)
+        commit = Paced(journal, free_money_limit_nano_usd=usd("1000"), now_ms=lambda: START_MS)
+        commit.begun, commit.may_decide = self.begun, self.may_decide
         with listen(self.path) as listener:
             server = Server(listener, commit, self.disk.sync, parent=self._parent)
             self._listening.set()
@@ -173,6 +189,19 @@ def test_what_was_asked_before_the_end_is_decided_synced_and_told(server: Runnin
     server.end()
     assert isinstance(client.answer()[1], Receipt)
     assert client.socket.recv(1) == b""
+
+
+def test_more_than_one_batch_may_wait_when_the_end_comes(
+    server: Running, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_process, "_BATCH", 4)
+    server.may_decide.clear()
+    client.ask(server.bank.asking("0.01"))
+    assert server.begun.wait(10)
+    client.ask(*(server.bank.asking("0.01") for _ in range(20)))  # unread while the first is decided
+    threading.Timer(0.1, server.may_decide.set).start()
+    server.end()
+    assert [type(client.answer()[1]) for _ in range(21)] == [Hold] * 21
 
 
 def test_a_caller_that_hangs_up_has_asked_all_the_same(server: Running, client: Client) -> None:
