@@ -54,7 +54,7 @@ def test_a_server_under_load_is_saved_and_comes_back_as_another(
     for thread in threads:
         thread.start()
     try:
-        before = []
+        before = list[int]()
         for name in ("one", "two.tar.gz"):
             _until(lambda: sum(answered) >= 25 * (len(before) + 1))
             before.append(sum(answered))
