@@ -146,7 +146,9 @@ class PostgresGroupCommit:
     async def _together(self, commands: Sequence[Command]) -> list[Outcome]:
         team_ids = {team_of(command) for command in commands}
         care = self._care_for(team_ids)
-        for _ in range(_TRIES):
+        until_s = time.monotonic() + RECONNECT_WITHIN_S
+        stale_left = _TRIES
+        while stale_left:
             outcomes = None
             try:
                 if care is Care.NONE:
@@ -157,10 +159,14 @@ class PostgresGroupCommit:
             except Changed as changed:
                 self._beware(changed.team_ids, Care.LOCK)
                 care = max(care, Care.LOCK)
+                stale_left -= 1
             except Stale:
                 care = Care.LOOK_BACK
+                stale_left -= 1
             except Lost as lost:
                 self._drop_connection(lost)
+                if time.monotonic() > until_s:
+                    raise Unavailable("The connection is lost again and again.") from lost
                 care = Care.LOOK_BACK
             finally:
                 if outcomes is None:
