@@ -49,7 +49,9 @@ _WRITERS = "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND application_
 
 async def terminate(admin: asyncpg.Connection, url: str) -> int:
     """End the server's side of every ledger's connection to this database; how many there were."""
-    found = await admin.fetch(f"SELECT pg_terminate_backend(pid) FROM ({_WRITERS}) AS found", database_of(url))
+    found = await admin.fetch(
+        f"SELECT pg_terminate_backend(pid) FROM ({_WRITERS}) AS found", database_of(url)
+    )
     return len(found)
 
 
