@@ -263,7 +263,7 @@ BUGS = (
         "billing/caps.py",
         "for named in scopes for cap in there",
         "for named in reversed(scopes) for cap in there",
-        _CAPS,
+        _COMPLETION,
     ),
     Bug(
         "a key may be used for another request",
@@ -470,18 +470,31 @@ BUGS = (
         _TAMPERING,
     ),
     Bug(
-        "on PostgreSQL a batch refuses somebody on what was remembered",
+        "on PostgreSQL somebody is refused on what was remembered",
         "billing/group_commit_postgresql.py",
-        "        if refused:\n            self._beware(refused)\n            return None\n",
-        "",
+        "        return None if refused else outcomes\n",
+        "        return outcomes\n",
         _POSTGRESQL,
     ),
     Bug(
-        "on PostgreSQL a lost connection keeps what was remembered",
-        "billing/group_commit_postgresql.py",
-        '        _log.warning("the connection to the ledger\'s database is lost: %s", lost)\n'
-        "        self._teams.clear()\n",
-        "",
+        "on PostgreSQL what another process wrote since is not looked at",
+        "billing/sql/postgresql.sql",
+        "    IF stale IS NOT NULL THEN\n",
+        "    IF false THEN\n",
+        _POSTGRESQL,
+    ),
+    Bug(
+        "on PostgreSQL entries are acknowledged before the disk has them",
+        "billing/sql/postgresql.sql",
+        "    IF NOT p_synced THEN\n",
+        "    IF true THEN\n",
+        _POSTGRESQL,
+    ),
+    Bug(
+        "on PostgreSQL entries may be altered in the database",
+        "billing/sql/postgresql.sql",
+        "CREATE TRIGGER ledger_entry_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_entry\n",
+        "CREATE TRIGGER ledger_entry_stays BEFORE TRUNCATE ON ledger_entry\n",
         _POSTGRESQL,
     ),
     # --- figures

@@ -202,6 +202,18 @@ async def test_a_refusal_is_never_made_on_what_is_remembered(
         await ledger.checkpoint(Checkpoint(1, "run_1", (), 1_000))
 
 
+async def test_a_team_that_was_unknown_when_it_was_refused_is_looked_for_again(
+    ledger_url: str, other: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit_postgresql, "_CAREFUL_FOR_S", 0.0)
+    ledger = await PostgresLedger.open(ledger_url, free_money_limit_nano_usd=0)
+    with pytest.raises(FreeCreditExhausted):
+        await ledger.reserve(asking("run_1", "1"))
+    await other.grant(Grant(1, "grant", parse_usd("1"), "welcome", ""))
+    assert (await ledger.reserve(asking("run_2", "1"))).amount_nano_usd == parse_usd("1")
+    await ledger.close()
+
+
 async def test_a_cap_that_another_process_set_holds_at_once(
     ledger: PostgresLedger, other: PostgresLedger
 ) -> None:
