@@ -42,7 +42,7 @@ bench: ## what is measured, in one table (bench/README.md says against whom)
 	@$(PYTHON) -m tools.install --dev
 	@$(uv) run --no-sync python -m bench
 
-mutants: ## put deliberate bugs into a copy, one by one: does some test catch each? Takes ten minutes
+mutants: ## put deliberate bugs into a copy, one by one: does some test catch each? Takes seven minutes
 	$(need-python)
 	@$(PYTHON) -m tools.install --dev
 	@$(uv) run --no-sync python -m tests.mutants $(BUGS)
