@@ -17,6 +17,7 @@ from api.exchange import Answer, Exchange, Headers, header_value
 from api.wire.errors import error_answer, failure_answer
 from api.wire.openai_chat import AskedChat, fingerprint, read
 from api.wire.openai_chat_answer import DONE, Chunks, usage_of, whole
+from billing.accounts import head
 from billing.commands import Idempotency
 from billing.errors import Replayed
 from gateway.errors import BadRequest, GatewayError
@@ -209,7 +210,12 @@ class _Whole(_Answering):
 
 
 def _usage(run: Run) -> dict[str, object]:
-    return usage_of(record_of(run), run.usage.cached_input if run.usage else 0)
+    """With the ledger's head, where a receipt has come: whoever keeps it can prove what came before."""
+    usage = usage_of(record_of(run), run.usage.cached_input if run.usage else 0)
+    receipt = run.receipt
+    if receipt is not None:
+        usage["ledger_head"] = head(receipt.team_id, receipt.entry_seq, receipt.entry_hash.hex())
+    return usage
 
 
 # --- the same request again ------------------------------------------------------------------
@@ -230,13 +236,19 @@ async def _replay(exchange: Exchange, principal: Principal, asked: AskedChat, ru
         (b"x-model", header_value(record.model_id)),
         (b"x-replayed", b"true"),
     )
+    usage = usage_of(record)
+    entry = await asyncio.to_thread(exchange.services.statements.entry_of_run, principal.team_id, run_id)
+    if entry is not None:
+        usage["ledger_head"] = head(principal.team_id, entry.seq, entry.hash)
     if not asked.streamed:
-        return Answer(200, whole(record, usage_of(record)), headers)
-    await _replay_stream(exchange, asked, record, headers)
+        return Answer(200, whole(record, usage), headers)
+    await _replay_stream(exchange, asked, record, usage, headers)
     return None
 
 
-async def _replay_stream(exchange: Exchange, asked: AskedChat, record: RunRecord, headers: Headers) -> None:
+async def _replay_stream(
+    exchange: Exchange, asked: AskedChat, record: RunRecord, usage: dict[str, object], headers: Headers
+) -> None:
     chunks = Chunks(record.id, record.model_id, record.created_ms, with_usage=asked.with_usage)
     pieces: list[Event] = []
     if record.reasoning:
@@ -248,7 +260,7 @@ async def _replay_stream(exchange: Exchange, asked: AskedChat, record: RunRecord
         for index, call in enumerate(record.tool_calls)
     ]
     body = chunks.opening() + chunks.events(pieces) + chunks.finish(record.finish_reason or "stop")
-    body += chunks.usage(usage_of(record)) + DONE
+    body += chunks.usage(usage) + DONE
     exchange.started = True
     await exchange.send({"type": "http.response.start", "status": 200, "headers": [*_SSE_HEADERS, *headers]})
     await exchange.send({"type": "http.response.body", "body": body})

@@ -8,6 +8,7 @@ from api.authentication import principal_of
 from api.exchange import Answer, Exchange
 from api.wire.openai_chat_answer import usage_of
 from api.wire.values import instant, usd_of_pico
+from billing.accounts import head
 from billing.money import decimal_usd
 from billing.statements import EntryView
 from gateway.errors import BadRequest
@@ -24,10 +25,10 @@ async def show(exchange: Exchange) -> Answer:
         raise BadRequest("`id` is missing: give a run's id.", "id")
     record = await exchange.services.gateway.record(principal, run_id)
     entry = await asyncio.to_thread(exchange.services.statements.entry_of_run, principal.team_id, run_id)
-    return Answer(200, {"data": _generation(record, entry)})
+    return Answer(200, {"data": _generation(principal.team_id, record, entry)})
 
 
-def _generation(record: RunRecord, entry: EntryView | None) -> dict[str, object]:
+def _generation(team_id: int, record: RunRecord, entry: EntryView | None) -> dict[str, object]:
     figures = record.figures
     return {
         "id": record.id,
@@ -44,11 +45,11 @@ def _generation(record: RunRecord, entry: EntryView | None) -> dict[str, object]
         "total_ms": figures.total_ms,
         "tokens_per_s": figures.tokens_per_s,
         "usage": usage_of(record),
-        "entry": None if entry is None else _entry(entry),
+        "entry": None if entry is None else _entry(team_id, entry),
     }
 
 
-def _entry(entry: EntryView) -> dict[str, object]:
+def _entry(team_id: int, entry: EntryView) -> dict[str, object]:
     return {
         "seq": entry.seq,
         "at": instant(entry.at_ms),
@@ -68,4 +69,5 @@ def _entry(entry: EntryView) -> dict[str, object]:
             for posting in entry.postings
         ],
         "hash": entry.hash,
+        "head": head(team_id, entry.seq, entry.hash),
     }

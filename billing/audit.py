@@ -22,8 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import billing.audit_export as audit_export
 import chain
-from billing import audit_export
 from billing.audit_entry import Finding as Finding, Said, Used, digest
 from billing.audit_export import Head, head_of
 

@@ -21,6 +21,8 @@ from tests.api.conftest import KEY, START_NANO_USD, World, chat
 
 ASKED: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
 
+HEAD = f"1:1:{'01' * 32}"
+
 
 @pytest.fixture
 async def url(world: World) -> AsyncIterator[str]:
@@ -49,7 +51,7 @@ async def test_the_sdk_gets_a_completion(sdk: openai.AsyncOpenAI) -> None:
     assert answer.usage is not None
     assert (answer.usage.total_tokens, answer.usage.model_extra) == (
         12,
-        {"cost": "0.000002100", "available_after": "4.999997900", "estimated": False},
+        {"cost": "0.000002100", "available_after": "4.999997900", "estimated": False, "ledger_head": HEAD},
     )
 
 
@@ -67,6 +69,7 @@ async def test_the_sdk_streams_with_usage(sdk: openai.AsyncOpenAI) -> None:
         "cost": "0.000002100",
         "available_after": "4.999997900",
         "estimated": False,
+        "ledger_head": HEAD,
     }
 
 
