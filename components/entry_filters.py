@@ -14,7 +14,7 @@ from components import figure, session, words
 from components.entry_names import Names
 
 T = TypeVar("T")
-_WIDTH = 190  # pixels
+_WIDTH = 160  # pixels
 
 
 def show(told: Told, names: Names, zone: str | None) -> Wanted:
@@ -28,7 +28,7 @@ def show(told: Told, names: Names, zone: str | None) -> Wanted:
             value=[],
             key=session.ENTRIES_DAYS,
             format="YYYY-MM-DD",
-            width=_WIDTH + 60,
+            width=_WIDTH + 70,
             label_visibility="collapsed",
             on_change=session.first_page,
             args=(session.ENTRIES_PAGE,),

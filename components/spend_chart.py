@@ -22,6 +22,7 @@ from components.entry_names import Names
 
 DAYS: Final = 30
 _HEIGHT: Final = 300  # pixels
+_TICKS: Final = 6  # as many as a phone has room for
 _NANO_PER_USD: Final = 1_000_000_000
 _REST_COLOUR: Final = ("#565f6b", "#b5bdc8")
 
@@ -82,6 +83,7 @@ def _label(band: Band, by: By, names: Names) -> str:
 def _figure(bands: Sequence[Band], labels: Sequence[str], by: By, days: Sequence[date]) -> dict[str, Any]:
     """As plotly.js takes it. What is drawn is rounded to a float; what is said is exact."""
     dark = st.context.theme.type == "dark"
+    ticked = days[:: -max(1, round(len(days) / _TICKS))]
     tallest = max(sum(band.charged_nano_usd[no] for band in bands) for no in range(len(days)))
     return {
         "data": [_bars(band, label, by, days, dark=dark) for band, label in zip(bands, labels, strict=True)],
@@ -95,9 +97,9 @@ def _figure(bands: Sequence[Band], labels: Sequence[str], by: By, days: Sequence
             "legend": {"orientation": "h", "yanchor": "top", "y": -0.16, "x": 0, "traceorder": "normal"},
             "xaxis": {
                 "type": "date",
-                "tickformat": "%-d %b",
+                "tickvals": [_noon(day) for day in ticked],
+                "ticktext": [figure.date(day) for day in ticked],
                 "range": [f"{days[0].isoformat()}T00:00:00", f"{days[-1].isoformat()}T23:59:59"],
-                "nticks": 8,
                 "fixedrange": True,
             },
             "yaxis": {
@@ -123,13 +125,17 @@ def _bars(band: Band, label: str, by: By, days: Sequence[date], *, dark: bool) -
     return {
         "type": "bar",
         "name": words.legend(label),
-        "x": [f"{day.isoformat()}T12:00:00" for day, _ in some],
+        "x": [_noon(day) for day, _ in some],
         "y": [charged / _NANO_PER_USD for _, charged in some],
         "width": 18 * 60 * 60 * 1_000,
         "customdata": [figure.money(charged) for _, charged in some],
         "hovertemplate": f"{words.legend(label)}<br>%{{x|%-d %b}}: %{{customdata}}<extra></extra>",
         "marker": marker,
     }
+
+
+def _noon(day: date) -> str:
+    return f"{day.isoformat()}T12:00:00"
 
 
 def _decimals(tallest_nano_usd: int) -> int:

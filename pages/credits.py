@@ -49,7 +49,7 @@ def history() -> None:
     if not page:
         st.info(f"**{words.NONE_SUCH}**  \n{words.NONE_SUCH_ADVICE}")
         return
-    listed, opened = st.columns([7, 5], gap="medium")
+    listed, opened = st.columns([2, 1], gap="medium")
     with listed:
         several = len(told.user_ids) > 1 or len(told.keys) > 1
         picked = entries.show(page[: paging.PAGE], names, zone, who=several)
@@ -82,14 +82,14 @@ except LedgerUnavailable as error:
 
 credit_figures.show(balance, zone)
 credit_figures.show_holds(balance.open_holds, names.model, at_ms, zone)
-if told.kinds:
-    credit_figures.show_runway(runway.forecast(balance, paces, at_ms), at_ms, zone)
-    spend_chart.show(spent, at_ms, names, zone)
-
+spending = st.container()
 st.header(words.ENTRIES)
 if told.kinds:
     credit_figures.show_not_booked(balance)
     export.show(statements, team_id, newest, now_ms)
     history()
+    with spending:  # last, because a browser that has no Plotly yet stands still while it reads it
+        credit_figures.show_runway(runway.forecast(balance, paces, at_ms), at_ms, zone)
+        spend_chart.show(spent, at_ms, names, zone)
 else:
     st.info(f"**{words.NO_ENTRIES}**  \n{words.NO_ENTRIES_ADVICE}")

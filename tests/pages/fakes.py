@@ -18,7 +18,8 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Engine
 
 from billing.allowance import ALLOWANCE_NANO_USD, WINDOW_MS
-from billing.statements import Balance, EntryView, OpenHold
+from billing.statements import Balance, EntryView, OpenHold, Told, Wanted
+from billing.usage import PACE_WINDOW_MS, QUARTER_MS, Pace, Spent
 from gateway.catalog import Catalog, CatalogOverrides, Model
 from gateway.completion import Gateway
 from gateway.errors import RunNotFound
@@ -193,9 +194,29 @@ class FakeStatements:
     def balance(self, team_id: int, now_ms: int) -> Balance:
         return self.money
 
-    def entries(self, team_id: int, limit: int, before_seq: int | None = None) -> tuple[EntryView, ...]:
-        older = [entry for entry in self.journal if before_seq is None or entry.seq < before_seq]
+    def entries(
+        self, team_id: int, limit: int, before_seq: int | None = None, wanted: Wanted | None = None
+    ) -> tuple[EntryView, ...]:
+        asked = wanted or Wanted()
+        older = [
+            entry
+            for entry in self.journal
+            if (before_seq is None or entry.seq < before_seq)
+            and (not asked.kinds or entry.kind in asked.kinds)
+            and asked.model in (None, entry.model)
+        ]
         return tuple(older[:limit])
+
+    def told(self, team_id: int) -> Told:
+        return Told(
+            kinds=tuple(sorted({entry.kind for entry in self.journal})),
+            models=tuple(sorted({entry.model for entry in self.journal if entry.model})),
+            user_ids=tuple(sorted({entry.user_id for entry in self.journal if entry.user_id})),
+            keys=("pages",),
+        )
+
+    def newest(self, team_id: int) -> tuple[int, str]:
+        return (self.journal[0].seq, self.journal[0].hash) if self.journal else (0, bytes(32).hex())
 
     def entry_of_run(self, team_id: int, run_id: str) -> EntryView | None:
         return next((entry for entry in self.journal if entry.run_id == run_id), None)
@@ -208,6 +229,33 @@ class FakeStatements:
             held_nano_usd=held,
             available_nano_usd=self.money.balance_nano_usd - held,
         )
+
+
+class FakeUsage:
+    """What the entries of `statements` were charged."""
+
+    def __init__(self, statements: FakeStatements) -> None:
+        self._statements = statements
+
+    def spent(self, team_id: int, from_ms: int) -> tuple[Spent, ...]:
+        return tuple(
+            Spent(
+                entry.at_ms // QUARTER_MS * QUARTER_MS,
+                entry.model,
+                entry.user_id,
+                entry.key_id,
+                entry.series or "paid",
+                -entry.amount_nano_usd,
+                1,
+            )
+            for entry in reversed(self._statements.journal)
+            if entry.model is not None and entry.at_ms >= from_ms
+        )
+
+    def pace(self, team_id: int, now_ms: int, window_ms: int = PACE_WINDOW_MS) -> Pace:
+        lately = self.spent(team_id, now_ms - window_ms)
+        charged = sum(each.charged_nano_usd for each in lately)
+        return Pace(charged, len(lately), now_ms - window_ms, now_ms)
 
 
 @dataclass
@@ -284,7 +332,7 @@ def world(
         catalog=catalog,
         gateway=cast(Gateway, gateway),
         statements=cast(Any, statements),
-        usage=cast(Any, None),
+        usage=cast(Any, FakeUsage(statements)),
         quotes=cast(Any, None),
         latency=latency,
         identity=LocalIdentity(replace(PRINCIPAL, role=role)),
