@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import runtime
+from billing import audit_export
+from billing.accounts import EntryKind
 from billing.commands import Line
 from billing.errors import LedgerUnavailable
-from billing.statements import OpenHold
-from components import paging, words
+from billing.export import as_csv, as_json
+from billing.statements import OpenHold, Statements
+from billing.usage import Usage
+from components import figure, paging, session, words
+from tests.billing.seeded import seed
 from tests.pages import examples, fakes, reading
 from tests.pages.conftest import OpenPage
 from tests.pages.fakes import World
@@ -46,7 +55,9 @@ def test_what_runs_hold_is_shown_run_by_run(world: World, open_page: OpenPage) -
     at = open_page("credits.py")
     assert reading.metrics(at)[:2] == ["$4.99959", "$0.00041"]
     assert "by 1 run" in reading.texts(at)
-    assert "SmolLM2 135M" in reading.html(at) and "$0.000089200" in reading.html(at)
+    said = reading.html(at)
+    assert "SmolLM2 135M" in said and "$0.000089200" in said
+    assert "run_1" in said and "12:01:00 (UTC)" in said  # whose it is, and when it expires
 
 
 def test_entries_stand_newest_first_with_amount_and_balance(world: World, open_page: OpenPage) -> None:
@@ -69,6 +80,114 @@ def test_a_long_history_is_read_page_by_page(world: World, open_page: OpenPage) 
     assert all(each.disabled for each in at.button if each.label == words.OLDER)
     next(each for each in at.button if each.label == words.NEWER).click().run()
     assert len(at.dataframe[0].value) == paging.PAGE
+
+
+def test_spending_stands_by_day_in_a_chart_a_sentence_and_a_table(world: World, open_page: OpenPage) -> None:
+    world.statements.journal = examples.journal(time.time_ns() // 1_000_000)
+    at = open_page("credits.py")
+    said = reading.texts(at)
+    assert re.search(
+        r"In the last 30 days: \$0\.0\d+ on paid models, \$0\.00\d+ in demonstration, by 12 runs\.", said
+    )
+    traces = drawn(at)
+    assert [trace["name"] for trace in traces] == ["GPT-4.1", "SmolLM2 135M (demonstration)"]
+    assert ["pattern" in trace["marker"] for trace in traces] == [False, True]
+    charged = -sum(
+        entry.amount_nano_usd for entry in world.statements.journal if entry.model == "openai/gpt-4.1"
+    )
+    assert sum(traces[0]["y"]) == pytest.approx(charged / 1_000_000_000)
+    assert figure.exact_money(charged) in reading.html(at)
+
+
+def test_the_chart_can_be_stacked_by_member_and_by_key(world: World, open_page: OpenPage) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    entries = [
+        examples.run_entry(seq, now_ms - seq, 0, model="openai/gpt-4.1", series="paid") for seq in (3, 2, 1)
+    ]
+    entries[0] = replace(entries[0], user_id=2, key_id=5)
+    world.statements.journal = tuple(entries)
+    at = open_page("credits.py")
+    for by, names in (("member", ["You", "Member 2"]), ("key", ["In the pages", "Key 5"])):
+        (switch,) = at.get("button_group")
+        switch.set_value(by).run()
+        assert [trace["name"] for trace in drawn(at)] == names
+
+
+def test_how_long_credit_lasts_is_not_guessed_from_a_few_runs(world: World, open_page: OpenPage) -> None:
+    world.statements.journal = examples.journal(time.time_ns() // 1_000_000)
+    said = reading.texts(open_page("credits.py"))
+    assert "12 runs were billed in the last 30 days: too few" in said
+    assert "At this pace" not in said
+
+
+def test_how_long_credit_lasts_names_the_day_and_the_runs_it_was_reckoned_from(
+    world: World, open_page: OpenPage
+) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    lines = (Line("output", 1, 50_000_000_000_000 // 1_000),)  # 5 cents
+    world.statements.journal = tuple(
+        examples.run_entry(seq, now_ms - seq, 0, lines) for seq in range(70, 0, -1)
+    )
+    world.statements.money = replace(world.statements.money, next_allowance_at_ms=None, ends_allowance=True)
+    said = reading.texts(open_page("credits.py"))
+    assert re.search(r"At this pace: 10 days, empty on \d+ \w+", said)
+    assert "$3.50 by 70 runs in the last 7 days." in said
+
+
+def test_entries_can_be_narrowed_to_a_model_and_begin_at_the_newest_again(
+    world: World, open_page: OpenPage
+) -> None:
+    world.statements.journal = examples.journal(time.time_ns() // 1_000_000)
+    at = open_page("credits.py")
+    (model,) = (each for each in at.selectbox if each.key == session.ENTRIES_MODEL)
+    model.set_value("openai/gpt-4.1").run()
+    assert set(at.dataframe[0].value["what"]) == {"GPT-4.1"}
+    (kind,) = (each for each in at.selectbox if each.key == session.ENTRIES_KIND)
+    kind.set_value(EntryKind.GRANT).run()
+    assert words.NONE_SUCH in reading.texts(at) and not at.dataframe
+
+
+def test_what_no_entry_says_yet_is_said_above_them(world: World, open_page: OpenPage) -> None:
+    world.statements.journal = examples.journal(time.time_ns() // 1_000_000)
+    world.statements.money = replace(
+        world.statements.money, allowance_due_nano_usd=5_000_000_000, ended_nano_usd=1_250_000_000
+    )
+    said = reading.texts(open_page("credits.py"))
+    assert "$5.00 of allowance comes with the next request, and $1.25 that has ended goes with it." in said
+
+
+def test_the_page_offers_both_exports_and_the_proof_and_says_which_head_to_keep(
+    world: World, open_page: OpenPage
+) -> None:
+    world.statements.journal = examples.journal(time.time_ns() // 1_000_000)
+    at = open_page("credits.py")
+    assert [each.proto.label for each in at.get("download_button")] == [words.CSV, words.JSON, words.PROVE]
+    assert f"1:14:{world.statements.journal[0].hash}" in reading.texts(at)
+
+
+def test_a_real_ledger_is_shown_and_its_exports_sum_to_what_the_page_shows(
+    world: World, open_page: OpenPage, tmp_path: Path
+) -> None:
+    seed(tmp_path / "ledger.db", 120)
+    statements = Statements(tmp_path / "ledger.db")
+    usage = Usage(tmp_path / "ledger.db", statements)
+    runtime.install(replace(world.services, statements=statements, usage=usage))
+    at = open_page("credits.py")
+    assert len(at.dataframe[0].value) == paging.PAGE
+    now_ms = time.time_ns() // 1_000_000
+    for exporter in (as_csv, as_json):
+        (tmp_path / "file").write_bytes(b"".join(exporter(statements, 1, now_ms)))
+        export = audit_export.read(tmp_path / "file")
+        assert list(audit_export.check(export)) == []
+        assert len(export.entries) == 120
+        assert reading.metrics(at)[0] == figure.money(sum(entry.amount_nano_usd for entry in export.entries))
+        assert str(export.head) in reading.texts(at)
+
+
+def drawn(at: AppTest) -> list[dict[str, Any]]:
+    (chart,) = at.get("plotly_chart")
+    data: list[dict[str, Any]] = json.loads(chart.proto.spec)["data"]
+    return data
 
 
 def test_while_the_ledger_cannot_be_read_the_pages_say_so_and_stand(
