@@ -28,7 +28,7 @@ def show(told: Told, names: Names, zone: str | None) -> Wanted:
             value=[],
             key=session.ENTRIES_DAYS,
             format="YYYY-MM-DD",
-            width=_WIDTH + 70,
+            width=_WIDTH + 90,
             label_visibility="collapsed",
             on_change=session.first_page,
             args=(session.ENTRIES_PAGE,),

@@ -22,7 +22,7 @@ from components.entry_names import Names
 
 DAYS: Final = 30
 _HEIGHT: Final = 300  # pixels
-_TICKS: Final = 6  # as many as a phone has room for
+_TICKS: Final = 5  # as many as a phone has room for
 _NANO_PER_USD: Final = 1_000_000_000
 _REST_COLOUR: Final = ("#565f6b", "#b5bdc8")
 
@@ -83,7 +83,7 @@ def _label(band: Band, by: By, names: Names) -> str:
 def _figure(bands: Sequence[Band], labels: Sequence[str], by: By, days: Sequence[date]) -> dict[str, Any]:
     """As plotly.js takes it. What is drawn is rounded to a float; what is said is exact."""
     dark = st.context.theme.type == "dark"
-    ticked = days[:: -max(1, round(len(days) / _TICKS))]
+    ticked = days[:: -math.ceil(len(days) / _TICKS)]
     tallest = max(sum(band.charged_nano_usd[no] for band in bands) for no in range(len(days)))
     return {
         "data": [_bars(band, label, by, days, dark=dark) for band, label in zip(bands, labels, strict=True)],

@@ -361,7 +361,11 @@ LASTS_ON: Final = "At this pace credit does not run out."
 
 
 def pace_of(amount: str, runs: int, days: int) -> str:
-    return f"{amount} by {runs:,} runs in the last {days} {'day' if days == 1 else 'days'}."
+    return f"{amount} by {runs:,} runs in the last {_days(days)}."
+
+
+def _days(count: int) -> str:
+    return "day" if count == 1 else f"{count} days"
 
 
 def span(ms: int) -> str:

@@ -108,7 +108,7 @@ def test_the_chart_can_be_stacked_by_member_and_by_key(world: World, open_page: 
     world.statements.journal = tuple(entries)
     at = open_page("credits.py")
     for by, names in (("member", ["You", "Member 2"]), ("key", ["In the pages", "Key 5"])):
-        (switch,) = at.get("button_group")
+        switch: Any = at.get("button_group")[0]
         switch.set_value(by).run()
         assert [trace["name"] for trace in drawn(at)] == names
 
