@@ -78,11 +78,13 @@ def _columns(zone: str | None) -> dict[str, Any]:
     found, short = figure.zone(zone)
     column = st.column_config
     return {
-        "at": column.DatetimeColumn(words.when(short), format="D MMM, HH:mm:ss", timezone=found.key),
-        "what": column.TextColumn(words.WHAT),
-        "who": column.TextColumn(words.MEMBER),
-        "amount": column.TextColumn(words.AMOUNT, alignment="right"),
-        "balance": column.TextColumn(words.BALANCE_AFTER, alignment="right"),
+        "at": column.DatetimeColumn(
+            words.when(short), format="D MMM, HH:mm:ss", timezone=found.key, width=124
+        ),
+        "what": column.TextColumn(words.WHAT, width=144),
+        "who": column.TextColumn(words.MEMBER, width=120),
+        "amount": column.TextColumn(words.AMOUNT, alignment="right", width=110),
+        "balance": column.TextColumn(words.BALANCE_AFTER, alignment="right", width=110),
     }
 
 

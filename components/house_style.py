@@ -28,6 +28,7 @@ CSS: Final = """
 .ty-wide :is(th, td) { padding: 0.375rem 1.5rem 0.375rem 0; text-align: end; white-space: nowrap;
   font-weight: 400; }
 .ty-wide thead th { color: color-mix(in srgb, currentColor 70%, transparent); }
+.st-key-entry .ty-wide :is(th, td) { padding-right: 0.75rem; }
 .ty-wide :is(th:first-child) { text-align: start; }
 .ty-wide :is(th, td):last-child { padding-right: 0.25rem; }
 .ty-wide small { font-size: 0.8125rem; }
