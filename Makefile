@@ -22,10 +22,11 @@ test: ## every test but the slow ones, a real browser's and PostgreSQL's include
 	@chromium="$$($(PYTHON) -m tools.chromium)"; test $$? -ne 2 || exit 2; \
 	TILTYARD_CHROMIUM="$$chromium" $(uv) run --no-sync pytest -m "not slow" $(PYTEST)
 
-slow: ## the sweeps that are too long for each day: processes killed again and again, waits of a minute
+slow: ## the sweeps that are too long for each day: processes killed again and again, every corner of a view
 	$(need-python)
 	@$(PYTHON) -m tools.install --dev
-	@$(uv) run --no-sync pytest -m slow $(PYTEST)
+	@chromium="$$($(PYTHON) -m tools.chromium)"; test $$? -ne 2 || exit 2; \
+	TILTYARD_CHROMIUM="$$chromium" $(uv) run --no-sync pytest -m slow $(PYTEST)
 
 check: ## format, lint, types, import contracts, unused dependencies
 	$(need-python)

@@ -348,9 +348,8 @@ def spent_lately(days: int, amounts: Sequence[str], runs: int) -> str:
 
 def too_few_runs(runs: int, enough: int, days: int) -> str:
     had = "No run was" if runs == 0 else "One run was" if runs == 1 else f"{runs} runs were"
-    return (
-        f"{had} billed in the last {days} days: too few to say how long credit lasts ({enough} are enough)."
-    )
+    lately = "the last day" if days == 1 else f"the last {days} days"
+    return f"{had} billed in {lately}: too few to say how long credit lasts ({enough} are enough)."
 
 
 def lasts(span: str, when: str) -> str:

@@ -24,6 +24,7 @@ MOST_RUNS: Final = 32  # that may still change; what has ended needs no subscrip
 MOST_CHARTS: Final = 16
 _GATHER_S = 0.004  # runs that move together share a message
 _FIGURES_S = 0.25
+_OUR_FAULT = 1011
 _SLOW_READER_S = 30.0
 _SILENT_S = 150.0  # a hidden tab's timers run once a minute
 _ANONYMOUS_S = 10.0
@@ -95,6 +96,7 @@ class Tab:
         self._replies = _Replies()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due_s = 0.0
         self._known = False  # somebody showed a good ticket
         self._allowance = _BURST
         self._heard_s = self._loop.time()
@@ -102,6 +104,7 @@ class Tab:
     async def serve(self) -> None:
         await self._socket.accept()
         sender = asyncio.create_task(self._send_all(), name="live sender")
+        sender.add_done_callback(self._sender_ended)
         try:
             await self._hear_all()
         except (TimeoutError, Malformed):
@@ -114,6 +117,12 @@ class Tab:
                 self._timer.cancel()
             for name in (*self._runs, *self._charts):
                 self._let_go(name)
+
+    def _sender_ended(self, sender: asyncio.Task[None]) -> None:
+        """A tab that is heard but told nothing would wait for ever: let it connect again."""
+        if not sender.cancelled() and (error := sender.exception()):
+            _log.error("a tab's sender failed", exc_info=error)
+            self._farewell = asyncio.create_task(self.close(_OUR_FAULT))
 
     async def close(self, code: int) -> None:
         """Say goodbye; safe at any time."""
@@ -294,8 +303,11 @@ class Tab:
         return pictures
 
     def _wake_at(self, due_s: float) -> None:
+        """Wake the sender then, or earlier where that is planned already."""
         if self._timer is not None:
-            if self._loop.time() < self._timer.when() <= due_s:
+            if self._loop.time() < self._timer_due_s <= due_s:
                 return
             self._timer.cancel()
+        # Kept here: for what is due at once uvloop gives a handle that does not know its time.
+        self._timer_due_s = due_s
         self._timer = self._loop.call_at(due_s, self._wake.set)

@@ -61,6 +61,7 @@ async def test_zoom_and_nodes_stay_over_updates(harness: Harness, open_tab: Open
     assert not await tab.page.get_by_role("button", name="Show all").is_visible()
 
 
+@pytest.mark.slow
 async def test_a_label_stays_while_points_arrive(harness: Harness, open_tab: OpenTab) -> None:
     tab = await drawn(harness, open_tab)
     point = await tab.page.locator(".lc-plot .point").nth(1).bounding_box()
@@ -75,6 +76,7 @@ async def test_a_label_stays_while_points_arrive(harness: Harness, open_tab: Ope
     await tab.until("() => document.querySelectorAll('.lc-plot .point').length === 8")
 
 
+@pytest.mark.slow
 async def test_a_rerun_and_another_theme_redraw_the_same_picture(harness: Harness, open_tab: OpenTab) -> None:
     tab = await drawn(harness, open_tab)
     await tab.page.evaluate("() => (document.querySelector('.lc-plot .main-svg').marked = true)")
@@ -88,6 +90,7 @@ async def test_a_rerun_and_another_theme_redraw_the_same_picture(harness: Harnes
     await tab.until("() => document.querySelector('.lc-plot .main-svg').getBoundingClientRect().width < 690")
 
 
+@pytest.mark.slow
 async def test_an_empty_chart_says_so_and_fills(harness: Harness, open_tab: OpenTab) -> None:
     harness.do("clear")
     tab = await open_tab(PATH)
@@ -99,6 +102,7 @@ async def test_an_empty_chart_says_so_and_fills(harness: Harness, open_tab: Open
     assert not await tab.page.get_by_text("Nothing here yet.").is_visible()
 
 
+@pytest.mark.slow
 async def test_the_newest_points_stand_in_a_table(harness: Harness, open_tab: OpenTab) -> None:
     tab = await drawn(harness, open_tab, 25)
     await tab.page.get_by_text("Newest points as a table").click()
@@ -119,6 +123,7 @@ async def test_without_plotly_there_is_the_table(harness: Harness, open_tab: Ope
     tab.errors.clear()  # the browser says that the script did not come
 
 
+@pytest.mark.slow
 async def test_plotly_is_not_loaded_while_an_answer_streams(harness: Harness, open_tab: OpenTab) -> None:
     harness.do("point", value=80.0)
     run = harness.start("word " * 300, per_s=60)
@@ -137,6 +142,7 @@ async def test_pages_without_a_chart_never_load_plotly(harness: Harness, open_ta
     assert not any("plotly.min" in url for url in tab.asked)
 
 
+@pytest.mark.slow
 async def test_a_model_has_the_colour_that_it_has_everywhere(harness: Harness, open_tab: OpenTab) -> None:
     tab = await drawn(harness, open_tab)
     looks = await tab.page.evaluate(
@@ -153,6 +159,7 @@ async def test_a_chart_with_wrong_parameters_says_so(harness: Harness, open_tab:
     assert await tab.page.get_by_text("There is no such figure.").is_visible()
 
 
+@pytest.mark.slow
 async def test_a_phone_needs_no_sideways_scrolling(harness: Harness, open_tab: OpenTab) -> None:
     tab = await drawn(harness, open_tab, width=390, height=844)
     assert await tab.page.evaluate("() => document.documentElement.scrollWidth <= 390")

@@ -77,6 +77,7 @@ async def test_an_answer_streams_and_ends_with_its_figures(harness: Harness, ope
     assert view["status"] == "The answer is complete."
 
 
+@pytest.mark.slow
 async def test_text_only_ever_grows(harness: Harness, open_tab: OpenTab) -> None:
     run = harness.start(ANSWER * 3, per_s=100, piece=5)
     tab = await open_tab(f"/?runs={run}")
@@ -145,6 +146,7 @@ async def test_stop_gives_a_receipt_within_half_a_second(
     assert not await tab.page.evaluate("() => __views()[0].querySelector('.stop').checkVisibility()")
 
 
+@pytest.mark.slow
 async def test_the_page_is_told_once_that_a_run_ended_and_not_of_old_ones(
     harness: Harness, open_tab: OpenTab
 ) -> None:
@@ -161,6 +163,7 @@ async def test_the_page_is_told_once_that_a_run_ended_and_not_of_old_ones(
     assert await again.page.evaluate(SAID) == "0"
 
 
+@pytest.mark.slow
 async def test_a_run_that_ends_before_the_view_is_up_is_told_of_too(
     harness: Harness, open_tab: OpenTab
 ) -> None:
@@ -169,6 +172,7 @@ async def test_a_run_that_ends_before_the_view_is_up_is_told_of_too(
     await tab.until("() => document.body.innerText.includes('ended 1')")
 
 
+@pytest.mark.slow
 async def test_a_rerun_leaves_the_answer_alone(harness: Harness, open_tab: OpenTab) -> None:
     run = harness.start(ANSWER, per_s=60)
     tab = await open_tab(f"/?runs={run}")
@@ -181,6 +185,7 @@ async def test_a_rerun_leaves_the_answer_alone(harness: Harness, open_tab: OpenT
     assert "Paragraph 11" in (await answers(tab))[0]
 
 
+@pytest.mark.slow
 async def test_finished_blocks_move_nothing(harness: Harness, open_tab: OpenTab) -> None:
     run = harness.start(ANSWER, per_s=100)
     tab = await open_tab(f"/?runs={run}")
@@ -220,6 +225,7 @@ async def test_a_hostile_answer_runs_nothing_and_asks_nobody(harness: Harness, o
     # That no other origin was asked is checked for every tab when it is put away.
 
 
+@pytest.mark.slow
 async def test_copy_gives_the_answer_as_the_model_wrote_it(harness: Harness, open_tab: OpenTab) -> None:
     run = harness.start(ANSWER, per_s=400, piece=40)
     tab = await open_tab(f"/?runs={run}")
@@ -256,6 +262,7 @@ async def test_a_run_of_another_team_is_as_unknown_as_none(harness: Harness, ope
     assert await words_of(tab) == ["", ""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_text", [True, False])
 async def test_an_older_run_is_shown_as_it_was_kept(
     harness: Harness, open_tab: OpenTab, with_text: bool
@@ -279,6 +286,7 @@ async def test_four_answers_share_one_socket(harness: Harness, open_tab: OpenTab
     assert sum(url.endswith("/live") for url in tab.asked) == 1
 
 
+@pytest.mark.slow
 async def test_a_selection_in_the_text_survives_while_it_grows(harness: Harness, open_tab: OpenTab) -> None:
     run = harness.start("One two three four five six seven. " * 30, per_s=60)
     tab = await open_tab(f"/?runs={run}")
@@ -298,6 +306,7 @@ async def test_a_phone_needs_no_sideways_scrolling(harness: Harness, open_tab: O
     assert await tab.page.evaluate("() => __views()[0].scrollWidth <= __views()[0].clientWidth + 1")
 
 
+@pytest.mark.slow
 async def test_a_connection_that_died_without_a_word_is_noticed(harness: Harness, open_tab: OpenTab) -> None:
     run = harness.start(ANSWER * 4, per_s=20)
     # Cable pulled: nothing that the server says arrives any more, and the browser is not told.
@@ -325,6 +334,7 @@ async def test_a_connection_that_died_without_a_word_is_noticed(harness: Harness
     await tab.until(f"() => __answers()[0].length > {len(before) + 150}")
 
 
+@pytest.mark.slow
 async def test_while_only_reasoning_comes_the_view_says_so(harness: Harness, open_tab: OpenTab) -> None:
     run = harness.start("So.", reasoning="Let me see. " * 60, per_s=60)
     tab = await open_tab(f"/?runs={run}")
@@ -335,6 +345,7 @@ async def test_while_only_reasoning_comes_the_view_says_so(harness: Harness, ope
     assert not await tab.page.evaluate("() => __views()[0].querySelector('.waiting').checkVisibility()")
 
 
+@pytest.mark.slow
 async def test_copy_works_on_a_page_without_https_too(harness: Harness, open_tab: OpenTab) -> None:
     run = harness.start("Short and plain.", per_s=500)
     tab = await open_tab(
