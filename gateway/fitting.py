@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.catalog import Model
 from gateway.errors import BadRequest, Unsupported
-from gateway.messages import CompletionRequest, ImagePart, Sampling
+from gateway.messages import CompletionRequest, FilePart, ImagePart, Sampling
 
 _DEFAULTS = Sampling()
 
@@ -56,6 +56,8 @@ def _refuse_unsupported(request: CompletionRequest, model: Model) -> None:
     if any(isinstance(part, ImagePart) for message in request.messages for part in message.parts):
         if "image_input" not in model.features:
             raise Unsupported(f"{model.name} does not take images.", "messages")
+    if any(isinstance(part, FilePart) for message in request.messages for part in message.parts):
+        raise Unsupported(f"{model.name} does not take files here.", "messages")
     if request.tools and "tools" not in model.features:
         raise Unsupported(f"{model.name} does not call tools.", "tools")
     if request.response_format is not None:

@@ -18,7 +18,7 @@ import msgspec
 from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.orm import Session
 
-from gateway.messages import ImagePart, Message, TextPart, ToolCall
+from gateway.messages import FilePart, ImagePart, Message, Part, Reasoning, Role, TextPart, ToolCall
 from gateway.records import RunRecord
 from gateway.runs import Failure, Figures, Run
 from gateway.tables import RunRow
@@ -174,29 +174,57 @@ def _record_of(row: RunRow) -> RunRecord:
 
 
 class _Kept(msgspec.Struct, omit_defaults=True):
-    """A message as it is kept: a part is {"text": ...} or {"url": ..., "detail": ...}."""
+    """A message as it is kept. A part has "text", or "url" with "detail" (an image) or "media_type"."""
 
-    role: str
+    role: Role
     parts: list[dict[str, str]]
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     name: str | None = None
+    reasoning: tuple[Reasoning, ...] = ()
+    tool_failed: bool = False
 
 
 def _plain(message: Message) -> _Kept:
-    parts = [
-        {"text": part.text} if isinstance(part, TextPart) else {"url": part.url, "detail": part.detail}
-        for part in message.parts
-    ]
-    return _Kept(message.role, parts, message.tool_calls, message.tool_call_id, message.name)
+    return _Kept(
+        message.role,
+        [_plain_part(part) for part in message.parts],
+        message.tool_calls,
+        message.tool_call_id,
+        message.name,
+        message.reasoning,
+        message.tool_failed,
+    )
+
+
+def _plain_part(part: Part) -> dict[str, str]:
+    match part:
+        case TextPart(text):
+            return {"text": text}
+        case ImagePart(url, detail):
+            return {"url": url, "detail": detail}
+        case FilePart(url, media_type, name):
+            return {"url": url, "media_type": media_type, **({"name": name} if name else {})}
 
 
 def _message(kept: _Kept) -> Message:
-    parts = tuple(
-        TextPart(part["text"]) if "text" in part else ImagePart(part["url"], part["detail"])  # type: ignore[arg-type]
-        for part in kept.parts
+    return Message(
+        kept.role,
+        tuple(_part(part) for part in kept.parts),
+        kept.tool_calls,
+        kept.tool_call_id,
+        kept.name,
+        kept.reasoning,
+        kept.tool_failed,
     )
-    return Message(kept.role, parts, kept.tool_calls, kept.tool_call_id, kept.name)  # type: ignore[arg-type]
+
+
+def _part(part: dict[str, str]) -> Part:
+    if "text" in part:
+        return TextPart(part["text"])
+    if "media_type" in part:
+        return FilePart(part["url"], part["media_type"], part.get("name"))
+    return ImagePart(part["url"], part["detail"])  # type: ignore[arg-type]  # as `_plain_part` wrote it
 
 
 def _storable(text: str) -> str:

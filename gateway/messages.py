@@ -11,13 +11,19 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+Verbosity = Literal["low", "medium", "high"]
+ReasoningSummary = Literal["auto", "concise", "detailed"]
+CallKind = Literal["function", "custom", "local_shell"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
 
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
+    """`cached` marks the end of a prefix that the caller wants cached, where a provider has to be told."""
+
     text: str
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +32,58 @@ class ImagePart:
 
     url: str
     detail: Literal["auto", "low", "high"] = "auto"
+    cached: bool = False
 
 
-Part = TextPart | ImagePart
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A document by `data:` URL or https address, such as a PDF."""
+
+    url: str
+    media_type: str
+    name: str | None = None
+    cached: bool = False
+
+
+Part = TextPart | ImagePart | FilePart
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """A thought of an earlier answer, on its way back to the model that had it.
+
+    `proof` is the maker's own seal (a signature, or the encrypted thought): opaque, and of use only on
+    the `wire` that gave it. `redacted`: there is a proof and no text.
+    """
+
+    text: str
+    proof: str | None = None
+    wire: str | None = None
+    id: str | None = None
+    redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
+    """`arguments` is JSON; of a custom tool it is the plain input, of a local shell its action as JSON."""
+
     id: str
     name: str
     arguments: str
+    kind: CallKind = "function"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """`reasoning` came before `parts`, and these before `tool_calls`. A tool's result has `tool_call_id`."""
+
     role: Role
     parts: tuple[Part, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     name: str | None = None
+    reasoning: tuple[Reasoning, ...] = ()
+    tool_failed: bool = False
 
     @classmethod
     def of(cls, role: Role, text: str) -> Message:
@@ -63,6 +102,28 @@ class Tool:
     description: str = ""
     parameters: Mapping[str, object] = field(default_factory=dict)
     strict: bool | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CustomTool:
+    """A tool that takes plain text; `format` is its grammar as the responses wire writes it."""
+
+    name: str
+    description: str = ""
+    format: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostedTool:
+    """A tool that the provider knows by its kind: one that it runs itself (`web_search`), or the caller's
+    own shell (`local_shell`). `options` are the rest of what the caller wrote."""
+
+    kind: str
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+AnyTool = Tool | CustomTool | HostedTool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +138,31 @@ class Sampling:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     effort: Effort | None = None
+    top_k: int | None = None
+    verbosity: Verbosity | None = None
+    reasoning_summary: ReasoningSummary | None = None
+    reasoning_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """One question to one model. `model` is what the caller wrote: an id or an alias."""
+    """One question to one model. `model` is what the caller wrote: an id or an alias.
+
+    `tool_choice` and `response_format` are shaped as on the chat completions wire. `keep`: the caller
+    asks that text be kept (the team has the last word). `cache_key` groups requests with one prefix.
+    """
 
     model: str
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
-    tools: tuple[Tool, ...] = ()
+    tools: tuple[AnyTool, ...] = ()
     tool_choice: str | Mapping[str, object] | None = None
     response_format: Mapping[str, object] | None = None
     tags: tuple[str, ...] = ()
+    parallel_tool_calls: bool | None = None
+    max_tool_calls: int | None = None
+    keep: bool = False
+    cache_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +195,41 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasoningProof:
+    """The end of a thought, with its seal (see `Reasoning`)."""
+
+    proof: str
+    wire: str
+    id: str | None = None
+    redacted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallDelta:
     index: int
     id: str | None = None
     name: str | None = None
     arguments: str = ""
+    kind: CallKind = "function"
+
+
+@dataclass(frozen=True, slots=True)
+class HostedCall:
+    """A call that the provider made and answered itself, whole; `item` is as the responses wire has it."""
+
+    kind: str
+    id: str
+    item: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a piece of the answer's text comes from; `start` and `end` count its characters."""
+
+    url: str
+    title: str = ""
+    start: int = 0
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,5 +239,5 @@ class Finished:
     reason: FinishReason
 
 
-Delta = TextDelta | ReasoningDelta | ToolCallDelta
+Delta = TextDelta | ReasoningDelta | ReasoningProof | ToolCallDelta | HostedCall | Citation
 Event = Delta | Finished | Usage

@@ -12,7 +12,15 @@ import json
 
 from gateway.catalog_values import Model
 from gateway.errors import Unsupported
-from gateway.messages import CompletionRequest, ImagePart, Message
+from gateway.messages import (
+    AnyTool,
+    CompletionRequest,
+    CustomTool,
+    HostedTool,
+    ImagePart,
+    Message,
+    Tool,
+)
 from gateway.vocabularies import Encoder, Vocabulary, encoder, encoder_if_loaded, is_loaded, load_soon
 
 _FRAME_MESSAGE = 8  # what a chat template may put around one message
@@ -135,7 +143,7 @@ def _texts(request: CompletionRequest, model: Model) -> list[str]:
     if model.tokenizer == "smollm2" and request.messages and request.messages[0].role != "system":
         texts.append(f"system\n{_SMOLLM2_SYSTEM}")
     for tool in request.tools:
-        texts += [tool.name, tool.description, _json(tool.parameters)]
+        texts += _texts_of_tool(tool)
     if request.response_format is not None:
         texts.append(_json(request.response_format))
     return texts
@@ -144,7 +152,18 @@ def _texts(request: CompletionRequest, model: Model) -> list[str]:
 def _texts_of(message: Message, model: Model) -> list[str]:
     said = f"{message.role}\n{message.text}" if model.tokenizer == "smollm2" else message.text
     calls = [text for call in message.tool_calls for text in (call.id, call.name, call.arguments)]
-    return [text for text in (said, message.name, message.tool_call_id, *calls) if text]
+    thoughts = [text for thought in message.reasoning for text in (thought.text, thought.proof)]
+    return [text for text in (said, message.name, message.tool_call_id, *calls, *thoughts) if text]
+
+
+def _texts_of_tool(tool: AnyTool) -> list[str]:
+    match tool:
+        case Tool(name, description, parameters):
+            return [name, description, _json(parameters)]
+        case CustomTool(name, description, grammar):
+            return [name, description, _json(grammar or {})]
+        case HostedTool(kind, options):
+            return [kind, _json(options)]
 
 
 def _frame(request: CompletionRequest, model: Model) -> int:

@@ -20,7 +20,7 @@ import aiohttp
 import msgspec
 
 from gateway.errors import ProviderBroke, ProviderError, ProviderTimeout, ProviderUnreachable
-from gateway.messages import Event, Finished, ReasoningDelta, TextDelta, ToolCallDelta, Usage
+from gateway.messages import Event, ReasoningDelta, TextDelta, ToolCallDelta
 from gateway.providers.base import Call, Clocks, Wire
 from gateway.providers.server_sent_events import FrameCutter, FrameTooLarge
 from gateway.providers.wire import Answer, ErrorBody, garbled, read_error, refusal
@@ -264,7 +264,7 @@ def _chars(event: Event) -> int:
             return len(text)
         case ToolCallDelta():
             return len(event.arguments)
-        case Finished() | Usage():
+        case _:
             return 0
 
 

@@ -15,6 +15,7 @@ import msgspec
 from gateway.messages import (
     CompletionRequest,
     Event,
+    FilePart,
     Finished,
     FinishReason,
     ImagePart,
@@ -58,7 +59,7 @@ def chat_body(
         "seed": sampling.seed,
         "stop": list(sampling.stop) or None,
         "reasoning_effort": sampling.effort,
-        "tools": [_tool(tool) for tool in request.tools] or None,
+        "tools": [_tool(tool) for tool in request.tools if isinstance(tool, Tool)] or None,
         "tool_choice": request.tool_choice,
         "response_format": request.response_format,
     }
@@ -89,6 +90,7 @@ def _content(message: Message) -> str | list[dict[str, Any]]:
         if isinstance(part, ImagePart)
         else {"type": "text", "text": part.text}
         for part in message.parts
+        if not isinstance(part, FilePart)
     ]
 
 

@@ -15,6 +15,7 @@ from gateway.errors import ProviderError
 from gateway.messages import (
     CompletionRequest,
     Event,
+    FilePart,
     Finished,
     FinishReason,
     ImagePart,
@@ -48,7 +49,7 @@ def responses_body(
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "reasoning": {name: value for name, value in reasoning.items() if value is not None} or None,
-        "tools": [_tool(tool) for tool in request.tools] or None,
+        "tools": [_tool(tool) for tool in request.tools if isinstance(tool, Tool)] or None,
         "tool_choice": _tool_choice(request.tool_choice),
         "text": _text_format(request.response_format),
     }
@@ -76,6 +77,7 @@ def _content(message: Message) -> list[dict[str, Any]]:
         if isinstance(part, ImagePart)
         else {"type": text, "text": part.text}
         for part in message.parts
+        if not isinstance(part, FilePart)
     ]
 
 
