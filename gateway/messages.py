@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gateway.preferences import RoutingPreferences
+from gateway.preferences import NO_PREFERENCES, RoutingPreferences
 
 Role = Literal["system", "user", "assistant", "tool"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -161,7 +161,7 @@ class CompletionRequest:
     tool_choice: str | Mapping[str, object] | None = None
     response_format: Mapping[str, object] | None = None
     tags: tuple[str, ...] = ()
-    routing: RoutingPreferences = RoutingPreferences()
+    routing: RoutingPreferences = NO_PREFERENCES
     parallel_tool_calls: bool | None = None
     max_tool_calls: int | None = None
     keep: bool = False
