@@ -44,15 +44,21 @@ def configured(
         else:
             key = environment.get(provider.api_key_env) if provider.api_key_env else None
             try:
-                providers[provider.id] = OpenAICompatible(
-                    provider.id,
-                    provider.base_url,
-                    key,
-                    provider.wire,
-                    provider.allow_private_address,
-                    out_cap_field=provider.output_limit_field,
-                    asks_for_usage=provider.asks_for_usage,
-                )
+                providers[provider.id] = provider_for(provider, key)
             except UrlRefused as error:
                 problems.append(f"providers.{provider.id}.base_url: {error}")
     return Configured(providers, absent, tuple(problems))
+
+
+def provider_for(listed: ListedProvider, api_key: str | None) -> Provider:
+    """A way to call a listed provider that has a base URL. Raises `UrlRefused`."""
+    assert listed.base_url is not None
+    return OpenAICompatible(
+        listed.id,
+        listed.base_url,
+        api_key,
+        listed.wire,
+        listed.allow_private_address,
+        out_cap_field=listed.output_limit_field,
+        asks_for_usage=listed.asks_for_usage,
+    )
