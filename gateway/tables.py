@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text
 from sqlmodel import Field
 
 from store.tables import AppTable
@@ -43,3 +43,34 @@ class RunRow(AppTable, table=True):
     finish_reason: str | None = None
     failure_kind: str | None = None
     failure_message: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+
+
+class ProviderKeyRow(AppTable, table=True):
+    """A key for a provider: the installation's own where `team_id` is 0, else a team's.
+
+    `sealed` is opened by `identity/sealing.py` alone. `hint` is the key's last letters. With
+    `falls_back` a team's request goes to the installation's key where its own fails.
+    """
+
+    __tablename__ = "provider_key"
+
+    team_id: int = Field(primary_key=True, sa_type=BigInteger)
+    provider_id: str = Field(primary_key=True)
+    sealed: bytes = Field(sa_type=LargeBinary)
+    sealed_with: str
+    hint: str
+    falls_back: bool = False
+    created_ms: int = Field(sa_type=BigInteger)
+    created_by: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class ConnectionRow(AppTable, table=True):
+    """A server that was connected in the page: tables as `tiltyard.toml` would have them, as JSON."""
+
+    __tablename__ = "connection"
+
+    provider_id: str = Field(primary_key=True)
+    provider_json: str = Field(sa_column=Column(Text, nullable=False))
+    models_json: str = Field(sa_column=Column(Text, nullable=False))
+    created_ms: int = Field(sa_type=BigInteger)
+    created_by: int | None = Field(default=None, sa_type=BigInteger)
