@@ -113,6 +113,7 @@ class Pump:
         self._input_estimate: int | None = None
         self._under_way = False
         self._began = False  # whether anything of an answer came
+        self._first_checkpoint: asyncio.Task[None] | None = None
         self._error: Exception | None = None
         self.task: asyncio.Task[None] | None = None
 
@@ -148,6 +149,11 @@ class Pump:
                 self._take(event)
                 if self._listener is not None and not self._muted:
                     await self._tell(event)
+                if self._began and self._first_checkpoint is None:
+                    # From here on a crash of ours is charged for; nobody waits until the ledger knows.
+                    self._first_checkpoint = asyncio.create_task(
+                        self._checkpoint(), name=f"began {self.run.id}"
+                    )
 
     def _take(self, event: Event) -> None:
         match event:
@@ -224,7 +230,14 @@ class Pump:
         run.figures = self._figures(final=False)
         run.changed()
         self._tools.keep(run)
+        await self._checkpoint()
+
+    async def _checkpoint(self) -> None:
+        """Tell the ledger that the run lives, and what it came to: that is charged should we die."""
+        run = self.run
         progress = lines_for(await self._guess(self._tally.total()), self._at.price) if self._began else ()
+        if run.on_stop is None:
+            return  # it ended while its prompt was counted
         try:
             await self._tools.ledger.checkpoint(Checkpoint(run.team_id, run.id, progress, LEASE_MS))
         except BillingError as error:

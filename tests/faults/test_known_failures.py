@@ -324,25 +324,51 @@ async def test_what_was_checkpointed_when_a_process_died_is_charged_and_the_rest
     async with desk(tmp_path, providers={"simulated": Plays(*WORDS, 60.0)}) as here:
         run = await admitted(here)
         await first_words(run)
-        pump = here.gateway._pumps[run.id]
-        await pump.tick()
-        assert pump.task is not None
-        pump._end = _never  # type: ignore[method-assign]  # its process dies before it can settle
-        pump.task.cancel()
-        await asyncio.wait([pump.task])
+        await here.gateway._pumps[run.id].tick()
+        await process_dies(here, run)
         (hold,) = here.balance().open_holds
         assert 0 < hold.progress_nano_usd < hold.amount_nano_usd
-    journal = SqliteJournal(tmp_path / "ledger.db")
-    later = GroupCommit(
-        journal, free_money_limit_nano_usd=FREE_USD, now_ms=lambda: time.time_ns() // 1_000_000 + 60_000
-    )
-    assert later.sweep() == 1
-    journal.close()
+    assert swept_in_a_minute(tmp_path) == 1
     entry = here.statements.entry_of_run(1, run.id)
     assert entry is not None
     assert (entry.cost_nano_usd, entry.estimated) == (hold.progress_nano_usd, True)
     assert here.balance().held_nano_usd == 0
     assert audit(tmp_path / "ledger.db").findings == ()
+
+
+async def test_a_process_that_dies_right_after_the_first_word_has_given_nothing_away(tmp_path: Path) -> None:
+    # The same, before anything was checkpointed by the clock: the prompt was sent, and is paid for.
+    async with desk(tmp_path, providers={"simulated": Plays(TextDelta("One"), 60.0)}) as here:
+        run = await admitted(here)
+        await first_words(run)
+        await asyncio.sleep(0.25)  # the clock's first checkpoint is a second away
+        await process_dies(here, run)
+    assert swept_in_a_minute(tmp_path) == 1
+    entry = here.statements.entry_of_run(1, run.id)
+    assert entry is not None
+    (prompt,) = [line for line in entry.lines if line.bucket == "input"]
+    assert entry.cost_nano_usd > prompt.quantity * prompt.price_pico_usd // 1_000 > 0
+    assert entry.estimated
+
+
+async def process_dies(here: Desk, run: Run) -> None:
+    """What is left of a run when its process is gone: nothing that could still settle it."""
+    pump = here.gateway._pumps[run.id]
+    assert pump.task is not None
+    pump._end = _never  # type: ignore[method-assign]  # its process dies before it can settle
+    pump.task.cancel()
+    await asyncio.wait([pump.task])
+
+
+def swept_in_a_minute(folder: Path) -> int:
+    """How many holds are ended by a writer whose clock is a minute ahead."""
+    journal = SqliteJournal(folder / "ledger.db")
+    later = GroupCommit(
+        journal, free_money_limit_nano_usd=FREE_USD, now_ms=lambda: time.time_ns() // 1_000_000 + 60_000
+    )
+    ended = later.sweep()
+    journal.close()
+    return ended
 
 
 async def _never() -> None:
