@@ -43,8 +43,12 @@ def choices(
     first_token_ms: Callable[[str], float | None],
     now_ms: int,
 ) -> tuple[Choice, ...]:
-    """Every model, those that answer first: the demonstration, paid ones, simulated ones."""
-    found = [_choice(catalog, model, why_not, first_token_ms, now_ms) for model in catalog.models()]
+    """Every model that takes prompts, the ready first: the demonstration, paid ones, simulated ones."""
+    found = [
+        _choice(catalog, model, why_not, first_token_ms, now_ms)
+        for model in catalog.models()
+        if model.answers
+    ]
     return tuple(sorted(found, key=_place))
 
 

@@ -34,6 +34,7 @@ _GROUP_OF = {
     "lifecycle": "lifecycle",
     "context_tokens": "limits", "max_output_tokens": "limits", "knowledge_cutoff": "limits",
     "tokenizer": "limits", "image_tokens": "limits", "frame_tokens": "limits", "tools_frame_tokens": "limits",
+    "vector_dimensions": "limits",
     "input_modalities": "capabilities", "output_modalities": "capabilities",
     "endpoints": "capabilities", "features": "capabilities", "sampling": "capabilities",
     "providers": "routes",
@@ -177,6 +178,8 @@ def model_of(
     features = fields.names("features", _DEFAULT_FEATURES, values.FEATURES)
     if ("image_input" in features) != fields.has("image_tokens"):
         fields.wrong("image_tokens", "goes with the feature image_input: how much one image can cost")
+    if ("embeddings" in endpoints) != fields.has("vector_dimensions"):
+        fields.wrong("vector_dimensions", "goes with the endpoint embeddings: how long its vectors are")
     routes = _routes(fields, endpoints, providers)
     prices = prices_of(fields, context)
     if not fields.has_any(*PRICE_FIELDS, "prices") and not all(route.prices for route in routes):
@@ -203,6 +206,7 @@ def model_of(
         image_tokens=fields.whole("image_tokens", 1, 1_000_000),
         frame_tokens=fields.whole("frame_tokens", 0, 100_000) or DEFAULT_FRAME_TOKENS,
         tools_frame_tokens=fields.whole("tools_frame_tokens", 0, 100_000) or 0,
+        vector_dimensions=fields.whole("vector_dimensions", 1, 100_000),
         prices=prices,
         providers=routes,
         badges=fields.mapping("badges"),
@@ -236,8 +240,8 @@ def _route(fields: Fields, endpoints: Sequence[str], providers: Mapping[str, val
     spoken = [wire for wire in get_args(values.Wire) if wire in endpoints]
     usual = listed.wire if listed is not None else "chat_completions"
     wire = fields.choice("wire", get_args(values.Wire), usual if usual in spoken or not spoken else spoken[0])
-    if not spoken:
-        fields.wrong("", "this model has neither of the endpoints chat_completions and responses")
+    if not spoken and "embeddings" not in endpoints:
+        fields.wrong("", "this model has none of the endpoints chat_completions, responses and embeddings")
     route = Route(
         provider=provider_id,
         model=fields.need_text("model"),

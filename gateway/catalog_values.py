@@ -27,6 +27,7 @@ ENDPOINTS = (
 FEATURES = (
     "streaming", "tools", "structured_output", "json_mode", "reasoning", "image_input", "fine_tuning",
     "distillation", "predicted_outputs", "prompt_caching", "local_shell",
+    "fewer_dimensions",
 )  # fmt: skip
 SAMPLING_FIELDS = (
     "max_output_tokens", "temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "stop",
@@ -181,6 +182,7 @@ class Model:
     image_tokens: int | None  # the most that one image can cost; None where images are refused
     frame_tokens: int  # what its provider may put around every prompt, beside what a message costs
     tools_frame_tokens: int  # and around the tools, where there are any
+    vector_dimensions: int | None  # the length of its embeddings, for a model that makes them
     prices: tuple[Price, ...]
     providers: tuple[Route, ...]
     badges: Mapping[str, str]
@@ -195,6 +197,15 @@ class Model:
     def reasons(self) -> bool:
         """It thinks in tokens that are billed as output and may not be shown."""
         return "reasoning" in self.features
+
+    @property
+    def answers(self) -> bool:
+        """It can be sent a prompt; else it makes embeddings alone."""
+        return any(endpoint in ("chat_completions", "responses", "messages") for endpoint in self.endpoints)
+
+    @property
+    def embeds(self) -> bool:
+        return "embeddings" in self.endpoints
 
     @property
     def snapshots(self) -> tuple[str, ...]:

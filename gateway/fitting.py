@@ -20,6 +20,8 @@ def fit(request: CompletionRequest, model: Model) -> tuple[CompletionRequest, tu
     """
     if not request.messages:
         raise BadRequest("There is no message to answer.", "messages")
+    if not model.answers:
+        raise Unsupported(f"{model.name} makes embeddings; it answers no prompts.", "model")
     _refuse_unsupported(request, model)
     changes: dict[str, Any] = {}
     notes: list[str] = []

@@ -4,15 +4,18 @@ A provider turns a `Call` into events. It opens its own connection, obeys
 `deadlines.connect_s`, and marks `clocks.sent` and `clocks.first_byte`; the other
 deadlines and clocks are `gateway/streaming.py`'s. It never retries, never reads
 prices and never logs. Closing the generator (`aclose`) drops the connection at once.
+
+An `Embedder` turns texts into vectors, whole; one class may be both.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
-from gateway.messages import CompletionRequest, Event
+from gateway.messages import CompletionRequest, Event, Usage
 
 Wire = Literal["chat_completions", "responses"]
 
@@ -86,3 +89,44 @@ class Provider(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+# --- embeddings -----------------------------------------------------------------------------------
+
+# A text, or its tokens as the model's own vocabulary numbers them.
+EmbeddingInput = str | tuple[int, ...]
+# array("f"): `tobytes()` is what the wire's base64 holds, on every machine that we run on.
+Vector: TypeAlias = "array[float]"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingCall:
+    """One attempt to have `inputs` (at least one) made into vectors. `model` is the provider's own name;
+    `dimensions` None leaves the length to the model. The caller keeps the deadlines but `connect_s`."""
+
+    run_id: str
+    model: str
+    inputs: tuple[EmbeddingInput, ...]
+    dimensions: int | None
+    clocks: Clocks
+    deadlines: Deadlines
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A vector an input, in its order, all of one length and finite. `usage` is None where the provider
+    told none; its `output` is always 0."""
+
+    vectors: tuple[Vector, ...]
+    usage: Usage | None
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """A provider that has this method can be asked for embeddings (`isinstance(provider, Embedder)`)."""
+
+    id: str
+
+    async def embed(self, call: EmbeddingCall) -> Embedded:
+        """Raises the `ProviderError` family. Cancelling it drops the connection at once."""
+        ...

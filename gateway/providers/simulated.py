@@ -12,19 +12,24 @@ same answer for the same question; the pace is the event loop's. One piece is on
     empty              a success with nothing in it
     keep-alive         takes the request, then never says a word
     hostile            an answer made to run scripts and load images in whatever shows it
+    embedding          no answer but vectors, made of words: texts that share words lie near each other
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import math
 import re
+import struct
 import time
+from array import array
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 
 from gateway.errors import ProviderRefused
 from gateway.messages import Event, Finished, ReasoningDelta, TextDelta, Usage
-from gateway.providers.base import Call
+from gateway.providers.base import Call, Embedded, EmbeddingCall, EmbeddingInput, Vector
 
 _FOREVER_S = 24 * 3600.0
 
@@ -117,6 +122,17 @@ class Simulated:
         call.clocks.sent_ns = time.monotonic_ns()
         return behaviour(call, self._pace)
 
+    async def embed(self, call: EmbeddingCall) -> Embedded:
+        if call.model != EMBEDDING:
+            raise ProviderRefused(self.id, f"There is no simulated model {call.model!r}.", status=404)
+        call.clocks.sent_ns = time.monotonic_ns()
+        await asyncio.sleep(self._pace.first_token_s)
+        call.clocks.first_byte_ns = time.monotonic_ns()
+        words = [_words(given) for given in call.inputs]
+        dimensions = min(call.dimensions or VECTOR_DIMENSIONS, VECTOR_DIMENSIONS)
+        vectors = tuple(_vector(each, dimensions) for each in words)
+        return Embedded(vectors, Usage(input=max(1, sum(map(len, words))), output=0))
+
     async def close(self) -> None:
         """Nothing is kept open."""
 
@@ -183,7 +199,9 @@ _BEHAVIOURS: dict[str, Callable[[Call, Pace], _Events]] = {
     "hostile": _hostile,
 }
 
-SIMULATED_MODELS = tuple(_BEHAVIOURS)
+EMBEDDING = "embedding"
+VECTOR_DIMENSIONS = 256
+SIMULATED_MODELS = (*_BEHAVIOURS, EMBEDDING)
 
 
 # --- an answer in pieces ----------------------------------------------------------------------------
@@ -219,3 +237,23 @@ async def _answer(
 def _pieces(text: str) -> list[str]:
     """Words with the space before them, so that joined they are the text again."""
     return re.findall(r"\s*\S+|\s+$", text)
+
+
+# --- a vector of a text -----------------------------------------------------------------------------
+
+
+def _words(given: EmbeddingInput) -> list[str]:
+    return re.findall(r"\w+", given.lower()) if isinstance(given, str) else [str(token) for token in given]
+
+
+def _vector(words: list[str], dimensions: int) -> Vector:
+    """The sum of a fixed direction a word, of length 1; the first axis where there is no word."""
+    sums = [0.0] * dimensions
+    for word in words:
+        noise = hashlib.shake_128(word.encode()).digest(2 * dimensions)
+        for at, (number,) in enumerate(struct.iter_unpack("<h", noise)):
+            sums[at] += number
+    length = math.sqrt(sum(number * number for number in sums))
+    if not length:
+        return array("f", [1.0] + [0.0] * (dimensions - 1))
+    return array("f", (number / length for number in sums))

@@ -1,3 +1,4 @@
+import math
 import time
 
 import pytest
@@ -5,9 +6,9 @@ import pytest
 from gateway.catalog import Catalog
 from gateway.errors import ProviderBroke, ProviderRefused, ProviderTimeout
 from gateway.messages import ReasoningDelta, TextDelta, Usage
-from gateway.providers.base import Deadlines
+from gateway.providers.base import Clocks, Deadlines, EmbeddingCall, EmbeddingInput, Vector
 from gateway.providers.simulated import SIMULATED_MODELS, Pace, Simulated
-from tests.gateway.providers.asking import Outcome, call_of, outcome
+from tests.gateway.providers.asking import QUICK, Outcome, call_of, outcome
 
 AT_ONCE = Pace(first_token_s=0, slow_first_token_s=0, tokens_per_s=0)
 
@@ -125,3 +126,24 @@ async def test_stopping_is_immediate() -> None:
     got = await outcome(Simulated(), call_of(model="steady"), stop_after=3)
     assert len(got.events) == 3
     assert time.monotonic() - started_s < 1
+
+
+async def test_its_vectors_are_the_same_each_time_and_near_where_words_are_shared() -> None:
+    provider = Simulated(Pace(first_token_s=0))
+
+    def asking(*inputs: EmbeddingInput, dimensions: int | None = None) -> EmbeddingCall:
+        return EmbeddingCall("run_1", "embedding", inputs, dimensions, Clocks(0), QUICK)
+
+    texts = ("the red cat", "The red cats!", "a blue whale", (1, 2), "")
+    said = await provider.embed(asking(*texts))
+    cat, cats, whale, _, nothing = said.vectors
+    assert said.vectors == (await provider.embed(asking(*texts))).vectors
+    assert _cosine(cat, cats) > 0.5 > abs(_cosine(cat, whale))
+    assert all(math.isclose(_cosine(vector, vector), 1, rel_tol=1e-5) for vector in said.vectors)
+    assert list(nothing[:2]) == [1, 0]
+    assert said.usage == Usage(input=11, output=0)
+    assert [len(vector) for vector in (await provider.embed(asking("x", dimensions=12))).vectors] == [12]
+
+
+def _cosine(one: Vector, other: Vector) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
