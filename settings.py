@@ -3,7 +3,7 @@
 Environment variables start with `TILTYARD_`; `tiltyard.toml` (in the working directory, or where
 `TILTYARD_CONFIG` says) has the same names in lower case without the prefix, and the tables
 `providers`, `models` and `stand_ins`. The environment comes first. `load` lists everything that is
-wrong at once. Only `app.py`, `api/asgi.py` and `operate.py` read settings; values are handed down.
+wrong at once. Only the modules beside this one read settings; values are handed down.
 What is inside the three tables is the catalog's to judge (`gateway/catalog.py`).
 """
 
@@ -48,6 +48,9 @@ class Settings(BaseModel):
     secret_key: Annotated[str | None, Field(min_length=32, repr=False)] = None
     local_api_key: Annotated[str | None, Field(repr=False)] = None
     base_url: str | None = None
+    api_processes: Annotated[int, Field(ge=0, le=64)] = 0
+    api_port: Annotated[int, Field(ge=1, le=65535)] = 8502
+    api_base_url: str | None = None
     log_level: str = "info"
     embedded: bool = True
     simulated: bool = True
@@ -111,8 +114,18 @@ class Settings(BaseModel):
         """Where people reach us, without a slash at its end."""
         if self.base_url:
             return self.base_url.rstrip("/")
-        host = "localhost" if self.host in ("127.0.0.1", "localhost") else f"[{self.host}]"
-        return f"http://{host}:{self.port}"
+        return f"http://{self._named_host}:{self.port}"
+
+    @property
+    def api_url(self) -> str:
+        """Where scripts reach the API, without a slash at its end."""
+        if self.api_base_url:
+            return self.api_base_url.rstrip("/")
+        return f"http://{self._named_host}:{self.api_port}" if self.api_processes else self.url
+
+    @property
+    def _named_host(self) -> str:
+        return "localhost" if self.host in ("127.0.0.1", "localhost") else f"[{self.host}]"
 
 
 def load(environment: Mapping[str, str] = os.environ, folder: Path | None = None) -> Settings:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import startup
 from billing.client import LedgerClient
@@ -27,13 +28,14 @@ from telemetry.elsewhere import Elsewhere
 from telemetry.request_log import RequestLog
 from telemetry.rows import RequestRow
 
+Role = Literal["app", "api"]  # with pages, or the API alone
 Subscribe = Callable[[Callable[[RequestRow], None]], Callable[[], None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
     """`subscribe` tells of finished requests, those of other processes too. `leases` say which process
-    does what only one may do."""
+    does what only one may do. `in_company` where other processes share the databases."""
 
     databases: Databases
     ledger: LedgerClient
@@ -43,26 +45,36 @@ class Stores:
     kept_runs: KeptRuns
     subscribe: Subscribe
     leases: Leases
+    processes: Processes
+    in_company: bool
 
 
-async def open_stores(settings: Settings, opened: AsyncExitStack) -> Stores:
-    """Raises `DatabaseUnavailable`, `ChildFailed` and `LedgerUnavailable`."""
-    alone = settings.database_url is None
-    if alone:
+async def open_stores(
+    settings: Settings, opened: AsyncExitStack, *, role: Role = "app", ledger_socket: str | None = None
+) -> Stores:
+    """`ledger_socket` is the door of the ledger's writer where another process of this folder keeps it:
+    then the folder is that process's. Raises `DatabaseUnavailable`, `ChildFailed` and `LedgerUnavailable`."""
+    in_files = settings.database_url is None
+    owner = in_files and ledger_socket is None
+    in_company = not in_files or settings.api_processes > 0
+    if owner:
         opened.callback(startup.claim_folder(settings.data_dir).close)
     free_money_limit = parse_usd(settings.free_money_limit_usd)
     ledger_at: Path | str = settings.database_url or settings.data_dir / "ledger.db"
     # The migrations first where they share a database: what cannot be reached is then said once.
-    opening_ledger = asyncio.create_task(_open_ledger(ledger_at, free_money_limit)) if alone else None
+    opening_ledger = asyncio.create_task(_open_ledger(ledger_at, free_money_limit)) if owner else None
     databases = await asyncio.to_thread(Databases.open, settings.data_dir, settings.database_url)
     opened.callback(databases.close)
-    processes = Processes(databases.app)
-    await processes.open()
+    processes = Processes(databases.app, role)
+    await processes.open(others_are_gone=owner)
     opened.push_async_callback(processes.close)
     log = RequestLog(databases.log.engine)
     await log.open()
     opened.push_async_callback(log.close)
-    ledger = await (opening_ledger or _open_ledger(ledger_at, free_money_limit))
+    if ledger_socket is not None:
+        ledger: LedgerClient = await Ledger.join(Path(ledger_socket))
+    else:
+        ledger = await (opening_ledger or _open_ledger(ledger_at, free_money_limit))
     opened.push_async_callback(ledger.close)
     elsewhere = Elsewhere(databases.log.engine, log)
     opened.push_async_callback(elsewhere.close)
@@ -73,9 +85,11 @@ async def open_stores(settings: Settings, opened: AsyncExitStack) -> Stores:
         statements=statements,
         usage=Usage(ledger_at, statements),
         log=log,
-        kept_runs=KeptRuns(databases.app, None if alone else processes.id),
-        subscribe=log.subscribe if alone else elsewhere.subscribe,
+        kept_runs=KeptRuns(databases.app, processes.id if in_company else None),
+        subscribe=elsewhere.subscribe if in_company else log.subscribe,
         leases=Leases(databases.app, processes.id),
+        processes=processes,
+        in_company=in_company,
     )
 
 

@@ -3,6 +3,8 @@
 `ApiMiddleware` is the first middleware of the whole application: it is Edge, then the API, which
 answers its own paths alone, then everything else. Nothing of the pages' machinery touches a token
 on its way. `Api` refuses with 503 until `open` has given it its services.
+
+As a program (`python -m api.asgi`) this module is the API without the pages: see `api_process.py`.
 """
 
 from __future__ import annotations
@@ -122,3 +124,11 @@ class ApiMiddleware:
     async def _fork(self, scope: Scope, receive: Receive, send: Send) -> None:
         ours = scope["type"] in ("http", "websocket") and self._api.owns(scope["path"])
         await (self._api if ours else self._app)(scope, receive, send)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from api_process import main
+
+    main(sys.argv[1:])

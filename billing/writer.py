@@ -29,11 +29,12 @@ _CONNECT_AGAIN_S: Final = 0.05
 
 
 class Ledger(LedgerClient):
-    """The ledger in a SQLite file, by the writer process that this starts."""
+    """The ledger in a SQLite file, by the writer process that this starts (`open`), or that another
+    process of this installation keeps alive (`join`)."""
 
-    def __init__(self, child: Child, folder: Path) -> None:
-        self.child = child
-        self._folder = folder
+    def __init__(self, socket: Path, child: Child | None) -> None:
+        self.socket = socket
+        self._child = child
         self._in_flight: dict[int, tuple[Command, asyncio.Future[Result]]] = {}
         self._last_id = 0
         self._unsent: list[Asked] = []
@@ -51,7 +52,7 @@ class Ledger(LedgerClient):
             "free_money_limit_nano_usd": free_money_limit_nano_usd,
         }
         child = Child("the ledger's writer", "billing.writer", settings)
-        ledger = cls(child, folder)
+        ledger = cls(folder / "ledger", child)
         try:
             await child.start()
             await ledger._connect()
@@ -59,8 +60,32 @@ class Ledger(LedgerClient):
             await child.stop()
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        ledger._keeper = asyncio.create_task(ledger._keep_connected(), name="the ledger's connection")
+        ledger._begin()
         return ledger
+
+    @classmethod
+    async def join(cls, socket: Path) -> Ledger:
+        """Connect to the writer that takes commands there. Raises `LedgerUnavailable`."""
+        ledger = cls(socket, None)
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                while ledger._link is None:
+                    with contextlib.suppress(OSError):  # it may be between two lives
+                        await ledger._connect()
+                    await asyncio.sleep(0 if ledger._link else _CONNECT_AGAIN_S)
+        except TimeoutError:
+            raise LedgerUnavailable("The ledger's writer does not answer.") from None
+        ledger._begin()
+        return ledger
+
+    def _begin(self) -> None:
+        self._keeper = asyncio.create_task(self._keep_connected(), name="the ledger's connection")
+
+    @property
+    def child(self) -> Child:
+        """The writer. Only where this process started it."""
+        assert self._child is not None
+        return self._child
 
     async def close(self) -> None:
         self._closed = True
@@ -73,15 +98,16 @@ class Ledger(LedgerClient):
                 await self._keeper
         if self._link is not None:
             self._link.close()
-        await self.child.stop()
+        if self._child is not None:
+            await self._child.stop()
+            shutil.rmtree(self.socket.parent, ignore_errors=True)
         for _, future in self._in_flight.values():
             if not future.done():
                 future.set_exception(LedgerUnavailable("The ledger is closed."))
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def ready(self) -> bool:
-        return self.child.ready
+        return self._link is not None if self._child is None else self._child.ready
 
     # --- asking -------------------------------------------------------------------------------
 
@@ -138,9 +164,7 @@ class Ledger(LedgerClient):
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
-        _, link = await loop.create_unix_connection(
-            lambda: _Link(self._answered), str(self._folder / "ledger")
-        )
+        _, link = await loop.create_unix_connection(lambda: _Link(self._answered), str(self.socket))
         self._link, self._unsent = link, []
         if self._in_flight:
             link.send([Asked(asked_id, command) for asked_id, (command, _) in self._in_flight.items()])
@@ -152,7 +176,8 @@ class Ledger(LedgerClient):
             self._link = None
             while self._link is None:
                 try:
-                    await self.child.wait_ready(ANSWER_WITHIN_S)
+                    if self._child is not None:
+                        await self._child.wait_ready(ANSWER_WITHIN_S)
                     await self._connect()
                 except (OSError, TimeoutError):  # not there yet: ended again, or starting still
                     await asyncio.sleep(_CONNECT_AGAIN_S)

@@ -51,8 +51,11 @@ class Processes:
         self._beat_s = beat_s
         self._heart: asyncio.Task[None] | None = None
 
-    async def open(self) -> None:
-        """Be known, and from now on beat."""
+    async def open(self, *, others_are_gone: bool = False) -> None:
+        """Be known, and from now on beat. Whoever knows that no other process can live (it holds the lock of
+        their folder) need not wait until they count as dead."""
+        if others_are_gone:
+            await self._database.write(lambda session: session.execute(delete(_TABLE)))
         await self.beat()
         self._heart = asyncio.create_task(self._keep_beating(), name="process heartbeat")
 

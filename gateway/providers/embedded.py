@@ -20,7 +20,7 @@ import time
 import weakref
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
@@ -61,6 +61,14 @@ def model_file() -> Path | None:
     return next(iter(sorted(Path(spec.origin).parent.glob("*.gguf"))), None)
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddedDoor:
+    """Where the engine is asked, and with which key."""
+
+    socket_path: str
+    api_key: str = field(repr=False)
+
+
 class Embedded:
     """The embedded model as a provider. `start` before the first call; `close` ends the child.
 
@@ -80,28 +88,20 @@ class Embedded:
         self.folder = runtime_folder()
         # Also where nobody comes to `close` it: a process that refuses its settings ends early.
         self._forget_folder = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
-        socket_path = self.folder / "model.sock"
-        api_key = secrets.token_urlsafe(32)
+        self.door = EmbeddedDoor(str(self.folder / "model.sock"), secrets.token_urlsafe(32))
         self.child = Child(
             "the embedded model",
             "gateway.providers.embedded_server",
             {
                 "model_path": str(weights),
-                "socket_path": str(socket_path),
-                "api_key": api_key,
+                "socket_path": self.door.socket_path,
+                "api_key": self.door.api_key,
                 "slots": slots,
                 "context_tokens": context_tokens,
                 "threads": threads or max(1, min(_cores() - 1, 4)),
             },
         )
-        self._http = OpenAICompatible(
-            self.id,
-            "http://embedded/v1",
-            api_key,
-            # The child's server ends idle connections without a word: each call gets a new one.
-            connector=lambda: aiohttp.UnixConnector(str(socket_path), limit=0, force_close=True),
-            explain=self._explained,
-        )
+        self._http = _client(self.door)
         self._turn = asyncio.Semaphore(slots)
         self._waiting = 0
         self._unfit = False
@@ -184,14 +184,51 @@ class Embedded:
             await asyncio.sleep(_LOOK_AGAIN_S)
         return True
 
-    def _explained(self, status: int, error: ErrorBody) -> ProviderError | None:
-        if error.name != "exceed_context_size_error":
-            return None
-        prompt, most = error.n_prompt_tokens, error.n_ctx
-        size = f"is {prompt:,} tokens long" if isinstance(prompt, int) else "is too long"
-        room = f" {most:,}" if isinstance(most, int) else " fewer"
-        message = f"The prompt {size}; the embedded model takes{room}, its answer included."
-        return ProviderRefused(self.id, message, status=status)
+
+class EmbeddedElsewhere:
+    """The embedded model of another process on this machine, which keeps it alive. Each process lets
+    `slots` of its own answers be written at once; the engine makes the others wait."""
+
+    id = "embedded"
+
+    def __init__(self, door: EmbeddedDoor, *, slots: int = SLOTS) -> None:
+        self._socket = Path(door.socket_path)
+        self._http = _client(door)
+        self._turn = asyncio.Semaphore(slots)
+
+    @property
+    def ready(self) -> bool:
+        return self._socket.exists()
+
+    async def stream(self, call: Call) -> AsyncGenerator[Event, None]:
+        call.clocks.sent_ns = time.monotonic_ns()
+        async with self._turn, aclosing(self._http.stream(call)) as events:
+            async for event in events:
+                yield _without_cache(event)
+
+    async def close(self) -> None:
+        await self._http.close()
+
+
+def _client(door: EmbeddedDoor) -> OpenAICompatible:
+    return OpenAICompatible(
+        "embedded",
+        "http://embedded/v1",
+        door.api_key,
+        # The child's server ends idle connections without a word: each call gets a new one.
+        connector=lambda: aiohttp.UnixConnector(door.socket_path, limit=0, force_close=True),
+        explain=_explained,
+    )
+
+
+def _explained(status: int, error: ErrorBody) -> ProviderError | None:
+    if error.name != "exceed_context_size_error":
+        return None
+    prompt, most = error.n_prompt_tokens, error.n_ctx
+    size = f"is {prompt:,} tokens long" if isinstance(prompt, int) else "is too long"
+    room = f" {most:,}" if isinstance(most, int) else " fewer"
+    message = f"The prompt {size}; the embedded model takes{room}, its answer included."
+    return ProviderRefused("embedded", message, status=status)
 
 
 def _without_cache(event: Event) -> Event:

@@ -196,9 +196,9 @@ async def test_a_second_writer_of_the_same_file_does_not_start(ledger: Ledger, p
 
 
 async def test_nobody_else_may_use_the_socket_or_read_the_ledger(ledger: Ledger, path: Path) -> None:
-    socket = ledger._folder / "ledger"
+    socket = ledger.socket
     assert socket.stat().st_mode & 0o777 == 0o600
-    assert ledger._folder.stat().st_mode & 0o777 == 0o700
+    assert ledger.socket.parent.stat().st_mode & 0o777 == 0o700
     assert path.stat().st_mode & 0o077 == 0
 
 
@@ -207,7 +207,7 @@ async def test_after_close_nothing_runs_and_nothing_is_left(path: Path) -> None:
     hold = await ledger.reserve(asking("run_1"))
     settle = asyncio.create_task(ledger.settle(settling(hold, "0.10")))
     await asyncio.sleep(0)
-    pid, folder = ledger.child.pid, ledger._folder
+    pid, folder = ledger.child.pid, ledger.socket.parent
     await ledger.close()
     assert (await settle).charged_nano_usd == parse_usd("0.10")
     assert pid is not None

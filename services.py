@@ -1,0 +1,207 @@
+"""What a process serves with, pages or not: catalog, providers, ledger, gateway and the rest.
+
+`Prepared` is what is decided before anything is opened; `open_services` opens, and leaves how to close, in
+the opposite order, on the stack that it is given. `app.py` puts pages and API on top, `api_process.py` the
+API alone. Composes, and holds no logic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import startup
+from api.asgi import ApiServices, Readiness
+from api.errors import status_of
+from billing.codes import PURPOSE as TOP_UP_CODE, TopUps
+from billing.errors import LedgerUnavailable
+from billing.recurring import RecurringGrants
+from children.supervisor import ChildFailed
+from gateway.catalog import Catalog, CatalogOverrides
+from gateway.completion import Gateway, Limits
+from gateway.providers.base import Deadlines
+from gateway.providers.configured import Configured, configured
+from gateway.providers.embedded import Embedded, EmbeddedDoor, EmbeddedElsewhere, embedded_available
+from gateway.providers.simulated import Simulated
+from gateway.quote import Quotes
+from gateway.routing import Routing
+from gateway.vocabularies import load_soon
+from identity.api_keys import ApiKeys
+from identity.keys import purpose_key
+from settings import Settings, secret_key
+from store.errors import DatabaseUnavailable
+from stores import Role, Stores, open_stores
+
+_log = logging.getLogger("tiltyard")
+
+_ADD_CREDIT = "python -m operate grant --usd 5"
+_SWEEP_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a process is given by the one that started it: the doors of the children that both use, and
+    the environment's keys for providers."""
+
+    ledger_socket: str | None
+    embedded: EmbeddedDoor | str
+    provider_keys: Mapping[str, str]
+
+
+class Prepared:
+    """Settings, catalog and providers. Raises `CatalogError`; `connected.problems` lists the rest."""
+
+    def __init__(self, settings: Settings, *, role: Role = "app", joined: Joined | None = None) -> None:
+        self.settings = settings
+        self.role = role
+        self.joined = joined
+        self.catalog = Catalog.load(CatalogOverrides(settings.providers, settings.models, settings.stand_ins))
+        self.embedded = self._embedded()
+        self.connected: Configured = configured(
+            self.catalog.providers(),
+            os.environ if joined is None else joined.provider_keys,
+            {
+                "embedded": self.embedded,
+                "simulated": Simulated() if settings.simulated else "TILTYARD_SIMULATED is off.",
+            },
+        )
+
+    def _embedded(self) -> Embedded | EmbeddedElsewhere | str:
+        if self.joined is not None:
+            door = self.joined.embedded
+            return door if isinstance(door, str) else EmbeddedElsewhere(door)
+        if not self.settings.embedded:
+            return "TILTYARD_EMBEDDED is off."
+        return embedded_available() or Embedded()
+
+    def provider_keys(self) -> dict[str, str]:
+        """The keys that this process found in its environment, by their variables' names."""
+        names = (provider.api_key_env for provider in self.catalog.providers())
+        return {name: os.environ[name] for name in names if name and name in os.environ}
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What is open. `secret` is the installation's, for `purpose_key`."""
+
+    prepared: Prepared
+    stores: Stores
+    secret: bytes
+    gateway: Gateway
+    quotes: Quotes
+    api_keys: ApiKeys
+    top_ups: TopUps
+
+    def for_the_api(self, **more: Any) -> ApiServices:
+        """`more` are fields of `ApiServices` that only this process has."""
+        return ApiServices(
+            gateway=self.gateway,
+            catalog=self.prepared.catalog,
+            statements=self.stores.statements,
+            usage=self.stores.usage,
+            quotes=self.quotes,
+            top_ups=self.top_ups,
+            api_keys=self.api_keys,
+            add_credit=_ADD_CREDIT,
+            max_body_bytes=self.prepared.settings.max_body_bytes,
+            **{"readiness": self.readiness, **more},
+        )
+
+    async def readiness(self) -> Readiness:
+        try:
+            await asyncio.to_thread(self.stores.databases.ping)
+            databases = "ok"
+        except Exception as error:
+            databases = type(error).__name__
+        ledger, log = self.stores.ledger, self.stores.log
+        return Readiness(
+            ledger.ready and databases == "ok" and not self.gateway.draining,
+            {
+                "draining": self.gateway.draining,
+                "ledger": "ok" if ledger.ready else "restarting",
+                "databases": databases,
+                "embedded_model": _state_of(self.prepared.embedded),
+                "catalog": self.prepared.catalog.hash,
+                "request_log": {"waiting": log.health.waiting, "lost": log.health.lost},
+            },
+        )
+
+
+async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
+    """Ends the process with a sentence where a database or the ledger cannot be used."""
+    settings, joined = prepared.settings, prepared.joined
+    if isinstance(prepared.embedded, Embedded):
+        opened.push_async_callback(prepared.embedded.close)
+        keep(opened, _start(prepared.embedded))
+    try:
+        stores = await open_stores(
+            settings, opened, role=prepared.role, ledger_socket=joined.ledger_socket if joined else None
+        )
+    except (DatabaseUnavailable, LedgerUnavailable) as error:
+        startup.fail(f"{error} See TILTYARD_DATABASE_URL.")
+    except ChildFailed as error:
+        startup.fail(f"{error}. What it wrote before says why.")
+    secret = secret_key(settings)
+    app_db = stores.databases.app
+    api_keys = ApiKeys(app_db)
+    opened.push_async_callback(api_keys.close)
+    for provider in prepared.connected.providers.values():
+        if not isinstance(provider, Embedded):
+            opened.push_async_callback(provider.close)
+    gateway = Gateway(
+        catalog=prepared.catalog,
+        routing=Routing(prepared.catalog, prepared.connected.providers, prepared.connected.absent),
+        ledger=stores.ledger,
+        kept_runs=stores.kept_runs,
+        log=stores.log.record,
+        status_of=status_of,
+        deadlines=Deadlines(settings.connect_s, settings.first_token_s, settings.idle_s, settings.total_s),
+        limits=Limits(settings.max_running, settings.max_running_team),
+    )
+    await gateway.open()
+    opened.push_async_callback(gateway.close)
+    if stores.in_company:  # alone, a process ends what died at its own start
+        keep(opened, stores.leases.keep("sweeper", _SWEEP_S, gateway.end_interrupted))
+    if joined is None:
+        keep(opened, RecurringGrants(app_db, stores.ledger.grant).keep_giving())
+    return Open(
+        prepared=prepared,
+        stores=stores,
+        secret=secret,
+        gateway=gateway,
+        quotes=Quotes(gateway, stores.usage),
+        api_keys=api_keys,
+        top_ups=TopUps(purpose_key(secret, TOP_UP_CODE), app_db, stores.ledger.grant),
+    )
+
+
+def keep(opened: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Something that goes on until everything closes."""
+    opened.push_async_callback(_end, asyncio.create_task(work))
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _start(embedded: Embedded) -> None:
+    """Beside everything else: pages need not wait for a model."""
+    try:
+        await embedded.start()
+    except ChildFailed as error:
+        _log.error("%s", error)
+    else:
+        load_soon("smollm2")  # or the first prompt would wait for its vocabulary
+
+
+def _state_of(embedded: Embedded | EmbeddedElsewhere | str) -> str:
+    if isinstance(embedded, str):
+        return embedded
+    return "ready" if embedded.ready else "starting"
