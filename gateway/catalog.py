@@ -1,9 +1,9 @@
 """Which models there are, what they cost and can do, and who serves them.
 
 The data lies beside this module in `catalog/*.toml`, every fact with its source and day; an operator's
-tables lie over it (docs/catalog.md). A catalog is read once at the start, whole or not at all, and
-never changes while the process runs: nothing is fetched. Whether a provider can be used here (its key
-is set, its child runs) is decided elsewhere.
+tables lie over it (docs/catalog.md). A catalog is read whole or not at all, and nothing is fetched. It
+changes while the process runs only by `adopt`, when somebody connects a server in the page. Whether a
+provider can be used here (its key is set, its child runs) is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -78,6 +78,18 @@ class Resolution:
     snapshot: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """All of a catalog, in one value: whoever reads it while another is adopted sees the one or the other."""
+
+    models: Mapping[str, Model]
+    providers: Mapping[str, ListedProvider]
+    stand_ins: Mapping[str, str]
+    digest: str
+    names: Mapping[str, str]
+    snapshots: frozenset[str]
+
+
 class Catalog:
     """Models and providers by id. Make one with `load`."""
 
@@ -88,11 +100,16 @@ class Catalog:
         stand_ins: Mapping[str, str],
         digest: str,
     ) -> None:
-        self._models = dict(models)
-        self._providers = dict(providers)
-        self._stand_ins = dict(stand_ins)
-        self.hash = digest
-        self._names, self._snapshots = _names_of(self._models.values())
+        names, snapshots = _names_of(models.values())
+        self._content = _Content(dict(models), dict(providers), dict(stand_ins), digest, names, snapshots)
+
+    @property
+    def hash(self) -> str:
+        return self._content.digest
+
+    def adopt(self, other: Catalog) -> None:
+        """Be what `other` is, for everybody who holds this catalog."""
+        self._content = other._content
 
     @classmethod
     def load(cls, overrides: CatalogOverrides | None = None, folder: Path = _DATA) -> Catalog:
@@ -118,17 +135,17 @@ class Catalog:
 
     def models(self) -> tuple[Model, ...]:
         """Every model, retired ones too, in the order of the files."""
-        return tuple(self._models.values())
+        return tuple(self._content.models.values())
 
     def providers(self) -> tuple[ListedProvider, ...]:
-        return tuple(self._providers.values())
+        return tuple(self._content.providers.values())
 
     def provider(self, provider_id: str) -> ListedProvider | None:
-        return self._providers.get(provider_id)
+        return self._content.providers.get(provider_id)
 
     def get(self, model_id: str) -> Model:
         """The model with that id, retired or not. Raises `UnknownModel`."""
-        model = self._models.get(model_id)
+        model = self._content.models.get(model_id)
         if model is None:
             raise self._unknown(model_id)
         return model
@@ -138,16 +155,17 @@ class Catalog:
 
         Raises `UnknownModel` with the nearest three, `RetiredModel` with the successor.
         """
-        model_id = self._names.get(name)
+        content = self._content
+        model_id = content.names.get(name)
         if model_id is None:
             raise self._unknown(name)
-        model = self._models[model_id]
-        snapshot = name if name in self._snapshots else None
+        model = content.models[model_id]
+        snapshot = name if name in content.snapshots else None
         if model.lifecycle.state_on(_day(now_ms)) != "retired":
             return Resolution(model, name, snapshot=snapshot)
-        stand_in = self._stand_ins.get(model_id)
-        if stand_in is not None and self._models[stand_in].lifecycle.state_on(_day(now_ms)) != "retired":
-            return Resolution(self._models[stand_in], name, stand_in_for=model_id)
+        stand_in = content.stand_ins.get(model_id)
+        if stand_in is not None and content.models[stand_in].lifecycle.state_on(_day(now_ms)) != "retired":
+            return Resolution(content.models[stand_in], name, stand_in_for=model_id)
         raise RetiredModel(name, model.lifecycle.successor, model.lifecycle.retired_on)
 
     def routes(self, model: Model, snapshot: str | None = None) -> tuple[Route, ...]:
@@ -159,11 +177,11 @@ class Catalog:
         )
 
     def more_by(self, creator: str) -> tuple[Model, ...]:
-        return tuple(model for model in self._models.values() if model.creator == creator)
+        return tuple(model for model in self._content.models.values() if model.creator == creator)
 
     def _unknown(self, name: str) -> UnknownModel:
         asked = name[:_LONGEST_NAME]
-        return UnknownModel(asked, _nearest(asked, self._names, 3))
+        return UnknownModel(asked, _nearest(asked, self._content.names, 3))
 
 
 def _own(folder: Path, problems: list[str]) -> tuple[Tables, Tables]:
