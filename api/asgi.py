@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.edge import Edge
 from api.errors import HttpRefusal, MethodNotAllowed, PathNotFound, Starting
 from api.exchange import REQUEST_ID, Answer, CallerLeft, Exchange, send_answer
-from api.routes import ASSETS, LIVE, OURS, ROUTES, Handler
+from api.routes import ASSETS, LIVE, OURS, ROUTES, Route
 from api.services import ApiServices, Readiness
 from api.wire.errors import error_answer
 from billing.errors import BillingError
@@ -28,7 +28,7 @@ __all__ = ["Api", "ApiMiddleware", "ApiServices", "Readiness"]
 
 _log = logging.getLogger(__name__)
 
-_Methods = dict[str, Handler]
+_Methods = dict[str, Route]
 
 
 class Api:
@@ -40,7 +40,7 @@ class Api:
         self._below: dict[str, _Methods] = {}
         for route in ROUTES:
             table = self._below if route.path.endswith("/*") else self._exact
-            table.setdefault(route.path.removesuffix("*"), {})[route.method] = route.handler
+            table.setdefault(route.path.removesuffix("*"), {})[route.method] = route
 
     def open(self, services: ApiServices) -> None:
         self._services = services
@@ -69,18 +69,19 @@ class Api:
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send, services: ApiServices) -> None:
         methods, tail = self._methods_at(scope["path"])
-        exchange = Exchange(scope, receive, send, services, tail)
+        wire = next(iter(methods.values())).wire if methods else "openai"
+        exchange = Exchange(scope, receive, send, services, tail, wire)
         try:
             answer = await self._answer(exchange, methods)
         except CallerLeft:
             return
         except (GatewayError, BillingError, IdentityError, HttpRefusal) as error:
-            answer = error_answer(error, exchange.request_id, add_credit=services.add_credit)
+            answer = error_answer(error, exchange.request_id, add_credit=services.add_credit, wire=wire)
         except Exception as error:
             _log.exception("%s %.200r failed", exchange.request_id, scope["path"])
             if exchange.started:
                 raise
-            answer = error_answer(error, exchange.request_id)
+            answer = error_answer(error, exchange.request_id, wire=wire)
         if answer is not None:
             await exchange.answer(answer)
 
@@ -96,9 +97,9 @@ class Api:
         method = exchange.method
         if not methods:
             raise PathNotFound(method, exchange.scope["path"])
-        handler = methods.get("GET" if method == "HEAD" else method)
-        if handler is not None:
-            return await handler(exchange)
+        route = methods.get("GET" if method == "HEAD" else method)
+        if route is not None:
+            return await route.handler(exchange)
         allowed = (*methods, *(("HEAD",) if "GET" in methods else ()), "OPTIONS")
         if method == "OPTIONS":
             return Answer(204, None, ((b"allow", ", ".join(allowed).encode()),))

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.errors import BodyTooSlow, EncodingRefused
 from api.services import ApiServices
+from api.wire.shapes import WireName
 from gateway.errors import BadRequest, TooLarge
 
 ACCEPTED_NS = "tiltyard.accepted_ns"
@@ -40,16 +41,25 @@ class Answer:
 class Exchange:
     """`started` is set by whoever has begun to answer: from then on no other answer is possible."""
 
-    __slots__ = ("accepted_ns", "receive", "request_id", "scope", "send", "services", "started", "tail")
+    __slots__ = (
+        "accepted_ns", "receive", "request_id", "scope", "send", "services", "started", "tail", "wire",
+    )  # fmt: skip
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, services: ApiServices, tail: str = ""
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        services: ApiServices,
+        tail: str = "",
+        wire: WireName = "openai",
     ) -> None:
         self.scope = scope
         self.receive = receive
         self.send = send
         self.services = services
         self.tail = tail  # what follows the route's own path
+        self.wire = wire  # whose errors this caller understands
         self.request_id: str = scope[REQUEST_ID]
         self.accepted_ns: int = scope[ACCEPTED_NS]
         self.started = False

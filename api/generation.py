@@ -7,6 +7,7 @@ import asyncio
 from api.authentication import principal_of
 from api.exchange import Answer, Exchange
 from api.wire.openai_chat_answer import usage_of
+from api.wire.shapes import Answered
 from api.wire.values import instant, usd_of_pico
 from billing.accounts import head
 from billing.money import decimal_usd
@@ -44,7 +45,7 @@ def _generation(team_id: int, record: RunRecord, entry: EntryView | None) -> dic
         "first_token_ms": figures.first_token_ms,
         "total_ms": figures.total_ms,
         "tokens_per_s": figures.tokens_per_s,
-        "usage": usage_of(record),
+        "usage": usage_of(Answered(record, ())),
         "entry": None if entry is None else _entry(team_id, entry),
     }
 

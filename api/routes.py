@@ -7,17 +7,22 @@ from dataclasses import dataclass
 
 from api import chat_completions, credits, generation, health, models, quote, what_if
 from api.exchange import Answer, Exchange
+from api.wire.shapes import WireName
 
 Handler = Callable[[Exchange], Awaitable[Answer | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path that ends in `/*` takes whatever follows; the handler finds it in `exchange.tail`."""
+    """A path that ends in `/*` takes whatever follows; the handler finds it in `exchange.tail`.
+
+    `wire`: in whose shape errors are told.
+    """
 
     method: str
     path: str
     handler: Handler
+    wire: WireName = "openai"
 
 
 ROUTES = (

@@ -1,4 +1,7 @@
-"""Errors in OpenAI's shape: `{"error": {"message", "type", "code", "param", "request_id", ...}}`.
+"""Errors in the shape of the route's wire.
+
+OpenAI's is `{"error": {"message", "type", "code", "param", "request_id", ...}}`, Anthropic's
+`{"type": "error", "error": {"type", "message", "code", ...}, "request_id"}`.
 
 What helps the caller next stands beside these: `nearest`, `successor`, `needed`, `available`,
 `next_allowance_at`, `run_id`. Money is a decimal string in dollars, an instant ISO 8601 in UTC.
@@ -7,10 +10,11 @@ What helps the caller next stands beside these: `nearest`, `successor`, `needed`
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from api.errors import MethodNotAllowed, StillRunning, Verdict, verdict_of, verdict_of_failure
 from api.exchange import Answer, header_value
+from api.wire.shapes import WireName
 from api.wire.values import maybe_instant
 from billing.errors import (
     BillingError,
@@ -37,6 +41,16 @@ _TYPES = {
     403: "permission_error",
     429: "rate_limit_error",
 }
+_ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
 _OUR_FAULT = "Something here failed. The request id helps whoever looks for the reason."
 
 
@@ -47,6 +61,7 @@ def error_answer(
     add_credit: str | None = None,
     extras: Mapping[str, object] | None = None,
     retry_after_s: float | None = None,
+    wire: WireName = "openai",
 ) -> Answer:
     verdict = verdict_of(error)
     beside = {**_extras(error), **(extras or {})}
@@ -59,22 +74,40 @@ def error_answer(
         headers.append((b"www-authenticate", b"Bearer"))
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", header_value(", ".join(error.allowed))))
-    return Answer(verdict.status, _body(verdict, message, param, request_id, beside), tuple(headers))
+    body = _BODIES[wire](verdict, message, param, request_id, beside)
+    return Answer(verdict.status, body, tuple(headers))
 
 
-def failure_answer(failure: Failure, request_id: str, extras: Mapping[str, object]) -> Answer:
+def failure_answer(
+    failure: Failure, request_id: str, extras: Mapping[str, object], *, wire: WireName = "openai"
+) -> Answer:
     """For a run that failed; in mid-stream only the body is of use."""
     verdict = verdict_of_failure(failure.kind, failure.provider_status)
-    body = _body(verdict, failure.message, None, request_id, extras)
+    body = _BODIES[wire](verdict, failure.message, None, request_id, extras)
     return Answer(verdict.status, body, tuple(_headers(verdict, failure.retry_after_s)))
 
 
-def _body(
+def _openai(
     verdict: Verdict, message: str, param: str | None, request_id: str, extras: Mapping[str, object]
 ) -> dict[str, object]:
     kind = _TYPES.get(verdict.status, "invalid_request_error" if verdict.status < 500 else "server_error")
     fixed = {"message": message, "type": kind, "code": verdict.code, "param": param, "request_id": request_id}
     return {"error": {**fixed, **extras}}
+
+
+def _anthropic(
+    verdict: Verdict, message: str, param: str | None, request_id: str, extras: Mapping[str, object]
+) -> dict[str, object]:
+    kind = _ANTHROPIC_TYPES.get(
+        verdict.status, "invalid_request_error" if verdict.status < 500 else "api_error"
+    )
+    said = {"type": kind, "message": message, "code": verdict.code, "param": param, **extras}
+    return {"type": "error", "error": said, "request_id": request_id}
+
+
+# The Vercel AI SDK's own shape is made where its protocol is (`api/ai_gateway.py`).
+_Body = Callable[[Verdict, str, str | None, str, Mapping[str, object]], dict[str, object]]
+_BODIES: dict[WireName, _Body] = {"openai": _openai, "anthropic": _anthropic, "ai_sdk": _openai}
 
 
 def _headers(verdict: Verdict, retry_after_s: float | None) -> list[tuple[bytes, bytes]]:

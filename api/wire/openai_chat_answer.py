@@ -8,15 +8,54 @@ prepared when the stream began.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
-from billing.money import decimal_usd
-from gateway.messages import Event, Finished, ReasoningDelta, TextDelta, ToolCall, ToolCallDelta
-from gateway.records import RunRecord
+from api.wire.costs import costs
+from api.wire.pieces import Called, Said, Thought
+from api.wire.seals import sealed
+from api.wire.shapes import Answered, Begun
+from gateway.messages import (
+    Citation,
+    Event,
+    Finished,
+    ReasoningDelta,
+    ReasoningProof,
+    TextDelta,
+    ToolCallDelta,
+)
 
 DONE = b"data: [DONE]\n\n"
+_OWN_WIRE = "chat_completions"
 _encode = msgspec.json.encode
+
+
+@dataclass(frozen=True, slots=True)
+class ChatShape:
+    with_usage: bool = False
+
+    def stream(self, begun: Begun) -> Chunks:
+        return Chunks(begun.run_id, begun.model, begun.created_ms, with_usage=self.with_usage)
+
+    def whole(self, answered: Answered) -> dict[str, object]:
+        record = answered.record
+        return {
+            "id": record.id,
+            "object": "chat.completion",
+            "created": record.created_ms // 1000,
+            "model": record.model_id,
+            "choices": [
+                {
+                    "index": 0,
+                    "message": _message(answered),
+                    "logprobs": None,
+                    "finish_reason": answered.finish,
+                }
+            ],
+            "usage": usage_of(answered),
+        }
 
 
 class Chunks:
@@ -29,6 +68,9 @@ class Chunks:
         ).removesuffix(b"}")
         usage = b',"usage":null' if with_usage else b""
         self._with_usage = with_usage
+        self._finished = False
+        self._thought: list[str] = []
+        self._thoughts = 0
         self._head = b"data: " + head
         self._before = self._head + b',"choices":[{"index":0,"delta":{'
         self._after = b'},"logprobs":null,"finish_reason":null}]' + usage + b"}\n\n"
@@ -42,82 +84,119 @@ class Chunks:
     def events(self, batch: Iterable[Event]) -> bytes:
         return b"".join(self._event(event) for event in batch)
 
-    def finish(self, reason: str) -> bytes:
-        return self._before + b'},"logprobs":null,"finish_reason":' + _encode(reason) + self._after_finish
+    def ended(self, answered: Answered) -> bytes:
+        finish = b"" if self._finished else self._finish(answered.finish)
+        return finish + self._usage(answered) + DONE
 
-    def usage(self, usage: dict[str, object]) -> bytes:
+    def failed(self, answered: Answered, error: dict[str, Any], status: int) -> bytes:
+        """Nothing follows it, not even `[DONE]`: the answer is not complete."""
+        return self._usage(answered) + b"data: " + _encode(error) + b"\n\n"
+
+    def _usage(self, answered: Answered) -> bytes:
         """Empty where the caller did not ask for usage."""
         if not self._with_usage:
             return b""
-        return self._head + b',"choices":[],"usage":' + _encode(usage) + b"}\n\n"
-
-    def error(self, body: dict[str, object]) -> bytes:
-        """An error in mid-stream. Nothing follows it, not even `[DONE]`: the answer is not complete."""
-        return b"data: " + _encode(body) + b"\n\n"
+        return self._head + b',"choices":[],"usage":' + _encode(usage_of(answered)) + b"}\n\n"
 
     def _event(self, event: Event) -> bytes:
         match event:
             case TextDelta(text):
                 return self._text + _encode(text) + self._after
             case ReasoningDelta(text):
+                self._thought.append(text)
                 return self._reasoning + _encode(text) + self._after
+            case ReasoningProof():
+                return self._delta(b'"reasoning_details":[', self._sealed(event), b"]")
             case ToolCallDelta():
-                return self._before + b'"tool_calls":[' + _encode(_call_delta(event)) + b"]" + self._after
+                return self._delta(b'"tool_calls":[', _call_delta(event), b"]")
+            case Citation():
+                return self._delta(b'"annotations":[', _annotation(event), b"]")
             case Finished("error"):
                 return b""  # the run fails, and says why
             case Finished(reason):
-                return self.finish(reason)
+                return self._finish(reason)
             case _:
                 return b""
 
+    def _delta(self, before: bytes, value: dict[str, object], after: bytes) -> bytes:
+        return self._before + before + _encode(value) + after + self._after
 
-def whole(record: RunRecord, usage: dict[str, object]) -> dict[str, object]:
-    """The answer in one body."""
-    message: dict[str, object] = {"role": "assistant", "content": record.text, "refusal": None}
-    if record.reasoning:
-        message["reasoning_content"] = record.reasoning
-    if record.tool_calls:
-        message["content"] = record.text or None
-        message["tool_calls"] = [_call(call) for call in record.tool_calls]
-    finish = record.finish_reason or "stop"
-    return {
-        "id": record.id,
-        "object": "chat.completion",
-        "created": record.created_ms // 1000,
-        "model": record.model_id,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
-        "usage": usage,
-    }
+    def _finish(self, reason: str) -> bytes:
+        self._finished = True
+        return self._before + b'},"logprobs":null,"finish_reason":' + _encode(reason) + self._after_finish
+
+    def _sealed(self, proof: ReasoningProof) -> dict[str, object]:
+        text, self._thought = "".join(self._thought), []
+        self._thoughts += 1
+        return _detail(text, proof, self._thoughts - 1)
 
 
-def usage_of(record: RunRecord, cached_tokens: int = 0) -> dict[str, object]:
-    """OpenAI's counts; then what it cost and what is left, in dollars, as the ledger has it.
-
-    `cost` is null only where the bill is still being written.
-    """
-    figures = record.figures
+def usage_of(answered: Answered) -> dict[str, object]:
+    """OpenAI's counts, then what it cost."""
+    figures = answered.record.figures
     prompt, answer = figures.input_tokens or 0, figures.output_tokens or 0
-    cost, left = figures.cost_nano_usd, figures.available_after_nano_usd
+    cached: dict[str, object] = {"cached_tokens": answered.cached_tokens}
+    if answered.cache_write_tokens:
+        cached["cache_write_tokens"] = answered.cache_write_tokens
     return {
         "prompt_tokens": prompt,
         "completion_tokens": answer,
         "total_tokens": prompt + answer,
-        "prompt_tokens_details": {"cached_tokens": cached_tokens},
+        "prompt_tokens_details": cached,
         "completion_tokens_details": {"reasoning_tokens": figures.reasoning_tokens or 0},
-        "cost": None if cost is None else decimal_usd(cost),
-        "available_after": None if left is None else decimal_usd(left),
-        "estimated": figures.estimated and figures.input_tokens is not None,
+        **costs(answered),
     }
 
 
-def _call(call: ToolCall) -> dict[str, object]:
+def _message(answered: Answered) -> dict[str, object]:
+    pieces = answered.pieces
+    text = "".join(piece.text for piece in pieces if isinstance(piece, Said))
+    thoughts = [piece for piece in pieces if isinstance(piece, Thought)]
+    calls = [piece for piece in pieces if isinstance(piece, Called)]
+    citations = [mark for piece in pieces if isinstance(piece, Said) for mark in piece.citations]
+    message: dict[str, object] = {"role": "assistant", "content": text, "refusal": None}
+    if thought := "".join(thought.text for thought in thoughts):
+        message["reasoning_content"] = thought
+    proofs = [(thought.text, thought.proof) for thought in thoughts]
+    if details := [_detail(said, proof, at) for at, (said, proof) in enumerate(proofs) if proof is not None]:
+        message["reasoning_details"] = details
+    if citations:
+        message["annotations"] = [_annotation(citation) for citation in citations]
+    if calls:
+        message["content"] = text or None
+        message["tool_calls"] = [_call(call) for call in calls]
+    return message
+
+
+def _detail(text: str, proof: ReasoningProof, index: int) -> dict[str, object]:
+    """A sealed thought as OpenRouter writes it: send it back with the message."""
+    named: dict[str, object] = {"index": index} if proof.id is None else {"index": index, "id": proof.id}
+    if proof.redacted or not text:
+        return {"type": "reasoning.encrypted", "data": sealed(proof, _OWN_WIRE), **named}
+    return {"type": "reasoning.text", "text": text, "signature": sealed(proof, _OWN_WIRE), **named}
+
+
+def _annotation(citation: Citation) -> dict[str, object]:
+    place = {
+        "url": citation.url,
+        "title": citation.title,
+        "start_index": citation.start,
+        "end_index": citation.end,
+    }
+    return {"type": "url_citation", "url_citation": place}
+
+
+def _call(call: Called) -> dict[str, object]:
+    if call.kind == "custom":
+        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
 def _call_delta(delta: ToolCallDelta) -> dict[str, object]:
-    function: dict[str, object] = {"arguments": delta.arguments}
+    kind, said = ("custom", "input") if delta.kind == "custom" else ("function", "arguments")
+    called: dict[str, object] = {said: delta.arguments}
     if delta.name is not None:
-        function = {"name": delta.name, **function}
+        called = {"name": delta.name, **called}
     if delta.id is None:
-        return {"index": delta.index, "function": function}
-    return {"index": delta.index, "id": delta.id, "type": "function", "function": function}
+        return {"index": delta.index, kind: called}
+    return {"index": delta.index, "id": delta.id, "type": kind, kind: called}

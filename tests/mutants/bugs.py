@@ -238,7 +238,7 @@ BUGS = (
     ),
     Bug(
         "the same request spelled otherwise is another one",
-        "api/wire/openai_chat.py",
+        "api/wire/reading.py",
         'return hashlib.sha256(msgspec.json.encode(msgspec.json.decode(raw), order="sorted")).digest()',
         "return hashlib.sha256(raw).digest()",
         _API,

@@ -1,0 +1,155 @@
+"""An answer in the order in which it came: thoughts, text, calls, put together from a provider's events.
+
+The wires that number the parts of an answer (responses, Anthropic's) write from these, streamed or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gateway.messages import (
+    CallKind,
+    Citation,
+    Event,
+    HostedCall,
+    ReasoningDelta,
+    ReasoningProof,
+    TextDelta,
+    ToolCallDelta,
+)
+from gateway.records import RunRecord
+
+
+@dataclass(slots=True)
+class Thought:
+    """`proof` is set once the thought has ended, where its maker seals thoughts."""
+
+    parts: list[str] = field(default_factory=list)
+    proof: ReasoningProof | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts)
+
+
+@dataclass(slots=True)
+class Said:
+    parts: list[str] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts)
+
+
+@dataclass(slots=True)
+class Called:
+    """`index` is the provider's own number for the call."""
+
+    index: int
+    id: str
+    name: str
+    kind: CallKind
+    parts: list[str] = field(default_factory=list)
+
+    @property
+    def arguments(self) -> str:
+        return "".join(self.parts)
+
+
+@dataclass(slots=True)
+class Hosted:
+    call: HostedCall
+
+
+Piece = Thought | Said | Called | Hosted
+
+
+class Assembly:
+    """Takes events one by one; `take` gives the piece that an event belongs to, None where to none."""
+
+    def __init__(self, run_id: str) -> None:
+        self.pieces: list[Piece] = []
+        self._run_id = run_id
+        self._calls: dict[int, Called] = {}
+
+    def take_all(self, events: Iterable[Event]) -> tuple[Piece, ...]:
+        for event in events:
+            self.take(event)
+        return tuple(self.pieces)
+
+    def take(self, event: Event) -> Piece | None:
+        match event:
+            case TextDelta(text):
+                said = self._said()
+                said.parts.append(text)
+                return said
+            case ReasoningDelta(text):
+                thought = self._thought()
+                thought.parts.append(text)
+                return thought
+            case ReasoningProof():
+                sealed = self._thought(fresh=event.redacted)
+                sealed.proof = event
+                return sealed
+            case ToolCallDelta():
+                return self._call(event)
+            case HostedCall():
+                hosted = Hosted(event)
+                self.pieces.append(hosted)
+                return hosted
+            case Citation():
+                cited = self._said()
+                cited.citations.append(event)
+                return cited
+        return None
+
+    @property
+    def _last(self) -> Piece | None:
+        return self.pieces[-1] if self.pieces else None
+
+    def _said(self) -> Said:
+        last = self._last
+        if not isinstance(last, Said):
+            last = Said()
+            self.pieces.append(last)
+        return last
+
+    def _thought(self, *, fresh: bool = False) -> Thought:
+        """A sealed thought is over: what follows is another one."""
+        last = self._last
+        if not isinstance(last, Thought) or last.proof is not None or (fresh and last.parts):
+            last = Thought()
+            self.pieces.append(last)
+        return last
+
+    def _call(self, delta: ToolCallDelta) -> Called:
+        call = self._calls.get(delta.index)
+        if call is None:
+            made_up = f"call_{self._run_id.removeprefix('run_')}_{delta.index}"
+            call = self._calls[delta.index] = Called(delta.index, delta.id or made_up, "", delta.kind)
+            self.pieces.append(call)
+        if delta.name:
+            call.name = delta.name
+        if delta.arguments:
+            call.parts.append(delta.arguments)
+        return call
+
+
+def pieces_of(record: RunRecord) -> tuple[Piece, ...]:
+    """What a kept run has of its answer: whole thoughts, whole text, whole calls."""
+    return Assembly(record.id).take_all(events_of(record))
+
+
+def events_of(record: RunRecord) -> list[Event]:
+    events: list[Event] = []
+    if record.reasoning:
+        events.append(ReasoningDelta(record.reasoning))
+    if record.text:
+        events.append(TextDelta(record.text))
+    events += [
+        ToolCallDelta(index, call.id, call.name, call.arguments, call.kind)
+        for index, call in enumerate(record.tool_calls)
+    ]
+    return events
