@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import chain
 
@@ -87,7 +87,9 @@ OTHER_SIDE: Final = {
     EntryKind.LAPSE: SystemAccount.LAPSED,
 }
 
-BUCKETS: Final = {
+Bucket = Literal["input", "cached_input", "cache_write", "output", "tool_call", "image", "request"]
+
+BUCKETS: Final[dict[Bucket, int]] = {
     "input": 1,
     "cached_input": 2,
     "cache_write": 3,
@@ -96,6 +98,7 @@ BUCKETS: Final = {
     "image": 6,
     "request": 7,
 }
+BUCKET_OF: Final = {no: bucket for bucket, no in BUCKETS.items()}
 
 
 class EntryRow(NamedTuple):

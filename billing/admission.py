@@ -34,6 +34,8 @@ def admitted_nano_usd(
         if left is None:
             continue
         if left < least_nano_usd:
-            raise CapReached(cap.scope, cap.subject, least_nano_usd, left, cap.resets_at_ms(now_ms))
+            raise CapReached(
+                cap.scope, cap.subject, least_nano_usd, left, cap.resets_at_ms(now_ms, least_nano_usd)
+            )
         amount = min(amount, left)
     return amount

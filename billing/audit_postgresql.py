@@ -23,6 +23,7 @@ _OTHERWISE: Final = (
     (" IS NOT starts_ms", " IS DISTINCT FROM starts_ms"),
     (" IS NOT newest_ms", " IS DISTINCT FROM newest_ms"),
     (" IS NOT first_ms", " IS DISTINCT FROM first_ms"),
+    (" IS NOT made.limit_nano_usd", " IS DISTINCT FROM made.limit_nano_usd"),
     (
         "json_each(running.cap_nos) AS counts",
         "LATERAL (SELECT value::bigint FROM json_array_elements_text(running.cap_nos::json)) AS counts",
@@ -46,6 +47,9 @@ _REFERENCES: Final = (
     ("ledger_cap", "team_id", "ledger_team", "id"),
     ("ledger_cap_entry", "team_id, cap_no", "ledger_cap", "team_id, no"),
     ("ledger_cap_entry", "team_id, seq", "ledger_entry", "team_id, seq"),
+    ("ledger_cap_change", "team_id, cap_no", "ledger_cap", "team_id, no"),
+    ("ledger_cap_alert", "team_id, cap_no", "ledger_cap", "team_id, no"),
+    ("ledger_cap_alert", "team_id, seq", "ledger_entry", "team_id, seq"),
 )
 
 

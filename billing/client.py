@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Final, TypeVar
 
 from billing.commands import (
+    CapSet,
     Checkpoint,
     Command,
     Done,
@@ -64,8 +65,8 @@ class LedgerClient(ABC):
     async def grant(self, command: Grant) -> Granted:
         return await self._ask(command, Granted)
 
-    async def set_cap(self, command: SetCap) -> None:
-        await self._ask(command, Done)
+    async def set_cap(self, command: SetCap) -> CapSet:
+        return await self._ask(command, CapSet)
 
     async def sweep(self) -> int:
         """End the holds whose lease has passed, at their progress; how many were. The writer does

@@ -9,14 +9,18 @@ from typing import Final, Literal
 
 import msgspec
 
-Bucket = Literal["input", "cached_input", "cache_write", "output", "tool_call", "image", "request"]
+from billing.accounts import Bucket
+
 GrantKind = Literal["grant", "payment", "adjustment"]
-CapWindow = Literal["total", "day", "week", "month"]
+CalendarWindow = Literal["total", "day", "week", "month"]
+CapWindow = Literal["total", "day", "week", "month", "rolling"]
 
 # With the sweeper's 10 seconds this keeps the promise that no hold outlives its process by a minute.
 MAX_LEASE_MS: Final = 45_000
 # Ten million dollars: sums of what is allowed stay far within 64 bits.
 MAX_AMOUNT_NANO_USD: Final = 10_000_000 * 1_000_000_000
+# Percents of a cap at which somebody is told, unless its owner wants others.
+ALERT_AT: Final = (50, 80, 100)
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -159,9 +163,11 @@ class Granted(msgspec.Struct, frozen=True, tag=True):
 
 
 class SetCap(msgspec.Struct, frozen=True, tag=True):
-    """Limit what a scope may spend in a window of UTC (a day, a week from Monday, a month, or ever).
+    """Limit what a scope may spend in a window: ever, in a day, week (from Monday) or month of the
+    calendar in `zone`, or in the last `days` days (`rolling`; 0 elsewhere).
 
-    Counts from when it is first set. `None` switches it off; setting it again goes on counting.
+    Scope, subject, window and days say which cap it is; it counts from when it is first set. A limit of
+    `None` switches it off; setting it again goes on counting. `alert_at` are percents of the limit.
     """
 
     team_id: int
@@ -169,6 +175,18 @@ class SetCap(msgspec.Struct, frozen=True, tag=True):
     subject: str
     limit_nano_usd: int | None
     window: CapWindow = "total"
+    days: int = 0
+    zone: str = "UTC"
+    alert_at: tuple[int, ...] = ALERT_AT
+    actor_user_id: int | None = None
+
+
+class CapSet(msgspec.Struct, frozen=True, tag=True):
+    """The cap's number in its team, and how often it was changed."""
+
+    team_id: int
+    no: int
+    change_no: int
 
 
 class Sweep(msgspec.Struct, frozen=True, tag=True):
@@ -184,4 +202,4 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 Command = Reserve | Checkpoint | Settle | Void | Grant | SetCap | Sweep
-Result = Hold | Receipt | Granted | Swept | Done
+Result = Hold | Receipt | Granted | CapSet | Swept | Done

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from billing.allowance import FreeMoney, must_find_room
 from billing.commands import (
+    CapSet,
     Checkpoint,
     Command,
     Done,
@@ -44,11 +45,11 @@ _STALE_TRIES = 3
 
 
 def must_last(outcome: Outcome) -> bool:
-    """Whether an answer may be given only after a sync: it says that money moved.
+    """Whether an answer may be given only after a sync: it says that money moved, or may no longer.
 
     Also where it was asked before and answers a receipt again, which may still be on its way to disk.
     """
-    return isinstance(outcome, Receipt | Granted)
+    return isinstance(outcome, Receipt | Granted | CapSet)
 
 
 class GroupCommit:
@@ -209,7 +210,7 @@ def decide(batch: Batch, command: Command) -> Outcome:
             case Grant():
                 return batch.grant(command)
             case SetCap():
-                batch.set_cap(command)
+                return batch.set_cap(command)
             case Sweep():
                 raise AssertionError("a sweep is no part of a batch")
     except BillingError as refusal:

@@ -17,7 +17,7 @@ import asyncpg
 from billing.accounts import EntryKind
 from billing.commands import Receipt
 from billing.journal import Refused, Stale, Unavailable
-from billing.rows_postgresql import TYPES, arguments, team_of
+from billing.rows_postgresql import TYPES, arguments, caps_argument, team_of
 from billing.schema_postgresql import ensure_schema
 from billing.state import Changes, Ended, GivenBefore, Past, Team, UsedKey, Wanted
 
@@ -122,7 +122,7 @@ class PostgresJournal:
         versions = [_version(known.get(team_id)) for team_id in ordered]
         with _trouble():
             rows = await self._db.fetch(
-                "SELECT team_id, state FROM ledger_load_v1($1, $2, $3)", ordered, versions, lock
+                "SELECT team_id, state FROM ledger_load_v2($1, $2, $3)", ordered, versions, lock
             )
         read = {team_id: team_of(state) for team_id, state in rows}
         return {
@@ -199,7 +199,10 @@ class PostgresJournal:
             synced=synced or bool(changes.entries),
         )
         with _trouble():
-            await self._db.fetchval(_COMMIT, *values)
+            if changes.caps:
+                await self._db.fetchval(_COMMIT_WITH_CAPS, *values, caps_argument(changes))
+            else:
+                await self._db.fetchval(_COMMIT, *values)
         for team in changes.teams.values():
             team.is_new = False
             team.version += 1
@@ -208,6 +211,7 @@ class PostgresJournal:
 _COMMIT: Final = (
     f"SELECT ledger_commit_v1({', '.join(f'${no}::{type_}' for no, type_ in enumerate(TYPES, 1))})"
 )
+_COMMIT_WITH_CAPS: Final = f"{_COMMIT}, ledger_caps_v1(${len(TYPES) + 1}::json)"
 _RUNS: Final = "SELECT * FROM ledger_ended_v1($1, $2)"
 _REFS: Final = "SELECT team_id, ref, kind, amount_nano_usd, seq FROM ledger_given_v1($1, $2)"
 _KEYS: Final = """

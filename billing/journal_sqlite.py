@@ -23,7 +23,7 @@ import msgspec
 
 from billing.accounts import PRIORITY, AccountKind, EntryKind, SystemAccount
 from billing.allowance import ALLOWANCE_NANO_USD, counted_after_ms
-from billing.caps import Cap
+from billing.caps import COLUMNS as CAP_COLUMNS, cap_of, row_of as cap_row_of
 from billing.commands import Facts, Hold, HoldLine, Idempotency, Line, Receipt
 from billing.journal import Refused, Stale, Unavailable
 from billing.state import (
@@ -38,8 +38,8 @@ from billing.state import (
     Wanted,
 )
 
-SCHEMA: Final = 1
-_SCHEMA_SQL: Final = Path(__file__).parent / "sql" / "sqlite.sql"
+SCHEMA: Final = 2
+_SQL: Final = Path(__file__).parent / "sql"
 _BUSY_S: Final = 5.0
 _WAL_PAGES: Final = 2_000  # 8 MB between checkpoints
 
@@ -74,11 +74,22 @@ class SqliteJournal:
         ):
             self._db.execute(f"PRAGMA {pragma}")
         (schema,) = self._db.execute("PRAGMA user_version").fetchone()
-        if schema == 0:
-            script = _SCHEMA_SQL.read_text(encoding="utf-8")
-            self._db.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {SCHEMA};\nCOMMIT;")
-        elif schema != SCHEMA:
+        if schema > SCHEMA:
             raise Unavailable(f"The ledger's file has schema {schema}; this version writes schema {SCHEMA}.")
+        if schema < SCHEMA:
+            self._db.execute("PRAGMA foreign_keys = OFF")  # or no table could be made anew
+            for version in range(schema + 1, SCHEMA + 1):
+                self._run(version, "sqlite.sql" if version == 1 else f"sqlite_{version}.sql")
+            self._db.execute("PRAGMA foreign_keys = ON")
+
+    def _run(self, version: int, file: str) -> None:
+        script = (_SQL / file).read_text(encoding="utf-8")
+        try:
+            self._db.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {version};\nCOMMIT;")
+        except sqlite3.Error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
 
     def announce(self, door: str) -> None:
         """Write into the locked file where this writer takes commands, for `door.py`."""
@@ -112,12 +123,8 @@ class SqliteJournal:
             (team_id,),
         ):
             team.accounts[no] = Account(no, AccountKind(kind), *rest)
-        for cap in self._db.execute(
-            'SELECT no, scope, subject, "window", limit_nano_usd, window_starts_ms, spent_nano_usd,'
-            " held_nano_usd FROM ledger_cap WHERE team_id = ?",
-            (team_id,),
-        ):
-            team.caps[cap[0]] = Cap(*cap)
+        for cap in self._db.execute(f"SELECT {CAP_COLUMNS} FROM ledger_cap WHERE team_id = ?", (team_id,)):
+            team.caps[cap[0]] = cap_of(cap)
         for open_hold in self._open_holds(team_id):
             team.holds[open_hold.hold.run_id] = open_hold
         return team
@@ -306,9 +313,10 @@ class SqliteJournal:
         if changes.closed:
             _all_found(many(_CLOSE, changes.closed), len(changes.closed))
         if changes.caps:
-            many(_CAP, [_cap_row(key, cap) for key, cap in changes.caps.items()])
-        if changes.cap_entries:
+            many(_CAP, [cap_row_of(team_id, cap) for (team_id, _), cap in changes.caps.items()])
             many(_CAP_ENTRY, changes.cap_entries)
+            many(_CAP_CHANGE, changes.cap_changes)
+            many(_CAP_ALERT, changes.cap_alerts)
         if changes.accounts:
             rows = [_balance_row(key, account) for key, account in changes.accounts.items()]
             _all_found(many(_ACCOUNT, rows), len(rows))
@@ -368,11 +376,17 @@ _USAGE = "INSERT INTO ledger_usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _USAGE_LINE = "INSERT INTO ledger_usage_line VALUES (?, ?, ?, ?, ?, ?)"
 _NEW_KEY = "INSERT INTO ledger_idempotency VALUES (?, ?, ?, ?)"
 _CAP = (
-    "INSERT INTO ledger_cap VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (team_id, no) DO UPDATE SET"
+    "INSERT INTO ledger_cap VALUES (:team_id, :no, :scope, :subject, :window, :limit_nano_usd,"
+    " :window_starts_ms, :spent_nano_usd, :held_nano_usd, :days, :zone, :alert_at, :window_ends_ms, :steps,"
+    " :alerted, :change_no) ON CONFLICT (team_id, no) DO UPDATE SET"
     " limit_nano_usd = excluded.limit_nano_usd, window_starts_ms = excluded.window_starts_ms,"
-    " spent_nano_usd = excluded.spent_nano_usd, held_nano_usd = excluded.held_nano_usd"
+    " spent_nano_usd = excluded.spent_nano_usd, held_nano_usd = excluded.held_nano_usd,"
+    " zone = excluded.zone, alert_at = excluded.alert_at, window_ends_ms = excluded.window_ends_ms,"
+    " steps = excluded.steps, alerted = excluded.alerted, change_no = excluded.change_no"
 )
 _CAP_ENTRY = "INSERT INTO ledger_cap_entry VALUES (?, ?, ?, ?)"
+_CAP_CHANGE = "INSERT INTO ledger_cap_change VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_CAP_ALERT = "INSERT INTO ledger_cap_alert VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def _system_accounts(team: Team) -> list[tuple[int | None, ...]]:
@@ -434,19 +448,6 @@ def _renewed_row(key: Key, running: OpenHold) -> tuple[Any, ...]:
         running.progress_nano_usd,
         _json(running.progress),
         *key,
-    )
-
-
-def _cap_row(key: Key, cap: Cap) -> tuple[Any, ...]:
-    return (
-        *key,
-        cap.scope,
-        cap.subject,
-        cap.window,
-        cap.limit_nano_usd,
-        cap.window_starts_ms,
-        cap.spent_nano_usd,
-        cap.held_nano_usd,
     )
 
 

@@ -3,8 +3,8 @@
 A `Batch` decides commands in order on the teams it was handed, and collects what changed; a journal
 writes that in one transaction, and only then is anybody answered. What always holds:
 
-- A command that is refused changed nothing, but for one thing: a reserve may have let credit lapse or
-  given the allowance before it was refused, and that stays, because it was due anyway.
+- A command that is refused changed nothing, but for what was due anyway: a reserve may have let credit
+  lapse or given the allowance before it was refused; and that a cap refuses is told, once a window.
 - Every entry balances, no account goes below zero, and no more is held than is there. Where that
   would break, `Broken` is raised: then the teams handed in are spoilt and must be loaded again.
 - Asking twice does a thing once: reserve by run, settle, void and expire by hold, grant by reference.
@@ -36,10 +36,11 @@ from billing.accounts import (
 )
 from billing.admission import admitted_nano_usd
 from billing.allowance import ALLOWANCE_NANO_USD, FreeMoney
-from billing.caps import WINDOWS, Cap, caps_on, window_starts_ms as cap_window_starts_ms
+from billing.caps import Cap, caps_on, check as check_cap, new_cap, turned_away
 from billing.commands import (
     MAX_AMOUNT_NANO_USD,
     MAX_LEASE_MS,
+    CapSet,
     Checkpoint,
     Command,
     Facts,
@@ -56,6 +57,7 @@ from billing.commands import (
     Void,
 )
 from billing.errors import (
+    CapReached,
     HoldGone,
     IdempotencyConflict,
     InsufficientCredits,
@@ -66,6 +68,8 @@ from billing.errors import (
 from billing.money import cost_nano_usd
 from billing.state import (
     Account,
+    CapAlertRow,
+    CapChangeRow,
     CapEntryRow,
     Changes,
     Ended,
@@ -143,7 +147,11 @@ class Batch:
         now_ms = _time_of(team, self._now_ms)
         self._lapse(team, now_ms)
         refused_allowance = not self._give_allowance(team, now_ms)
-        amount = self._admitted_nano_usd(team, command, now_ms, refused_allowance)
+        try:
+            amount = self._admitted_nano_usd(team, command, now_ms, refused_allowance)
+        except CapReached as reached:
+            self._tell_of_refusal(team, command, reached, now_ms)
+            raise
         return self._open(team, command, _allocate(team, amount, now_ms), now_ms).hold
 
     def _refuse_used_key(self, command: Reserve, key: Idempotency) -> None:
@@ -387,6 +395,7 @@ class Batch:
             for no in running.cap_nos:
                 team.caps[no].spend(charged, now_ms)
                 self.changes.cap_entries.append(CapEntryRow(team.id, no, seq, charged))
+                self._tell(team, team.caps[no], team.caps[no].tell(now_ms), now_ms, seq)
         receipt = Receipt(
             team_id=team.id,
             run_id=hold.run_id,
@@ -471,26 +480,39 @@ class Batch:
             amount_nano_usd -= _take(taken, account.no, min(amount_nano_usd, account.free_nano_usd))
         return {no: -amount for no, amount in taken.items()}
 
-    def set_cap(self, command: SetCap) -> None:
-        if not command.scope or (command.limit_nano_usd or 0) < 0:
-            raise LedgerBug("A cap needs a scope, and a limit of zero or more.")
+    def set_cap(self, command: SetCap) -> CapSet:
+        check_cap(command)
         team = self._teams[command.team_id]
         now_ms = _time_of(team, self._now_ms)
-        window = WINDOWS[command.window]
-        self._lapse(team, now_ms)
-        self._touch(team, now_ms)
-        for cap in team.caps.values():
-            if (cap.scope, cap.subject, cap.window) == (command.scope, command.subject, window):
-                cap.limit_nano_usd = command.limit_nano_usd
-                self.changes.caps[team.id, cap.no] = cap
-                return
-        team.cap_seq += 1
-        starts_ms = cap_window_starts_ms(window, now_ms)
-        cap = Cap(
-            team.cap_seq, command.scope, command.subject, window, command.limit_nano_usd, starts_ms, 0, 0
-        )
-        team.caps[cap.no] = cap
-        self.changes.caps[team.id, cap.no] = cap
+        cap = next((cap for cap in team.caps.values() if cap.counts(command)), None)
+        is_new = cap is None
+        if cap is None:
+            cap = new_cap(team.cap_seq + 1, command, now_ms)
+        if cap.set(command):
+            self._lapse(team, now_ms)
+            self._touch(team, now_ms)
+            if is_new:
+                team.cap_seq = cap.no
+                team.caps[cap.no] = cap
+            self.changes.caps[team.id, cap.no] = cap
+            self.changes.cap_changes.append(_cap_change_row(team.id, cap, now_ms, command.actor_user_id))
+        return CapSet(team.id, cap.no, cap.change_no)
+
+    def _tell_of_refusal(self, team: Team, command: Reserve, reached: CapReached, now_ms: int) -> None:
+        cap = turned_away(_caps_on(team, command.scopes), reached, now_ms)
+        told = cap.tell(now_ms, refused=True) if cap is not None else ()
+        if cap is not None and told:
+            self._touch(team, now_ms)
+            self.changes.caps[team.id, cap.no] = cap
+            self._tell(team, cap, told, now_ms, None)
+
+    def _tell(self, team: Team, cap: Cap, percents: tuple[int, ...], now_ms: int, seq: int | None) -> None:
+        for percent in percents:
+            starts_ms, spent = cap.window_at(now_ms)[0], cap.spent_at(now_ms)
+            limit = cap.limit_nano_usd or 0
+            self.changes.cap_alerts.append(
+                CapAlertRow(team.id, cap.no, cap.change_no, percent, starts_ms, now_ms, seq, limit, spent)
+            )
 
     # --- entries ------------------------------------------------------------------------------
 
@@ -600,6 +622,13 @@ def _take(taken: dict[int, int], account_no: int, amount_nano_usd: int) -> int:
 
 def _caps_on(team: Team, scopes: tuple[tuple[str, str], ...]) -> list[Cap]:
     return caps_on(team.caps.values(), scopes) if team.caps else []
+
+
+def _cap_change_row(team_id: int, cap: Cap, now_ms: int, actor_user_id: int | None) -> CapChangeRow:
+    alert_at = msgspec.json.encode(cap.alert_at).decode()
+    return CapChangeRow(
+        team_id, cap.no, cap.change_no, now_ms, actor_user_id, cap.limit_nano_usd, cap.zone, alert_at
+    )
 
 
 def _hold_row(hold: Hold) -> HoldRow:

@@ -23,10 +23,10 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from billing.caps import WINDOWS, window_ends_ms, window_starts_ms
 from billing.commands import Grant, Granted
 from billing.errors import BillingError
 from billing.tables import RecurringGrantRow
+from billing.windows import WINDOWS, window_ends_ms, window_starts_ms
 from store.databases import Database
 
 _log = logging.getLogger(__name__)

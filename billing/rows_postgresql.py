@@ -1,8 +1,9 @@
-"""Turns what a batch changed into the arguments of `ledger_commit_v1`, and a team's JSON into a `Team`.
+"""Turns what a batch changed into the arguments of `ledger_commit_v1` and `ledger_caps_v1`, and a team's
+JSON into a `Team`.
 
 Pure. Lists go as one array a column, written as text: that takes the event loop a fifth of the time
 that the driver takes for arrays. What few batches have (new accounts, further lines of a hold, voids,
-keys, caps) goes as JSON, so that the others do not pay for its arguments.
+keys) goes as JSON, so that the others do not pay for its arguments.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from billing.accounts import AccountKind
-from billing.caps import Cap
+from billing.caps import cap_of, row_of
 from billing.commands import Facts, Hold, HoldLine, Idempotency, Line
 from billing.state import Account, Changes, HoldRow, OpenHold, Team
 
@@ -201,31 +202,28 @@ def _rest(changes: Changes) -> str | None:
         rest["freed_keys"] = [
             {"team_id": team_id, "key_sha256": key.hex()} for team_id, key in changes.freed_keys
         ]
-    if changes.caps:
-        rest["caps"] = [
-            {
-                "team_id": team_id,
-                "no": no,
-                "scope": cap.scope,
-                "subject": cap.subject,
-                "window": cap.window,
-                "limit_nano_usd": cap.limit_nano_usd,
-                "window_starts_ms": cap.window_starts_ms,
-                "spent_nano_usd": cap.spent_nano_usd,
-                "held_nano_usd": cap.held_nano_usd,
-            }
-            for (team_id, no), cap in changes.caps.items()
-        ]
-    if changes.cap_entries:
-        rest["cap_entries"] = [row._asdict() for row in changes.cap_entries]
     return _json(rest) if rest else None
+
+
+def caps_argument(changes: Changes) -> str | None:
+    """What `ledger_caps_v1` takes; None where no cap was touched."""
+    if not changes.caps:
+        return None
+    return _json(
+        {
+            "caps": [row_of(team_id, cap) for (team_id, _), cap in changes.caps.items()],
+            "cap_entries": [row._asdict() for row in changes.cap_entries],
+            "cap_changes": [row._asdict() for row in changes.cap_changes],
+            "cap_alerts": [row._asdict() for row in changes.cap_alerts],
+        }
+    )
 
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-# --- a team as `ledger_load_v1` tells it ------------------------------------------------------------
+# --- a team as `ledger_load_v2` tells it ------------------------------------------------------------
 
 
 class _AccountState(msgspec.Struct, array_like=True):
@@ -235,17 +233,6 @@ class _AccountState(msgspec.Struct, array_like=True):
     starts_ms: int
     expires_ms: int | None
     balance_nano_usd: int
-    held_nano_usd: int
-
-
-class _CapState(msgspec.Struct, array_like=True):
-    no: int
-    scope: str
-    subject: str
-    window: int
-    limit_nano_usd: int | None
-    window_starts_ms: int
-    spent_nano_usd: int
     held_nano_usd: int
 
 
@@ -282,7 +269,7 @@ class _TeamState(msgspec.Struct):
     used_nano_usd: int
     version: int
     accounts: list[_AccountState] | None
-    caps: list[_CapState] | None
+    caps: list[list[Any]] | None
     holds: list[_HoldState] | None
 
 
@@ -316,7 +303,7 @@ def team_of(state: str) -> Team:
             a.held_nano_usd,
         )
     for cap in found.caps or ():
-        team.caps[cap.no] = Cap(*msgspec.structs.astuple(cap))
+        team.caps[cap[0]] = cap_of(cap)
     for running in found.holds or ():
         team.holds[running.run_id] = _open_hold(team.id, running)
     return team

@@ -1,7 +1,7 @@
 """Makes the ledger's schema on PostgreSQL, or says that this version cannot use the one that is there.
 
-Any number of processes may start at once: one of them makes it, the others wait. What is stored is
-never changed by this module; `sql/postgresql.sql` is schema 1, further ones will be files of their own.
+Any number of processes may start at once: one of them makes it, the others wait. It is
+made by `sql/postgresql.sql`, which is schema 1, and then `sql/postgresql_2.sql` and so on; none is altered.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import asyncpg
 
 from billing.journal import Unavailable
 
-SCHEMA: Final = 1
-_SCHEMA_SQL: Final = Path(__file__).parent / "sql" / "postgresql.sql"
+SCHEMA: Final = 2
+_SQL: Final = Path(__file__).parent / "sql"
 _OLDEST_SERVER: Final = 15
 
 
@@ -23,7 +23,7 @@ async def ensure_schema(connection: asyncpg.Connection) -> None:
     if connection.get_server_version().major < _OLDEST_SERVER:
         raise Unavailable(f"The ledger needs PostgreSQL {_OLDEST_SERVER} or later.")
     found = await _version(connection)
-    if found is None:
+    if found is None or found < SCHEMA:
         async with connection.transaction():
             # A lock of this transaction: whoever waited for it finds the schema made.
             await connection.execute(
@@ -33,7 +33,10 @@ async def ensure_schema(connection: asyncpg.Connection) -> None:
             found = await _version(connection)
             if found is None:
                 await _make(connection)
-                return
+                found = 1
+            for version in range(found + 1, SCHEMA + 1):
+                await _run(connection, version, f"postgresql_{version}.sql")
+                found = version
     if found != SCHEMA:
         raise Unavailable(f"The ledger's database has schema {found}; this version writes schema {SCHEMA}.")
 
@@ -50,7 +53,11 @@ async def _make(connection: asyncpg.Connection) -> None:
     # An administrator may have made the (empty) schema for a role that may make none.
     if not await connection.fetchval("SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = 'ledger')"):
         await connection.execute("CREATE SCHEMA ledger")
+    await connection.execute("CREATE TABLE ledger.ledger_schema (version integer PRIMARY KEY)")
+    await _run(connection, 1, "postgresql.sql")
+
+
+async def _run(connection: asyncpg.Connection, version: int, file: str) -> None:
     await connection.execute("SET LOCAL search_path = ledger")
-    await connection.execute(_SCHEMA_SQL.read_text(encoding="utf-8"))
-    await connection.execute("CREATE TABLE ledger_schema (version integer PRIMARY KEY)")
-    await connection.execute("INSERT INTO ledger_schema VALUES ($1)", SCHEMA)
+    await connection.execute((_SQL / file).read_text(encoding="utf-8"))
+    await connection.execute("INSERT INTO ledger_schema VALUES ($1)", version)

@@ -171,6 +171,34 @@ class CapEntryRow(NamedTuple):
     charged_nano_usd: int
 
 
+class CapChangeRow(NamedTuple):
+    """What somebody set a cap to. `alert_at` is JSON."""
+
+    team_id: int
+    cap_no: int
+    no: int
+    at_ms: int
+    actor_user_id: int | None
+    limit_nano_usd: int | None
+    zone: str
+    alert_at: str
+
+
+class CapAlertRow(NamedTuple):
+    """Spending reached `percent` of a cap: with the entry `seq`, or, where it is None, as the cap turned
+    a request away."""
+
+    team_id: int
+    cap_no: int
+    change_no: int
+    percent: int
+    window_starts_ms: int
+    at_ms: int
+    seq: int | None
+    limit_nano_usd: int
+    spent_nano_usd: int
+
+
 @dataclass(slots=True)
 class Changes:
     """What a batch did. Keys are (team, number) but for `new_keys`, which has (team, sha256)."""
@@ -190,6 +218,8 @@ class Changes:
     usage: list[UsageRow] = field(default_factory=list)
     usage_lines: list[UsageLineRow] = field(default_factory=list)
     cap_entries: list[CapEntryRow] = field(default_factory=list)
+    cap_changes: list[CapChangeRow] = field(default_factory=list)
+    cap_alerts: list[CapAlertRow] = field(default_factory=list)
     new_keys: dict[tuple[int, bytes], UsedKey] = field(default_factory=dict)
     freed_keys: list[tuple[int, bytes]] = field(default_factory=list)
 

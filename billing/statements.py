@@ -16,12 +16,11 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from billing import allowance
-from billing.accounts import BUCKETS, AccountKind, EntryKind, SystemAccount
+from billing.accounts import BUCKET_OF, AccountKind, EntryKind, SystemAccount
 from billing.allowance import ALLOWANCE_NANO_USD, FreeMoney, counted_after_ms, must_find_room
-from billing.commands import Bucket, Facts, Line
+from billing.commands import Facts, Line
 from billing.reading import Reader, moments_of
 
-_BUCKET_OF: Final[dict[int, Bucket]] = {no: bucket for bucket, no in BUCKETS.items()}  # type: ignore[misc]
 _MOST_ENTRIES: Final = 1_000
 _AT_ONCE: Final = 500  # entries, where all are read
 _LOOKED_THROUGH: Final = 100_000  # newest entries of a team, for what its entries can be told apart by
@@ -471,5 +470,5 @@ def _lines(db: Reader, team_id: int, seqs: Sequence[int]) -> dict[int, list[Line
         f" WHERE team_id = ? AND seq IN ({_marks(seqs)}) ORDER BY seq, no",
         (team_id, *seqs),
     ):
-        found.setdefault(seq, []).append(Line(_BUCKET_OF[bucket], quantity, price_pico_usd))
+        found.setdefault(seq, []).append(Line(BUCKET_OF[bucket], quantity, price_pico_usd))
     return found

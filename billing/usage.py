@@ -14,15 +14,15 @@ from typing import Final
 import msgspec
 
 from billing import allowance
-from billing.accounts import BUCKETS, AccountKind, SystemAccount
+from billing.accounts import BUCKET_OF, BUCKETS, AccountKind, SystemAccount
 from billing.admission import admitted_nano_usd
 from billing.allowance import ALLOWANCE_NANO_USD
-from billing.caps import Cap, caps_on
-from billing.commands import Bucket, Line
+from billing.budgets import caps_of
+from billing.caps import caps_on
+from billing.commands import Line
 from billing.reading import Reader, moments_of
 from billing.statements import Statements, newest_seq as _newest_seq, seq_at as _seq_at
 
-BUCKET_OF: Final[dict[int, Bucket]] = {no: bucket for bucket, no in BUCKETS.items()}  # type: ignore[misc]
 QUARTER_MS: Final = 15 * 60 * 1_000
 PACE_WINDOW_MS: Final = 7 * 24 * 60 * 60 * 1_000
 MONTH_MS: Final = 30 * 24 * 60 * 60 * 1_000
@@ -210,7 +210,7 @@ class Usage:
         balance = self._statements.balance(team_id, now_ms)
         with self._reading() as db:
             first_use_ms, allowance_ms, payment_ms, clock_ms = _team(db, team_id)
-            caps = _caps(db, team_id)
+            caps = caps_of(db, team_id)
         now_ms = max(now_ms, clock_ms)
         # The balance counts an allowance that is due, unless the operator's limit refuses it.
         due = allowance.window_due_ms(first_use_ms, allowance_ms, payment_ms, now_ms) is not None
@@ -270,15 +270,6 @@ def _page(db: Reader, team_id: int, after: int, last: int, provider: str | None)
             seq, run_id, at_ms, model, answered, version, series, estimated, user_id, key_id, tags, cost
         ) in rows
     ]  # fmt: skip
-
-
-def _caps(db: Reader, team_id: int) -> list[Cap]:
-    rows = db.execute(
-        'SELECT no, scope, subject, "window", limit_nano_usd, window_starts_ms, spent_nano_usd,'
-        " held_nano_usd FROM ledger_cap WHERE team_id = ? ORDER BY no",
-        (team_id,),
-    )
-    return [Cap(*row) for row in rows]
 
 
 def _lines(db: Reader, team_id: int, first: int, last: int) -> dict[int, list[Line]]:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from billing.caps import WINDOWS, window_ends_ms
 from billing.invoices import InvoiceUnreadable, Match, match, read_invoice
 from billing.money import format_usd, parse_usd
 from billing.usage import SettledRun
+from billing.windows import WINDOWS, window_ends_ms
 from gateway.catalog import Catalog
 from gateway.catalog_values import Rates
 from gateway.errors import GatewayError

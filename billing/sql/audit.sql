@@ -217,6 +217,37 @@ SELECT team_id, 'cap entry ' || seq FROM ledger_cap_entry AS counted
 WHERE charged_nano_usd <> (SELECT -sum(amount_nano_usd) FROM ledger_posting AS posting
                            WHERE posting.team_id = counted.team_id AND posting.seq = counted.seq AND account_no > 0);
 
+-- rule: a cap is what its newest change made it
+SELECT cap.team_id, 'cap ' || cap.no FROM ledger_cap AS cap
+LEFT JOIN ledger_cap_change AS made
+       ON made.team_id = cap.team_id AND made.cap_no = cap.no AND made.no = cap.change_no
+WHERE change_no > 0
+  AND (made.no IS NULL OR cap.limit_nano_usd IS NOT made.limit_nano_usd OR cap.zone <> made.zone
+    OR cap.alert_at <> made.alert_at)
+UNION ALL
+SELECT cap.team_id, 'changes of cap ' || cap.no FROM ledger_cap AS cap
+WHERE change_no <> (SELECT count(*) FROM ledger_cap_change AS made
+                    WHERE made.team_id = cap.team_id AND made.cap_no = cap.no);
+
+-- rule: a threshold is told once a window, and only where it was reached
+SELECT told.team_id, 'cap ' || told.cap_no || ' at ' || told.percent || ' %'
+FROM ledger_cap_alert AS told
+JOIN ledger_cap_alert AS before
+  ON before.team_id = told.team_id AND before.cap_no = told.cap_no AND before.change_no = told.change_no
+ AND before.percent = told.percent AND before.window_starts_ms < told.window_starts_ms
+WHERE before.at_ms >= told.window_starts_ms
+UNION ALL
+SELECT told.team_id, 'cap ' || told.cap_no || ' at ' || told.percent || ' %'
+FROM ledger_cap_alert AS told
+LEFT JOIN ledger_cap_change AS made
+       ON made.team_id = told.team_id AND made.cap_no = told.cap_no AND made.no = told.change_no
+LEFT JOIN ledger_cap_entry AS counted
+       ON counted.team_id = told.team_id AND counted.cap_no = told.cap_no AND counted.seq = told.seq
+WHERE made.no IS NULL OR made.limit_nano_usd <> told.limit_nano_usd
+   OR (told.seq IS NOT NULL AND counted.seq IS NULL)
+   OR (spent_nano_usd * 100 < told.limit_nano_usd * told.percent
+       AND NOT (told.seq IS NULL AND told.percent = 100));
+
 -- rule: a caller's key guards a hold that was not voided
 SELECT used.team_id, used.run_id FROM ledger_idempotency AS used
 LEFT JOIN ledger_hold AS hold ON hold.run_id = used.run_id AND hold.team_id = used.team_id

@@ -9,6 +9,9 @@ from typing import Protocol
 
 from billing.audit import audit
 from billing.commands import (
+    ALERT_AT,
+    CapSet,
+    CapWindow,
     Checkpoint,
     Command,
     Done,
@@ -168,10 +171,22 @@ class Bank:
     def pay(self, amount: str, *, team: int = 1) -> Granted:
         return self.grant(amount, "payment", team=team)
 
-    def cap(self, limit: str | None, *scope: str, window: str = "total", team: int = 1) -> None:
+    def cap(
+        self,
+        limit: str | None,
+        *scope: str,
+        window: CapWindow = "total",
+        team: int = 1,
+        days: int = 0,
+        zone: str = "UTC",
+        alert_at: tuple[int, ...] = ALERT_AT,
+        actor: int | None = 7,
+    ) -> CapSet:
         name, subject = scope
-        command = SetCap(team, name, subject, None if limit is None else usd(limit), window)  # type: ignore[arg-type]
-        assert self.do(command) == Done()
+        nano_usd = None if limit is None else usd(limit)
+        made = self.do(SetCap(team, name, subject, nano_usd, window, days, zone, alert_at, actor))
+        assert isinstance(made, CapSet)
+        return made
 
     # --- what is there ------------------------------------------------------------------------
 

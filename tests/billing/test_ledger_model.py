@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 )
 
 from billing.commands import (
+    CapWindow,
     Checkpoint,
     Command,
     Done,
@@ -52,6 +53,9 @@ from tests.billing.conftest import Ledgers
 
 TEAMS = st.integers(1, 3)
 CENTS = st.integers(1, 700).map(lambda cents: f"{cents / 100:.2f}")
+WINDOWS: st.SearchStrategy[tuple[CapWindow, int]] = st.sampled_from(
+    [("total", 0), ("day", 0), ("month", 0), ("rolling", 1), ("rolling", 30)]
+)
 SCOPES = st.sampled_from([(), (("key", "7"),), (("key", "7"), ("team", "1"))])
 
 
@@ -169,7 +173,8 @@ class LedgerMachine(RuleBasedStateMachine):
             if cost <= hold.amount_nano_usd:
                 assert receipt.writeoff_nano_usd == 0
             if receipt.writeoff_nano_usd:
-                assert self.bank.available(hold.team_id) == 0
+                left = self.bank.balance(hold.team_id)
+                assert left.available_nano_usd == left.allowance_due_nano_usd  # which comes with a request
 
     @rule(target=ended, held=consumes(holds))
     def void(self, held: tuple[Hold, Reserve] | None) -> Hold | None:
@@ -209,10 +214,13 @@ class LedgerMachine(RuleBasedStateMachine):
         self.given[team] = self.given.get(team, 0) + granted.amount_nano_usd
         assert self.bank.available(team) == before + granted.amount_nano_usd
 
-    @rule(limit=st.sampled_from([None, "0", "0.50", "3"]), window=st.sampled_from(["total", "day", "month"]),
-          scope=st.sampled_from([("key", "7"), ("team", "1")]))  # fmt: skip
-    def set_cap(self, limit: str | None, window: str, scope: tuple[str, str]) -> None:
-        self.bank.cap(limit, *scope, window=window)
+    @rule(limit=st.sampled_from([None, "0", "0.50", "3"]), window=WINDOWS,
+          scope=st.sampled_from([("key", "7"), ("team", "1")]),
+          zone=st.sampled_from(["UTC", "Europe/Berlin", "America/Havana"]))  # fmt: skip
+    def set_cap(
+        self, limit: str | None, window: tuple[CapWindow, int], scope: tuple[str, str], zone: str
+    ) -> None:
+        self.bank.cap(limit, *scope, window=window[0], days=window[1], zone=zone)
 
     # --- time, death and company ----------------------------------------------------------------
 

@@ -66,6 +66,14 @@ REWRITES = (
     "UPDATE ledger_cap_entry SET charged_nano_usd = 1",
     "DELETE FROM ledger_cap_entry",
     "DELETE FROM ledger_cap",
+    "UPDATE ledger_cap SET days = 3",
+    "UPDATE ledger_cap SET subject = '8'",
+    "UPDATE ledger_cap_change SET actor_user_id = 1",
+    "DELETE FROM ledger_cap_change",
+    "UPDATE ledger_cap_alert SET at_ms = at_ms + 1",
+    "DELETE FROM ledger_cap_alert",
+    "INSERT INTO ledger_cap_alert SELECT team_id, cap_no, change_no, percent, window_starts_ms - 1, at_ms,"
+    " seq, limit_nano_usd, spent_nano_usd FROM ledger_cap_alert",
     "UPDATE ledger_idempotency SET run_id = 'run_x'",
     "DELETE FROM ledger_idempotency",
     "INSERT OR REPLACE INTO ledger_idempotency SELECT team_id, key_sha256, fingerprint, 'run_x'"
@@ -208,6 +216,17 @@ BREACHES = (
         "a posting belongs to an entry and an account of its team",
         "INSERT INTO ledger_posting VALUES (2, 1, 77, 1)",
     ),
+    ("a cap is what its newest change made it", "UPDATE ledger_cap SET limit_nano_usd = NULL"),
+    ("a cap is what its newest change made it", "DELETE FROM ledger_cap_change"),
+    (
+        "a threshold is told once a window, and only where it was reached",
+        "UPDATE ledger_cap_alert SET spent_nano_usd = 1",
+    ),
+    (
+        "a threshold is told once a window, and only where it was reached",
+        "INSERT INTO ledger_cap_alert SELECT team_id, cap_no, change_no, percent, window_starts_ms + 1,"
+        " at_ms + 1, seq, limit_nano_usd, spent_nano_usd FROM ledger_cap_alert",
+    ),
     ("a row refers to what exists", "DELETE FROM ledger_hold WHERE team_id = 2 AND no = 1"),
 )
 
@@ -226,7 +245,7 @@ def write(path: Path, *statements: str, disarmed: bool = False) -> None:
 
 def live_through_everything(bank: Bank) -> None:
     """Something of everything: two teams, a cap, a key, a write-off, a hold of two lines."""
-    bank.cap("100", "key", "7")
+    bank.cap("20", "key", "7", alert_at=(1,), window="month")
     scopes = (("key", "7"),)
     bank.settle(bank.reserve("1", scopes=scopes, key=key("k")), "0.50")
     bank.void(bank.reserve("1"))

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from billing.commands import Bucket, Line
+from billing.accounts import Bucket
+from billing.commands import Line
 from billing.money import cost_nano_usd
 from billing.usage import SettledRun
 from gateway.catalog import Catalog, CatalogOverrides

@@ -24,6 +24,7 @@ _SETTLE = ("tests/billing/test_settle.py",)
 _ALLOWANCE = ("tests/billing/test_allowance.py",)
 _GRANTS = ("tests/billing/test_grants.py",)
 _CAPS = ("tests/billing/test_caps.py", "tests/billing/test_reserve.py")
+_BUDGETS = ("tests/billing/test_caps.py", "tests/billing/test_budgets.py")
 _DISK = ("tests/billing/test_full_disk.py",)
 _WRITER = ("tests/billing/test_writer.py",)
 _PROCESS = ("tests/billing/test_writer_process.py",)
@@ -254,8 +255,8 @@ BUGS = (
     Bug(
         "a cap forgets what is held",
         "billing/caps.py",
-        " - self._spent_at(now_ms) - self.held_nano_usd, 0)",
-        " - self._spent_at(now_ms), 0)",
+        " - self.spent_at(now_ms) - self.held_nano_usd, 0)",
+        " - self.spent_at(now_ms), 0)",
         _CAPS,
     ),
     Bug(
@@ -264,6 +265,90 @@ BUGS = (
         "for named in scopes for cap in there",
         "for named in reversed(scopes) for cap in there",
         _COMPLETION,
+    ),
+    Bug(
+        "a rolling window forgets what is in its oldest step",
+        "billing/caps.py",
+        "return (now_ms - self.days * DAY_MS) // step * step",
+        "return -(-(now_ms - self.days * DAY_MS) // step) * step",
+        _BUDGETS,
+    ),
+    Bug(
+        "a rolling window never lets go",
+        "billing/caps.py",
+        "self.steps = [step for step in self.steps if step[0] >= first_ms]",
+        "self.steps = list(self.steps)",
+        _BUDGETS,
+    ),
+    Bug(
+        "a cap's day is that of UTC",
+        "billing/caps.py",
+        "ends_ms = window_ends_ms(window, now_ms, command.zone)",
+        "ends_ms = window_ends_ms(window, now_ms)",
+        _BUDGETS,
+    ),
+    Bug(
+        "a cap's next day is that of UTC",
+        "billing/caps.py",
+        "window_ends_ms(self.window, now_ms, self.zone)",
+        "window_ends_ms(self.window, now_ms)",
+        _BUDGETS,
+    ),
+    Bug(
+        "every day has 24 hours",
+        "billing/windows.py",
+        "starts_ms, ends_ms = _midnight_ms(first, zone), _midnight_ms(following, zone)",
+        "starts_ms = _midnight_ms(first, zone); ends_ms = starts_ms + (following - first).days * DAY_MS",
+        _BUDGETS,
+    ),
+    Bug(
+        "a threshold is told with each entry beyond it",
+        "billing/caps.py",
+        "            and self.alerted.get(percent, -1) < starts_ms\n",
+        "",
+        _BUDGETS,
+    ),
+    Bug(
+        "a threshold is told once for ever",
+        "billing/caps.py",
+        "and self.alerted.get(percent, -1) < starts_ms",
+        "and percent not in self.alerted",
+        _BUDGETS,
+    ),
+    Bug(
+        "that a cap refuses is told each time",
+        "billing/caps.py",
+        "        self.alerted.update(dict.fromkeys(due, now_ms))\n",
+        "        self.alerted.update(dict.fromkeys(due, now_ms) if not refused else {})\n",
+        _BUDGETS,
+    ),
+    Bug(
+        "a cap that waits for a hold says that it is spent",
+        "billing/caps.py",
+        "if 2 * spent >= cap.limit_nano_usd and room < reached.needed_nano_usd:",
+        "if room - cap.held_nano_usd < reached.needed_nano_usd:",
+        _BUDGETS,
+    ),
+    Bug(
+        "a cap may be changed without a trace",
+        "billing/ledger.py",
+        "self.changes.cap_changes.append(_cap_change_row(",
+        "print(_cap_change_row(",
+        _BUDGETS,
+    ),
+    Bug(
+        "an alert is not written on PostgreSQL",
+        "billing/rows_postgresql.py",
+        '"cap_alerts": [row._asdict() for row in changes.cap_alerts],',
+        '"cap_alerts": [],',
+        _BUDGETS,
+    ),
+    Bug(
+        "an alert is not written on SQLite",
+        "billing/journal_sqlite.py",
+        "            many(_CAP_ALERT, changes.cap_alerts)\n",
+        "",
+        _BUDGETS,
     ),
     Bug(
         "a key may be used for another request",

@@ -32,6 +32,7 @@ _OWN_REWRITES = (
 _TABLES = (
     "ledger_team", "ledger_account", "ledger_hold", "ledger_hold_line", "ledger_open_hold", "ledger_void",
     "ledger_entry", "ledger_posting", "ledger_usage", "ledger_usage_line", "ledger_cap", "ledger_cap_entry",
+    "ledger_cap_change", "ledger_cap_alert",
     "ledger_idempotency",
 )  # fmt: skip
 
