@@ -106,6 +106,7 @@ TABLE: dict[type[Exception], Verdict] = {
     # what is asked
     gateway.BadRequest: Verdict(400, "invalid_request"),
     gateway.Unsupported: Verdict(400, "unsupported_parameter"),
+    gateway.NoProviderLeft: Verdict(400, "no_provider_left"),
     gateway.TooLarge: Verdict(413, "request_too_large"),
     gateway.UnknownModel: Verdict(404, "model_not_found"),
     gateway.RetiredModel: Verdict(410, "model_retired"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from api import ai_gateway, chat_completions, credits, generation, health, models, quote, what_if
+from api import chat_completions, credits, generation, health, models, quote, what_if
 from api.exchange import Answer, Exchange
 from api.wire.shapes import WireName
 
@@ -34,18 +34,10 @@ ROUTES = (
     Route("POST", "/v1/credits/redeem", credits.redeem),
     Route("GET", "/v1/what-if", what_if.show),
     Route("GET", "/v1/generation", generation.show),
-    *(
-        Route(method, base + path, handler, wire="ai_sdk")
-        for base in ("/v1/ai", "/v3/ai", "/v4/ai")
-        for method, path, handler in (
-            ("POST", "/language-model", ai_gateway.create),
-            ("GET", "/config", ai_gateway.config),
-        )
-    ),
     Route("GET", "/healthz", health.alive),
     Route("GET", "/readyz", health.ready),
 )
 LIVE = "/live"
 ASSETS = "/ui/"
 # Whatever else is asked below these is answered 404 in JSON, never with a page.
-OURS = ("/v1/", "/v3/", "/v4/", "/healthz/", "/readyz/", "/live/", ASSETS)
+OURS = ("/v1/", "/healthz/", "/readyz/", "/live/", ASSETS)

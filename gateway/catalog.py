@@ -150,6 +150,13 @@ class Catalog:
             raise self._unknown(model_id)
         return model
 
+    def named(self, name: str) -> Model:
+        """The model that any of its names leads to, retired or not. Raises `UnknownModel`."""
+        model_id = self._names.get(name)
+        if model_id is None:
+            raise self._unknown(name)
+        return self._models[model_id]
+
     def resolve(self, name: str, now_ms: int | None = None) -> Resolution:
         """The model for an id, an alias, a snapshot or an id without its creator.
 

@@ -250,6 +250,7 @@ def _route(fields: Fields, endpoints: Sequence[str], providers: Mapping[str, val
         snapshots=fields.names("snapshots"),
         context_tokens=fields.whole("context_tokens", 256),
         max_output_tokens=fields.whole("max_output_tokens", 1),
+        without=fields.names("without", allowed=(*values.SAMPLING_FIELDS[1:], *values.FEATURES)),
     )
     fields.finish()
     return route

@@ -138,6 +138,7 @@ class Route:
 
     `wire` is settled here: the model's endpoints decide where the provider speaks both.
     `prices` is empty where the model's own list applies. `snapshots` are pinned versions by name.
+    `without` names sampling fields and features that this provider does not take for the model.
     """
 
     provider: str
@@ -147,6 +148,7 @@ class Route:
     snapshots: tuple[str, ...] = ()
     context_tokens: int | None = None
     max_output_tokens: int | None = None
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,19 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from billing.commands import Facts, Hold, Idempotency, Reserve
 from billing.errors import BillingError, CapReached, FreeCreditExhausted, InsufficientCredits
-from gateway.catalog import Catalog, Model, Resolution
+from gateway.attempts import Attempts
+from gateway.catalog import Catalog, Model
 from gateway.errors import (
     BadRequest,
     Draining,
     Forbidden,
     GatewayError,
+    NoProviderLeft,
     ProviderError,
     RetiredModel,
     RunNotFound,
@@ -31,16 +33,18 @@ from gateway.errors import (
     UnknownModel,
     Unsupported,
 )
-from gateway.fitting import fit
+from gateway.health import RouteHealth
 from gateway.kept_runs import KeptRuns
 from gateway.messages import CompletionRequest
-from gateway.pricing import Bound, bound
-from gateway.providers.base import Call, Clocks, Deadlines
+from gateway.options import Options, facts_of, options_for
+from gateway.outcomes import Asked
+from gateway.preferences import CallerDeadlines
+from gateway.preview import Preview, preview_of
+from gateway.providers.base import Deadlines
 from gateway.pump import LEASE_MS, Admitted, Listener, Money, Pump, Tools
 from gateway.records import RunRecord, record_of
-from gateway.routing import Candidate, Routing
+from gateway.routing import Routing
 from gateway.runs import Run, RunHub, StopReason, Surface
-from gateway.tokens import bound_input
 from identity.permissions import may
 from identity.principal import Principal
 from store.ids import new_id
@@ -53,6 +57,7 @@ _log = logging.getLogger(__name__)
 _TICK_S = 1.0
 _AFTER_STOP_S = 3.0
 _LONGEST_CONVERSATION = 100
+_NO_DEADLINES = CallerDeadlines()
 
 
 class Ledger(Money, Protocol):
@@ -70,14 +75,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request that could be sent: who would answer, and the most that it can take."""
+    """A request that could be sent: who would answer, in order, and whose caps it counts against."""
 
-    request: CompletionRequest
-    model: Model
-    candidate: Candidate
-    most: Bound
+    asked: CompletionRequest
+    options: Options
     scopes: tuple[tuple[str, str], ...]
-    notes: tuple[str, ...]
 
 
 class Gateway:
@@ -97,6 +99,7 @@ class Gateway:
         self.draining = False
         self._catalog = catalog
         self._routing = routing
+        self.health = RouteHealth()
         self._ledger = ledger
         self._kept = kept_runs
         self._log = log
@@ -149,17 +152,19 @@ class Gateway:
     ) -> Run:
         """Reserve and start a run; it is running when this returns. Raises `GatewayError` and
         `BillingError` for whatever refuses it, and logs the refusal."""
-        accepted = _Accepted(
+        asked = Asked(
             request_id=request_id or new_id("req"),
-            ns=time.monotonic_ns() if accepted_ns is None else accepted_ns,
-            at_ms=_now_ms(),
+            accepted_ns=time.monotonic_ns() if accepted_ns is None else accepted_ns,
+            accepted_at_ms=_now_ms(),
+            model=request.model,
+            key_id=principal.key_id,
+            streamed=streamed,
         )
         try:
-            admitted = await self._decide(
-                principal, request, accepted, surface, streamed, idempotency, parent_run_id
-            )
+            ready = await self.prepare(principal, request, asked.accepted_at_ms)
+            admitted = await self._reserve(principal, ready, asked, surface, idempotency, parent_run_id)
         except (GatewayError, BillingError) as error:
-            self._log(self._refusal(principal, request, accepted, surface, streamed, error))
+            self._log(self._refusal(principal, request, asked, surface, error))
             raise
         pump = Pump(admitted, listener, self._tools)
         run = pump.run
@@ -185,97 +190,79 @@ class Gateway:
         if not may(principal, "run_models"):
             raise Forbidden("Your role in this team may look, but not send prompts.")
         self._refuse_crowds(principal)
-        resolution = self._catalog.resolve(asked.model)
-        model = resolution.model
-        candidate = self._routing.candidates(model, resolution.snapshot)[0]
-        request, notes = fit(asked, model)
-        most = bound(
-            model,
-            at_ms,
-            await bound_input(request, model),
-            request.sampling.max_output_tokens,
-            candidate.provider.id,
-        )
-        return Prepared(
-            request=request,
-            model=model,
-            candidate=candidate,
-            most=most,
-            scopes=_scopes(principal, request),
-            notes=notes + _stand_in_note(resolution),
-        )
+        if asked.routing.sort is not None:
+            await self._routing.refresh_paces()
+        options = await options_for(asked, self._routing.plan(asked, at_ms), at_ms)
+        return Prepared(asked, options, _scopes(principal, asked))
 
-    async def _decide(
+    async def _reserve(
         self,
         principal: Principal,
-        asked: CompletionRequest,
-        accepted: _Accepted,
+        ready: Prepared,
+        asked: Asked,
         surface: Surface,
-        streamed: bool,
         idempotency: Idempotency | None,
         parent_run_id: str | None,
     ) -> Admitted:
-        """Reserves last, so that a refusal holds nothing."""
-        ready = await self.prepare(principal, asked, accepted.at_ms)
-        request, model, candidate, most = ready.request, ready.model, ready.candidate, ready.most
-        provider = candidate.provider.id
-        run_id = new_id("run")
-        facts = Facts(
-            model=model.id,
-            provider=provider,
-            price_version=most.price.version,
-            user_id=principal.user_id,
-            key_id=principal.key_id,
-            tags=request.tags,
-            series="demonstration" if model.series == "simulated" else model.series,
+        """Last, so that a refusal holds nothing."""
+        request, run_id = ready.asked, new_id("run")
+        hold, options = await self._hold(principal, ready, run_id, idempotency)
+        attempts = Attempts(
+            run_id,
+            options.options,
+            hold.amount_nano_usd,
+            asked.accepted_ns,
+            _nearer(self._deadlines, request.routing.deadlines),
+            self.health,
         )
-        hold = await self._ledger.reserve(
-            Reserve(
-                team_id=principal.team_id,
-                run_id=run_id,
-                amount_nano_usd=most.amount_nano_usd,
-                least_nano_usd=most.least_nano_usd,
-                lease_ms=LEASE_MS,
-                facts=facts,
-                scopes=ready.scopes,
-                idempotency=idempotency,
-            )
-        )
-        out_cap = most.within(hold.amount_nano_usd)
+        first = options.first
         run = Run(
             id=run_id,
             team_id=principal.team_id,
             user_id=principal.user_id,
             surface=surface,
-            model_id=model.id,
-            model_name=model.name,
-            provider=provider,
-            series=model.series,
+            model_id=first.model.id,
+            model_name=first.model.name,
+            provider=first.provider.id,
+            series=first.model.series,
             request=request,
-            created_ms=accepted.at_ms,
-            out_cap=out_cap,
+            created_ms=asked.accepted_at_ms,
+            out_cap=first.most.out_cap,
             parent_run_id=parent_run_id,
             keeps_text=surface == "page",
-            notes=ready.notes,
         )
-        clocks = Clocks(accepted_ns=accepted.ns)
-        return Admitted(
-            run=run,
-            hold=hold,
-            model=model,
-            price=most.price,
-            provider=candidate.provider,
-            call=Call(
-                run_id, candidate.route.model, request, out_cap, clocks, self._deadlines, candidate.route.wire
-            ),
-            facts=facts,
-            input_bound=most.input_bound,
-            request_id=accepted.request_id,
-            accepted_at_ms=accepted.at_ms,
-            model_asked=asked.model,
-            key_id=principal.key_id,
-            streamed=streamed,
-        )
+        if options.dropped:
+            asked = replace(asked, dropped=tuple(str(one) for one in options.dropped))
+        return Admitted(run, hold, attempts, hold.facts, asked)
+
+    async def _hold(
+        self, principal: Principal, ready: Prepared, run_id: str, idempotency: Idempotency | None
+    ) -> tuple[Hold, Options]:
+        """One hold for every attempt, as much as the dearest can cost; and the options that it affords."""
+        whose = Facts("", "", "", principal.user_id, principal.key_id, ready.asked.tags)
+
+        def reserve(options: Options) -> Reserve:
+            return Reserve(
+                team_id=principal.team_id,
+                run_id=run_id,
+                amount_nano_usd=options.amount_nano_usd,
+                least_nano_usd=options.least_nano_usd,
+                lease_ms=LEASE_MS,
+                facts=facts_of(options.first, whose),
+                scopes=ready.scopes,
+                idempotency=idempotency,
+            )
+
+        options = ready.options
+        try:
+            hold = await self._ledger.reserve(reserve(options))
+        except (InsufficientCredits, CapReached, FreeCreditExhausted):
+            free = options.only_free()
+            if free is None:
+                raise
+            options = free
+            hold = await self._ledger.reserve(reserve(options))
+        return hold, options.within(hold.amount_nano_usd)
 
     def _refuse_crowds(self, principal: Principal) -> None:
         team = self._running[principal.team_id]
@@ -288,30 +275,30 @@ class Gateway:
         self,
         principal: Principal,
         request: CompletionRequest,
-        accepted: _Accepted,
+        asked: Asked,
         surface: Surface,
-        streamed: bool,
         error: Exception,
     ) -> RequestRow:
         known = self._known(request.model)
         return RequestRow(
-            request_id=accepted.request_id,
+            request_id=asked.request_id,
             run_id=None,
-            accepted_at_ms=accepted.at_ms,
+            accepted_at_ms=asked.accepted_at_ms,
             team_id=principal.team_id,
             user_id=principal.user_id,
-            key_id=principal.key_id,
+            key_id=asked.key_id,
             surface=surface,
-            model_asked=request.model,
+            model_asked=asked.model,
             model=known.id if known else None,
             provider=None,
             series=known.series if known else "paid",
             outcome=_outcome_of_refusal(error),
             status=self._status_of(error),
-            streamed=streamed,
+            streamed=asked.streamed,
             error=type(error).__name__,
-            total_ms=(time.monotonic_ns() - accepted.ns) / 1e6,
+            total_ms=(time.monotonic_ns() - asked.accepted_ns) / 1e6,
             tags=request.tags,
+            dropped=error.dropped if isinstance(error, NoProviderLeft) else (),
         )
 
     def _known(self, name: str) -> Model | None:
@@ -353,6 +340,15 @@ class Gateway:
             next_id = turn.parent_run_id
         return tuple(reversed(turns))
 
+    async def preview(self, principal: Principal, asked: CompletionRequest) -> Preview:
+        """Who would answer this, in order, and who would not and why. Raises what `admit` would, but for
+        the ledger's refusals."""
+        return await self.preview_of((await self.prepare(principal, asked, _now_ms())).options)
+
+    async def preview_of(self, options: Options) -> Preview:
+        await self._routing.refresh_paces()
+        return preview_of(options, self.health, self._routing.name_of, self._routing.pace_of)
+
     def routable(self, model: Model) -> str | None:
         """Why nobody answers for this model here, in words; None where somebody does."""
         return self._routing.why_not(model)
@@ -392,13 +388,6 @@ class Gateway:
         return sum(1 for pump in self._pumps.values() if pump.drains) < self._limits.drains
 
 
-@dataclass(frozen=True, slots=True)
-class _Accepted:
-    request_id: str
-    ns: int
-    at_ms: int
-
-
 def _scopes(principal: Principal, request: CompletionRequest) -> tuple[tuple[str, str], ...]:
     """Whose caps apply, nearest first."""
     scopes = [("tag", tag) for tag in request.tags]
@@ -409,10 +398,16 @@ def _scopes(principal: Principal, request: CompletionRequest) -> tuple[tuple[str
     return (*scopes, ("team", str(principal.team_id)))
 
 
-def _stand_in_note(resolution: Resolution) -> tuple[str, ...]:
-    if resolution.stand_in_for is None:
-        return ()
-    return (f"{resolution.model.id} answers for {resolution.stand_in_for}, which was retired.",)
+def _nearer(ours: Deadlines, callers: CallerDeadlines) -> Deadlines:
+    """The operator's deadlines, where the caller does not ask for shorter ones."""
+    if callers == _NO_DEADLINES:
+        return ours
+    return replace(
+        ours,
+        first_token_s=min(ours.first_token_s, callers.first_token_s or ours.first_token_s),
+        idle_s=min(ours.idle_s, callers.idle_s or ours.idle_s),
+        total_s=min(ours.total_s, callers.total_s or ours.total_s),
+    )
 
 
 def _outcome_of_refusal(error: Exception) -> Outcome:

@@ -2,7 +2,8 @@
 
     GatewayError
     |- BadRequest              mend the request (`param` says where)
-    |  `- Unsupported          leave out what this model cannot do
+    |  |- Unsupported          leave out what this model cannot do
+    |  `- NoProviderLeft       ask less of providers: `dropped` says why each fell out
     |- TooLarge                send less
     |- UnknownModel            pick one of `nearest`
     |- RetiredModel            use `successor`
@@ -40,6 +41,13 @@ class BadRequest(GatewayError):
 
 class Unsupported(BadRequest):
     pass
+
+
+class NoProviderLeft(BadRequest):
+    def __init__(self, model: str, dropped: tuple[str, ...]) -> None:
+        super().__init__(f"Nobody is left to answer for {model!r}: {' '.join(dropped)}", "provider")
+        self.model = model
+        self.dropped = dropped
 
 
 class TooLarge(GatewayError):

@@ -26,11 +26,13 @@ from store.databases import Database
 from store.processes import living_ids
 from store.tables import AppTable
 from store.upserts import insert_into
+from telemetry.rows import AttemptRow
 
 _INTERRUPTED = Failure("Interrupted", "The server ended in mid-answer. What had arrived was billed.")
 _CHANGING = (
     "state", "updated_ms", "text", "reasoning", "tool_calls_json", "notes_json", "figures_json",
-    "finish_reason", "failure_kind", "failure_message", "provider",
+    "finish_reason", "failure_kind", "failure_message", "provider", "model_id", "model_name", "series",
+    "out_cap", "attempts_json",
 )  # fmt: skip
 
 T = TypeVar("T")
@@ -146,6 +148,7 @@ def _row_of(run: Run, process_id: str | None) -> dict[str, Any]:
         "finish_reason": run.finish_reason,
         "failure_kind": run.failure.kind if run.failure else None,
         "failure_message": run.failure.message if run.failure else None,
+        "attempts_json": _encode(run.attempts) if run.attempts else None,
     }
     return {name: _storable(value) if isinstance(value, str) else value for name, value in row.items()}
 
@@ -170,6 +173,7 @@ def _record_of(row: RunRow) -> RunRecord:
         failure=failure,
         notes=_decode(row.notes_json, tuple[str, ...]),
         keeps_text=row.keeps_text,
+        attempts=_decode(row.attempts_json or "[]", tuple[AttemptRow, ...]),
     )
 
 

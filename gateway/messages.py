@@ -172,7 +172,8 @@ class CompletionRequest:
 class Usage:
     """Tokens in disjoint buckets: no token is counted in two of them.
 
-    `output` includes the `reasoning` tokens, which are given for display only.
+    `output` includes the `reasoning` tokens, which are given for display only. `tool_calls` are those
+    that the provider ran and charges for; `tool_kinds` says of them how many were of which tool.
     """
 
     input: int
@@ -182,6 +183,7 @@ class Usage:
     reasoning: int = 0
     tool_calls: int = 0
     estimated: bool = False
+    tool_kinds: tuple[tuple[str, int], ...] = ()
 
 
 # --- what a provider yields while it answers -------------------------------------------------

@@ -20,6 +20,7 @@ DEFAULT_OUT_CAP = 4_096
 DEFAULT_OUT_CAP_REASONING = 16_384
 LEAST_OUT_CAP = 256
 LEAST_OUT_CAP_REASONING = 2_048
+TOOL_RESULT_TOKENS = 8_192  # of input that one call of a provider's own tool may add to the prompt
 NO_LIMIT = 1 << 31  # output tokens that a sum affords where output costs nothing
 
 
@@ -28,7 +29,8 @@ class Bound:
     """The most a request can take of one model: tokens, and the money to reserve for them.
 
     `amount_nano_usd` pays for `out_cap` tokens of output, `least_nano_usd` for the `least_out_cap`
-    below which an answer is not worth starting.
+    below which an answer is not worth starting; both for `tool_calls` of the tools that the provider
+    runs, at `fee_pico_usd` each.
     """
 
     price: Price
@@ -37,10 +39,15 @@ class Bound:
     least_out_cap: int
     amount_nano_usd: int
     least_nano_usd: int
+    tool_calls: int = 0
+    fee_pico_usd: int = 0
 
     def within(self, amount_nano_usd: int) -> int:
         """The limit on output tokens that a hold of this amount pays for."""
-        return min(self.out_cap, out_cap_within(amount_nano_usd, self.price, self.input_bound))
+        affords = out_cap_within(
+            amount_nano_usd, self.price, self.input_bound, self.tool_calls, self.fee_pico_usd
+        )
+        return min(self.out_cap, affords)
 
 
 def price_at(model: Model, now_ms: int, provider: str | None = None) -> Price:
@@ -56,16 +63,28 @@ def price_at(model: Model, now_ms: int, provider: str | None = None) -> Price:
 
 
 def lines_for(usage: Usage, price: Price) -> tuple[Line, ...]:
-    """The bill for what was used: a line a bucket, none for an empty one. Reasoning is within the output."""
+    """The bill for what was used: a line a bucket, none for an empty one. Reasoning is within the output;
+    calls of tools have a line a kind, and those of no known kind cost as the dearest."""
     rates = price.rates_at(prompt_tokens(usage))
     lines = (
         Line("input", usage.input, rates.input),
         Line("cached_input", usage.cached_input, _or(rates.cached_input, rates.input)),
         Line("cache_write", usage.cache_write, _or(rates.cache_write, rates.input)),
         Line("output", usage.output, rates.output),
-        Line("tool_call", usage.tool_calls, price.dearest_tool_fee),
+        *(_tool_lines(usage, price) if usage.tool_calls else ()),
     )
     return tuple(line for line in lines if line.quantity)
+
+
+def _tool_lines(usage: Usage, price: Price) -> tuple[Line, ...]:
+    fees, dearest = price.tool_fees or {}, price.dearest_tool_fee
+    left = usage.tool_calls
+    lines: list[Line] = []
+    for kind, count in usage.tool_kinds:
+        count = min(count, left)
+        left -= count
+        lines.append(Line("tool_call", count, fees.get(kind, dearest)))
+    return (*lines, Line("tool_call", left, dearest))
 
 
 def cost_of(usage: Usage, price: Price) -> int:
@@ -77,26 +96,38 @@ def prompt_tokens(usage: Usage) -> int:
     return usage.input + usage.cached_input + usage.cache_write
 
 
-def bound_lines(price: Price, input_bound: int, out_cap: int, tool_calls: int = 0) -> tuple[Line, ...]:
-    """The dearest bill within these limits: what a hold is made of."""
+def bound_lines(
+    price: Price, input_bound: int, out_cap: int, tool_calls: int = 0, fee_pico_usd: int | None = None
+) -> tuple[Line, ...]:
+    """The dearest bill within these limits: what a hold is made of. A call costs the dearest fee of the
+    price list, where none is given."""
     dearest = _dearest(price, input_bound)
     lines = (
         Line("input", input_bound, dearest.input),
         Line("output", out_cap, dearest.output),
-        Line("tool_call", tool_calls, price.dearest_tool_fee),
+        Line("tool_call", tool_calls, price.dearest_tool_fee if fee_pico_usd is None else fee_pico_usd),
     )
     return tuple(line for line in lines if line.quantity)
 
 
-def hold_nano_usd(price: Price, input_bound: int, out_cap: int, tool_calls: int = 0) -> int:
-    return cost_nano_usd(bound_lines(price, input_bound, out_cap, tool_calls))
+def hold_nano_usd(
+    price: Price, input_bound: int, out_cap: int, tool_calls: int = 0, fee_pico_usd: int | None = None
+) -> int:
+    return cost_nano_usd(bound_lines(price, input_bound, out_cap, tool_calls, fee_pico_usd))
 
 
-def out_cap_within(amount_nano_usd: int, price: Price, input_bound: int, tool_calls: int = 0) -> int:
+def out_cap_within(
+    amount_nano_usd: int,
+    price: Price,
+    input_bound: int,
+    tool_calls: int = 0,
+    fee_pico_usd: int | None = None,
+) -> int:
     """The most output tokens that an amount pays for after the input; 0 where it does not cover the input."""
     dearest = _dearest(price, input_bound)
     left = amount_nano_usd * PICO_USD_PER_NANO_USD
-    left -= input_bound * dearest.input + tool_calls * price.dearest_tool_fee
+    fee = price.dearest_tool_fee if fee_pico_usd is None else fee_pico_usd
+    left -= input_bound * dearest.input + tool_calls * fee
     if left < 0:
         return 0
     return min(NO_LIMIT, left // dearest.output) if dearest.output else NO_LIMIT
@@ -126,19 +157,32 @@ def least_out_cap(model: Model, cap: int) -> int:
 
 
 def bound(
-    model: Model, now_ms: int, input_bound: int, asked: int | None = None, provider: str | None = None
+    model: Model,
+    now_ms: int,
+    input_bound: int,
+    asked: int | None = None,
+    provider: str | None = None,
+    *,
+    tool_calls: int = 0,
+    fee_of: Callable[[Price], int] = lambda price: price.dearest_tool_fee,
 ) -> Bound:
-    """Everything to reserve with. Raises `ModelUnavailable` (no price) and `TooLarge`."""
+    """Everything to reserve with. Raises `ModelUnavailable` (no price), `TooLarge` and what `fee_of`, which
+    says what one of `tool_calls` costs at most, raises."""
     price = price_at(model, now_ms, provider)
+    fee = fee_of(price) if tool_calls else 0
     cap = out_cap(model, input_bound, asked, provider)
     least = least_out_cap(model, cap)
+    if tool_calls:
+        input_bound = min(input_bound + tool_calls * TOOL_RESULT_TOKENS, model.context_tokens - cap)
     return Bound(
         price=price,
         input_bound=input_bound,
         out_cap=cap,
         least_out_cap=least,
-        amount_nano_usd=hold_nano_usd(price, input_bound, cap),
-        least_nano_usd=hold_nano_usd(price, input_bound, least),
+        amount_nano_usd=hold_nano_usd(price, input_bound, cap, tool_calls, fee),
+        least_nano_usd=hold_nano_usd(price, input_bound, least, tool_calls, fee),
+        tool_calls=tool_calls,
+        fee_pico_usd=fee,
     )
 
 
@@ -148,19 +192,21 @@ def sane_usage(
     out_cap: int,
     context: int,
     instead: Usage | None = None,
-    tool_calls: int = 0,
+    tool_calls: int | None = None,
 ) -> tuple[Usage, bool]:
     """What a provider reported, and whether it was impossible.
 
     Impossible is a negative count, more cached than there was prompt (a negative rest, in disjoint
-    buckets), more output than `out_cap`, more prompt than `context`. Then what is negative is taken
-    from `instead` (our own count, where there is one), all is bounded by what the hold was reckoned
-    with, and the result is marked estimated. A prompt above our bound but within the context is
-    possible, and is billed as it was reported.
+    buckets), more output than `out_cap`, more prompt than `context`, more calls of tools than
+    `tool_calls`. Then what is negative is taken from `instead` (our own count, where there is one), all
+    is bounded by what the hold was reckoned with, and the result is marked estimated. A prompt above our
+    bound but within the context is possible, and is billed as it was reported.
     """
     counts = (usage.input, usage.cached_input, usage.cache_write, usage.output, usage.tool_calls)
     negative = min(*counts, usage.reasoning) < 0
-    if not negative and usage.output <= out_cap and prompt_tokens(usage) <= context:
+    most_calls = usage.tool_calls if tool_calls is None else tool_calls
+    within = usage.output <= out_cap and prompt_tokens(usage) <= context and usage.tool_calls <= most_calls
+    if within and not negative:
         return replace(usage, reasoning=min(usage.reasoning, usage.output)), False
     own = instead or Usage(input=0, output=0)
     if min(usage.input, usage.cached_input, usage.cache_write) < 0:
@@ -175,8 +221,9 @@ def sane_usage(
         cache_write=written,
         output=output,
         reasoning=max(0, min(usage.reasoning, output)),
-        tool_calls=max(0, min(usage.tool_calls, tool_calls)),
+        tool_calls=max(0, min(usage.tool_calls, tool_calls or 0)),
         estimated=True,
+        tool_kinds=usage.tool_kinds,
     ), True
 
 

@@ -1,14 +1,16 @@
-"""One run, from its hold to its receipt: streams the answer, settles exactly once, logs, tells.
+"""One run, from its hold to its receipt: asks, streams the answer, settles exactly once, logs, tells.
 
 The pump is a task of its own on the server's loop. Whoever asked may leave: it settles all the
 same. What is billed when there is no usage from the provider:
 
     nothing came from upstream     the hold is voided, nothing is owed
     something came                 the input as estimated and the output as counted, marked estimated
+    an attempt gave way            it is not billed: the run costs what the attempt that answered costs
     a reasoning model is stopped   its hidden tokens cannot be counted, so its stream is drained
                                    quietly for up to 30 s and billed as reported
 
-Deciding whether a run may start is `completion.py`'s.
+Deciding whether a run may start is `completion.py`'s, which provider is asked next `attempts.py`'s, what
+is told of it all `outcomes.py`'s.
 """
 
 from __future__ import annotations
@@ -16,24 +18,43 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from billing.commands import Checkpoint, Facts, Hold, Line, Receipt, Settle, Void
 from billing.errors import BillingError, LedgerUnavailable
 from billing.money import cost_nano_usd
-from gateway.catalog import Model, Price
-from gateway.errors import GatewayError, ProviderError, ProviderRefused
-from gateway.messages import Event, Finished, ReasoningDelta, TextDelta, ToolCall, ToolCallDelta, Usage
+from gateway.attempts import Attempts, outcome_of
+from gateway.errors import GatewayError
+from gateway.messages import (
+    Event,
+    Finished,
+    HostedCall,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+from gateway.options import facts_of
+from gateway.outcomes import (
+    CALLER_GONE,
+    Asked,
+    failure_of,
+    figures_of,
+    joined,
+    outcome_of_run,
+    row_of,
+)
 from gateway.pricing import lines_for, sane_usage
-from gateway.providers.base import Call, Clocks, Provider
-from gateway.runs import Failure, Figures, Run, RunState
+from gateway.runs import Figures, Run, RunState
 from gateway.streaming import with_deadlines
 from gateway.tokens import Tally, count_tokens, estimate_input_tokens
-from telemetry import clocks as figures_of
-from telemetry.rows import AttemptRow, Outcome, RequestRow
+from gateway.tool_fees import billable, with_calls
+from telemetry.rows import RequestRow
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +62,6 @@ LEASE_MS = 30_000
 REASONING_DRAIN_S = 30.0
 STUCK_LISTENER_S = 30.0
 _SETTLE_AGAIN_S = 5.0
-_CALLER_GONE = 499  # nginx's number for a request that ended before its answer began
 
 
 class Listener(Protocol):
@@ -49,7 +69,7 @@ class Listener(Protocol):
     that takes longer than 30 s, is let go, and the run ends as `caller_left`."""
 
     async def opened(self, run: Run) -> None:
-        """The provider's first event arrived: headers may go out now."""
+        """The first of an answer arrived: headers may go out now, and no other provider is asked any more."""
 
     async def events(self, run: Run, batch: list[Event]) -> None:
         """Deltas as they came; never `Usage`."""
@@ -80,42 +100,34 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What `completion.py` decided: a run with its hold, price, provider, bounds and facts."""
+    """What `completion.py` decided: a run with its hold, whom it may ask, and whose it is.
+
+    `facts` are those of the option that was first in line; what the run is billed by is the one that
+    answered.
+    """
 
     run: Run
     hold: Hold
-    model: Model
-    price: Price
-    provider: Provider
-    call: Call
+    attempts: Attempts
     facts: Facts
-    input_bound: int
-    request_id: str
-    accepted_at_ms: int
-    model_asked: str
-    key_id: int | None
-    streamed: bool
+    asked: Asked
 
 
 class Pump:
     def __init__(self, admitted: Admitted, listener: Listener | None, tools: Tools) -> None:
         self._at = admitted
         self.run = admitted.run
-        self._clocks: Clocks = admitted.call.clocks
         self._tools = tools
         self._listener = listener
         self._opened = False
         self._busy_since_s: float | None = None  # since when the listener keeps us waiting
         self._muted = False  # a reasoning model is being drained: nobody sees what still comes
-        self._usage: Usage | None = None
-        self._calls: dict[int, ToolCall] = {}
-        self._tally = Tally(admitted.model)
-        self._input_estimate: int | None = None
         self._under_way = False
-        self._began = False  # whether anything of an answer came
         self._first_checkpoint: asyncio.Task[None] | None = None
         self._error: Exception | None = None
         self.task: asyncio.Task[None] | None = None
+        self._notes = admitted.run.notes  # those that hold whoever answers
+        self._begin()
 
     def start(self) -> None:
         self.run.on_stop = self._stop
@@ -141,9 +153,51 @@ class Pump:
         self.run.on_stop = None
         await self._end()
 
+    def _begin(self) -> None:
+        """Turn to the next provider: whatever the last one left is forgotten."""
+        attempt = self._attempt = self._at.attempts.begin()
+        option, run = attempt.option, self.run
+        self._usage: Usage | None = None
+        self._calls: dict[int, ToolCall] = {}
+        self._hosted: Counter[str] = Counter()  # calls of the provider's own tools that it charges for
+        self._tally = Tally(option.model)
+        self._input_estimate: int | None = None
+        self._began = False  # whether anything of an answer came
+        run.model_id, run.model_name, run.series = option.model.id, option.model.name, option.model.series
+        run.provider, run.out_cap = option.provider.id, attempt.call.out_cap
+        run.notes = self._notes + option.notes
+
     async def _stream(self) -> None:
-        call = self._at.call
-        provider = self._at.provider
+        """Attempt after attempt, until one answers. Raises the error of the one that nobody can follow."""
+        while True:
+            try:
+                return await self._answer()
+            except GatewayError as error:
+                if (
+                    self._began
+                    or self._opened
+                    or self.run.stop_reason
+                    or not self._at.attempts.goes_on(error)
+                ):
+                    raise
+                self._give_way(error)
+
+    def _give_way(self, error: GatewayError) -> None:
+        gave_way = self._attempt
+        self._at.attempts.ended(gave_way, outcome_of(error), error)
+        self.run.attempts = self._at.attempts.trail
+        self._begin()
+        next_model, next_provider = self.run.model_id, self.run.provider
+        who = next_provider
+        if next_model != gave_way.option.model.id:
+            who = f"{next_model} at {next_provider}"
+        failed = f"{gave_way.option.provider.id} did not answer ({type(error).__name__})"
+        self._notes += (f"{failed}, so {who} was asked.",)
+        self.run.notes = self._notes + self._attempt.option.notes
+        self.run.changed()
+
+    async def _answer(self) -> None:
+        call, provider = self._attempt.call, self._attempt.option.provider
         async with aclosing(with_deadlines(provider.stream(call), call, provider.id)) as events:
             async for event in events:
                 self._take(event)
@@ -166,13 +220,20 @@ class Pump:
                 if not self._muted:
                     self.run.append_reasoning(text)
             case ToolCallDelta():
+                self._began = True
                 self._came((event.name or "") + event.arguments)
-                self._calls[event.index] = _joined(self._calls.get(event.index), event)
+                self._calls[event.index] = joined(self._calls.get(event.index), event)
             case Finished(reason):
                 self.run.finish_reason = reason
             case Usage():
-                self._began = True
                 self._usage = event  # cumulative: the last one counts
+            case HostedCall():
+                self._began = True
+                tool = billable(event, self._attempt.option.most.price)
+                if tool is not None:
+                    self._hosted[tool] += 1
+            case _:
+                self._began = True
 
     def _came(self, text: str) -> None:
         if text:
@@ -186,6 +247,8 @@ class Pump:
         self._busy_since_s = time.monotonic()
         try:
             if not self._opened:
+                if not self._began and not isinstance(event, Finished):
+                    return  # until an answer begins another provider may still give it
                 self._opened = True
                 await listener.opened(self.run)
             if not isinstance(event, Usage):
@@ -202,7 +265,8 @@ class Pump:
         assert self.task is not None
         if not self._under_way:
             return  # cancelled before its first step, a task ends nothing: that step sees the stop itself
-        drains = self._at.model.reasons and self.run.stop_reason != "draining" and self._began
+        came = self._began or self._usage is not None
+        drains = self._attempt.option.model.reasons and self.run.stop_reason != "draining" and came
         if drains and self._tools.may_drain():
             self._muted = True
             asyncio.get_running_loop().call_later(REASONING_DRAIN_S, self._give_up_draining)
@@ -235,7 +299,8 @@ class Pump:
     async def _checkpoint(self) -> None:
         """Tell the ledger that the run lives, and what it came to: that is charged should we die."""
         run = self.run
-        progress = lines_for(await self._guess(self._tally.total()), self._at.price) if self._began else ()
+        price = self._attempt.option.most.price
+        progress = lines_for(await self._guess(self._tally.total()), price) if self._began else ()
         if run.on_stop is None:
             return  # it ended while its prompt was counted
         try:
@@ -248,15 +313,18 @@ class Pump:
     async def _end(self) -> None:
         run = self.run
         run.tool_calls = tuple(self._calls[index] for index in sorted(self._calls))
-        if self._error is not None:
-            run.failure = _failure(self._error)
-        run.usage = await self._final_usage()
-        await self._settle(run.usage)
-        run.figures = self._figures(final=True)
         state: RunState = "stopped" if run.stop_reason else "done"
         if self._error is not None:
+            run.failure = failure_of(self._error)
             state = "failed"
-        self._tools.log(self._row(state))
+        run.usage = await self._final_usage()
+        await self._settle(run.usage)
+        outcome = outcome_of_run(state, self._error)
+        self._at.attempts.ended(self._attempt, outcome, self._error)
+        run.attempts = self._at.attempts.trail
+        run.figures = self._figures(final=True)
+        row = row_of(self._at.asked, run, outcome, self._status(state), self._error)
+        self._tools.log(row)
         run.end(state)
         self._tools.keep(run)
         if self._listener is not None:
@@ -268,35 +336,42 @@ class Pump:
 
     async def _final_usage(self) -> Usage | None:
         """The provider's usage, if it can be true; else what was counted; None where nothing came."""
-        at, reported = self._at, self._usage
+        reported = self._usage
         if reported is not None:
-            usage, suspect = sane_usage(reported, at.input_bound, at.call.out_cap, at.model.context_tokens)
+            reported = with_calls(reported, self._hosted)
+            usage, suspect = self._sane(reported)
             if not suspect:
                 return usage
-            _log.warning("%s reported usage that cannot be: %s", at.provider.id, reported)
+            _log.warning("%s reported usage that cannot be: %s", self.run.provider, reported)
             self.run.notes += ("The provider's token counts could not be true and were bounded.",)
             own = await self._guess(await asyncio.to_thread(self._count_output))
-            usage, _ = sane_usage(reported, at.input_bound, at.call.out_cap, at.model.context_tokens, own)
-            return usage
+            return self._sane(reported, own)[0]
         if not self._began:
             return None
         return await self._guess(await asyncio.to_thread(self._count_output))
 
+    def _sane(self, reported: Usage, own: Usage | None = None) -> tuple[Usage, bool]:
+        most, out_cap = self._attempt.option.most, self._attempt.call.out_cap
+        context = self._attempt.option.model.context_tokens
+        return sane_usage(reported, most.input_bound, out_cap, context, own, most.tool_calls)
+
     def _count_output(self) -> int:
         if self._muted:
             return self._tally.total()  # what came unseen is not in the run's text
+        model = self._attempt.option.model
         said = [self.run.reasoning, self.run.text]
         said += [call.name + call.arguments for call in self._calls.values()]
-        return sum(count_tokens(text, self._at.model) for text in said if text)
+        return sum(count_tokens(text, model) for text in said if text)
 
     async def _guess(self, output_tokens: int) -> Usage:
         """Our own count, where there is none from the provider: never more than the hold was made for."""
-        at = self._at
+        option = self._attempt.option
         if self._input_estimate is None:
-            counted = await asyncio.to_thread(estimate_input_tokens, at.call.request, at.model)
-            self._input_estimate = min(counted, at.input_bound)
-        output = min(max(output_tokens, 1), at.call.out_cap)
-        return Usage(input=self._input_estimate, output=output, estimated=True)
+            counted = await asyncio.to_thread(estimate_input_tokens, option.request, option.model)
+            self._input_estimate = min(counted, option.most.input_bound)
+        output = min(max(output_tokens, 1), self._attempt.call.out_cap)
+        usage = with_calls(Usage(input=self._input_estimate, output=output, estimated=True), self._hosted)
+        return usage if usage.tool_calls <= option.most.tool_calls else self._sane(usage)[0]
 
     async def _settle(self, usage: Usage | None) -> None:
         """End the hold. Where the ledger is away for long, go on trying while the run ends."""
@@ -304,8 +379,9 @@ class Pump:
         if usage is None:
             command: Settle | Void = Void(run.team_id, run.id)
         else:
-            lines: tuple[Line, ...] = lines_for(usage, self._at.price)
-            command = Settle(self._at.hold, lines, cost_nano_usd(lines), self._at.facts, usage.estimated)
+            lines: tuple[Line, ...] = lines_for(usage, self._attempt.option.most.price)
+            cost = cost_nano_usd(lines)
+            command = Settle(self._at.hold, lines, cost, self._facts(), usage.estimated)
         try:
             await self._send(command)
         except LedgerUnavailable:
@@ -313,6 +389,10 @@ class Pump:
             self._late = asyncio.create_task(self._settle_late(command), name=f"settle {run.id}")
         except BillingError:
             _log.exception("%s could not be settled", run.id)
+
+    def _facts(self) -> Facts:
+        """The hold's, but for whom the answer came from and what it is priced by."""
+        return facts_of(self._attempt.option, self._at.facts)
 
     async def _send(self, command: Settle | Void) -> None:
         if isinstance(command, Settle):
@@ -338,112 +418,14 @@ class Pump:
     # --- what is told -------------------------------------------------------------------------
 
     def _figures(self, *, final: bool) -> Figures:
-        attempt = self._attempt("ok")
-        usage, receipt = self.run.usage, self.run.receipt
-        output = usage.output if usage else (self._tally.total() or None)
-        reasoning = usage.reasoning if usage else None
-        figures = Figures(
-            first_token_ms=figures_of.first_token_ms(attempt, streamed=self._at.streamed),
-            first_answer_ms=figures_of.first_answer_ms(attempt, streamed=self._at.streamed),
-            tokens_per_s=figures_of.tokens_per_s(attempt, output, reasoning, streamed=self._at.streamed),
-            input_tokens=usage.input + usage.cached_input + usage.cache_write if usage else None,
-            output_tokens=output,
-            reasoning_tokens=reasoning,
-            estimated=usage.estimated if usage else True,
-        )
-        if not final:
-            return figures
-        return replace(
-            figures,
-            total_ms=self._since_accepted_ms(time.monotonic_ns()),
-            cost_nano_usd=receipt.cost_nano_usd if receipt else (0 if usage is None else None),
-            available_after_nano_usd=receipt.available_after_nano_usd if receipt else None,
-        )
-
-    def _attempt(self, outcome: Outcome) -> AttemptRow:
-        clocks, error = self._clocks, self._error
-        return AttemptRow(
-            no=1,
-            provider=self._at.provider.id,
-            provider_model=self._at.call.model,
-            outcome=outcome,
-            sent_ms=self._since_accepted_ms(clocks.sent_ns),
-            first_byte_ms=self._since_accepted_ms(clocks.first_byte_ns),
-            first_reasoning_ms=self._since_accepted_ms(clocks.first_reasoning_ns),
-            first_answer_ms=self._since_accepted_ms(clocks.first_answer_ns),
-            last_ms=self._since_accepted_ms(clocks.last_ns),
-            largest_read_share=clocks.largest_read_share,
-            status=error.status if isinstance(error, ProviderError) else None,
-            error=type(error).__name__ if error else None,
-        )
-
-    def _since_accepted_ms(self, instant_ns: int | None) -> float | None:
-        return None if instant_ns is None else (instant_ns - self._clocks.accepted_ns) / 1e6
+        error, attempts = self._error, self._at.attempts
+        attempt = attempts.trail[-1] if final else attempts.row(self._attempt, "ok", error)
+        now_ms = (time.monotonic_ns() - self._at.asked.accepted_ns) / 1e6
+        counted = None if final else self._tally.total()
+        return figures_of(self.run, attempt, counted, self._at.asked.streamed, now_ms if final else None)
 
     def _status(self, state: RunState) -> int:
         """What the caller got: headers that went out cannot be taken back."""
         if self._opened or state == "done":
             return 200
-        if self._error is not None:
-            return self._tools.status_of(self._error)
-        return _CALLER_GONE
-
-    def _row(self, state: RunState) -> RequestRow:
-        at, run, usage = self._at, self.run, self.run.usage
-        outcome = _outcome(state, self._error)
-        attempt = self._attempt(outcome)
-        return RequestRow(
-            request_id=at.request_id,
-            run_id=run.id,
-            accepted_at_ms=at.accepted_at_ms,
-            team_id=run.team_id,
-            user_id=run.user_id,
-            key_id=at.key_id,
-            surface=run.surface,
-            model_asked=at.model_asked,
-            model=run.model_id,
-            provider=run.provider,
-            series=at.model.series,
-            outcome=outcome,
-            status=self._status(state),
-            streamed=at.streamed,
-            error=type(self._error).__name__ if self._error else None,
-            input_tokens=usage.input + usage.cached_input + usage.cache_write if usage else None,
-            cached_input_tokens=usage.cached_input if usage else None,
-            output_tokens=usage.output if usage else None,
-            reasoning_tokens=usage.reasoning if usage else None,
-            cost_nano_usd=run.receipt.cost_nano_usd if run.receipt else None,
-            estimated=usage.estimated if usage else False,
-            total_ms=run.figures.total_ms,
-            gateway_ms=attempt.sent_ms,
-            tags=run.request.tags,
-            attempts=(attempt,),
-        )
-
-
-def _joined(call: ToolCall | None, delta: ToolCallDelta) -> ToolCall:
-    before = call or ToolCall(id="", name="", arguments="")
-    return ToolCall(
-        id=delta.id or before.id,
-        name=delta.name or before.name,
-        arguments=before.arguments + delta.arguments,
-    )
-
-
-def _outcome(state: RunState, error: Exception | None) -> Outcome:
-    if state == "done":
-        return "ok"
-    if state == "stopped":
-        return "cancelled"
-    if isinstance(error, ProviderRefused) and error.status in (400, 404, 413, 422):
-        return "client_fault"
-    if isinstance(error, ProviderRefused) and error.status in (401, 403):
-        return "gateway_fault"  # our key for the provider is wrong, which the caller cannot mend
-    return "provider_fault" if isinstance(error, ProviderError) else "gateway_fault"
-
-
-def _failure(error: Exception) -> Failure:
-    kind = type(error).__name__
-    if isinstance(error, ProviderError):
-        return Failure(kind, str(error), error.status, error.retry_after_s)
-    return Failure(kind, str(error) if isinstance(error, GatewayError) else "The gateway failed. Try again.")
+        return CALLER_GONE if self._error is None else self._tools.status_of(self._error)

@@ -19,6 +19,7 @@ from billing.usage import Pace, Usage as UsageOfTeams, WouldHold
 from gateway.catalog import Model
 from gateway.completion import Gateway, Prepared
 from gateway.messages import CompletionRequest, Usage
+from gateway.preview import Preview
 from gateway.pricing import DEFAULT_OUT_CAP, DEFAULT_OUT_CAP_REASONING, cost_of
 from gateway.tokens import estimate_input_tokens
 from identity.principal import Principal
@@ -49,7 +50,8 @@ class Quote:
     below `LEAST_SAMPLE`. `hold_nano_usd` is what would be set aside, `out_cap` the output that it pays
     for; `is_clamped` where credit or a cap leaves less than was asked. Available credit counts what a
     request would be given first. `lasts_ms` is for how long the rest after a likely answer lasts at the
-    team's pace, with no new credit; None where nothing was spent lately.
+    team's pace, with no new credit; None where nothing was spent lately. `preview` says who would be
+    asked, in order: all but the hold, which is for the dearest, is of the first.
     """
 
     model: Model
@@ -67,6 +69,7 @@ class Quote:
     available_nano_usd: int
     pace: Pace
     notes: tuple[str, ...]
+    preview: Preview
 
     @property
     def available_while_held_nano_usd(self) -> int:
@@ -84,13 +87,19 @@ class Quote:
 
 
 def quoted(
-    ready: Prepared, input_tokens: int, sample: Sequence[int], would_hold: WouldHold, pace: Pace
+    ready: Prepared,
+    input_tokens: int,
+    sample: Sequence[int],
+    would_hold: WouldHold,
+    pace: Pace,
+    preview: Preview,
 ) -> Quote:
     """The quote for a prepared request; pure. `input_tokens` is our best count, `sample` output lengths."""
-    most = ready.most
+    option = ready.options.within(would_hold.amount_nano_usd).first
+    most = option.most
     out_cap = most.within(would_hold.amount_nano_usd)
     enough = len(sample) >= LEAST_SAMPLE
-    lengths = _of_sample(sample) if enough else _of_model(ready.model)
+    lengths = _of_sample(sample) if enough else _of_model(option.model)
     output = Three(*(min(tokens, out_cap) for tokens in _values(lengths)))
     expected = min(input_tokens, most.input_bound)
     cost = Three(
@@ -99,8 +108,8 @@ def quoted(
         cost_of(Usage(most.input_bound, output.high), most.price),
     )
     return Quote(
-        model=ready.model,
-        provider=ready.candidate.provider.id,
+        model=option.model,
+        provider=option.provider.id,
         price_version=most.price.version,
         input_tokens=expected,
         input_bound=most.input_bound,
@@ -110,10 +119,11 @@ def quoted(
         basis="team" if enough else "default",
         n=len(sample),
         hold_nano_usd=would_hold.amount_nano_usd,
-        is_clamped=would_hold.amount_nano_usd < most.amount_nano_usd,
+        is_clamped=would_hold.amount_nano_usd < ready.options.amount_nano_usd,
         available_nano_usd=would_hold.available_nano_usd,
         pace=pace,
-        notes=ready.notes,
+        notes=option.notes,
+        preview=preview,
     )
 
 
@@ -130,16 +140,20 @@ class Quotes:
         """On the gateway's loop. Raises what `Gateway.admit` would, but for idempotency."""
         now_ms = time.time_ns() // 1_000_000
         ready = await self._gateway.prepare(principal, request, now_ms)
-        return await asyncio.to_thread(self._read, principal.team_id, ready, now_ms)
+        preview = await self._gateway.preview_of(ready.options)
+        return await asyncio.to_thread(self._read, principal.team_id, ready, preview, now_ms)
 
-    def _read(self, team_id: int, ready: Prepared, now_ms: int) -> Quote:
-        most, model = ready.most, ready.model
+    def _read(self, team_id: int, ready: Prepared, preview: Preview, now_ms: int) -> Quote:
+        options = ready.options
         would_hold = self._usage.would_hold(
-            team_id, most.amount_nano_usd, most.least_nano_usd, ready.scopes, now_ms
+            team_id, options.amount_nano_usd, options.least_nano_usd, ready.scopes, now_ms
         )
+        option = options.within(would_hold.amount_nano_usd).first
+        model = option.model
         sample = self._lengths.get((team_id, model.id), lambda: self._usage.output_lengths(team_id, model.id))
         pace = self._paces.get(team_id, lambda: self._usage.pace(team_id, now_ms))
-        return quoted(ready, estimate_input_tokens(ready.request, model), sample, would_hold, pace)
+        tokens = estimate_input_tokens(option.request, model)
+        return quoted(ready, tokens, sample, would_hold, pace, preview)
 
 
 class _Kept(Generic[K, V]):

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from gateway.messages import Message, ToolCall
 from gateway.runs import Failure, Figures, Run, RunState
+from telemetry.rows import AttemptRow
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """`prompt` is the newest user message; `messages` all that was sent. Text is "" where none is kept."""
+    """`prompt` is the newest user message; `messages` all that was sent. Text is "" where none is kept.
+    `attempts` are the calls to providers that have ended: the last one answered, or failed for good."""
 
     id: str
     parent_run_id: str | None
@@ -29,6 +31,7 @@ class RunRecord:
     failure: Failure | None
     notes: tuple[str, ...]
     keeps_text: bool
+    attempts: tuple[AttemptRow, ...] = ()
 
     @property
     def prompt(self) -> str:
@@ -55,4 +58,5 @@ def record_of(run: Run) -> RunRecord:
         failure=run.failure,
         notes=run.notes,
         keeps_text=run.keeps_text,
+        attempts=run.attempts,
     )

@@ -17,6 +17,7 @@ from typing import Literal
 
 from billing.commands import Receipt
 from gateway.messages import CompletionRequest, FinishReason, Message, ToolCall, Usage
+from telemetry.rows import AttemptRow
 
 RunState = Literal["running", "done", "stopped", "failed"]
 StopReason = Literal["user", "caller_left", "draining", "operator"]
@@ -57,7 +58,11 @@ class Failure:
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One admitted request, while it runs and for a while after."""
+    """One admitted request, while it runs and for a while after.
+
+    `model_id`, `model_name`, `provider`, `series` and `out_cap` are those of the attempt under way, in
+    the end of the one that answered; `request` is what the caller asked.
+    """
 
     id: str
     team_id: int
@@ -81,6 +86,7 @@ class Run:
     figures: Figures = Figures()
     failure: Failure | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    attempts: tuple[AttemptRow, ...] = ()  # those that have ended; the last one answered
     stop_reason: StopReason | None = None
     ended_at_s: float | None = None
 

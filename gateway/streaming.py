@@ -2,7 +2,7 @@
 
     first_token   sent -> the first delta (keep-alive comments yield nothing, so they do not count)
     idle          between two events
-    total         start -> end
+    total         start of the run's first attempt -> end
 
 A stream ends well only after `Finished`. What comes after that (usage) is waited for a few seconds,
 and its loss spoils nothing: the answer is whole. Whether usage is sane is `pricing.sane_usage`'s
@@ -85,6 +85,7 @@ class _Watch:
         self._clocks = call.clocks
         self._limits = call.deadlines
         self._start_s = self._last_s = time.monotonic()
+        self._total_from_s = self._start_s if call.started_s is None else call.started_s
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[object] | None = None
         self._cancels_before = 0
@@ -151,7 +152,7 @@ class _Watch:
         else:
             which, limit_s = "first_token", limits.first_token_s
             due_s = self._first_token_due_s()
-        total_due_s = self._start_s + limits.total_s
+        total_due_s = self._total_from_s + limits.total_s
         return (total_due_s, "total", limits.total_s) if total_due_s < due_s else (due_s, which, limit_s)
 
     def _first_token_due_s(self) -> float:

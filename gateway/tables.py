@@ -43,6 +43,7 @@ class RunRow(AppTable, table=True):
     finish_reason: str | None = None
     failure_kind: str | None = None
     failure_message: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    attempts_json: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
 class ProviderKeyRow(AppTable, table=True):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -89,9 +89,9 @@ def cells_of(rows: Iterable[RequestRow], width_ms: int = MINUTE_MS) -> Cells:
     cells: defaultdict[Key, Cell] = defaultdict(Cell)
     for row in rows:
         slot_ms = slot_of(clocks.ended_at_ms(row), width_ms)
-        for provider, cell in _by_provider(row).items():
+        for (model, provider, series), cell in _by_route(row).items():
             for team_id in {INSTALLATION, row.team_id or INSTALLATION}:
-                cells[Key(team_id, slot_ms, row.model or "", provider, row.series)].add(cell)
+                cells[Key(team_id, slot_ms, model, provider, series)].add(cell)
     return cells
 
 
@@ -103,16 +103,17 @@ def widen(cells: Cells, width_ms: int) -> Cells:
     return wider
 
 
-def _by_provider(row: RequestRow) -> Mapping[str, Cell]:
-    """A request counts at the provider that it ended with, an attempt at its own."""
-    cells: defaultdict[str, Cell] = defaultdict(Cell)
-    request = cells[row.provider or ""]
+def _by_route(row: RequestRow) -> Mapping[tuple[str, str, str], Cell]:
+    """A request counts at the model and provider that it ended with, an attempt at its own."""
+    cells: defaultdict[tuple[str, str, str], Cell] = defaultdict(Cell)
+    request = cells[row.model or "", row.provider or "", row.series]
     request.counts[f"requests_{row.outcome}"] += 1
     request.counts.update({name: getattr(row, name) or 0 for name in SUMS})
     request.measure("total", row.total_ms)
     request.measure("gateway", row.gateway_ms)
     for attempt in row.attempts:
-        _add_attempt(cells[attempt.provider], row, attempt)
+        model, series = attempt.model or row.model or "", attempt.series or row.series
+        _add_attempt(cells[model, attempt.provider, series], row, attempt)
     return cells
 
 
@@ -252,6 +253,27 @@ def totals(
 
     `team_id` None is the whole installation; `wanted` names the histograms to read.
     """
+    added = _added(connection, ("model", "series"), team_id, from_ms, to_ms, series, wanted)
+    return {(model, cast(Series, of_series)): total for (model, of_series), total in added.items()}
+
+
+def totals_by_route(
+    connection: Connection, from_ms: int, to_ms: int, series: Collection[Series]
+) -> dict[tuple[str, str], Total]:
+    """(model, provider) -> what ended in the same slots, of the whole installation; with the histograms of
+    its pace."""
+    return _added(connection, ("model", "provider"), None, from_ms, to_ms, series, ("ttft", "tpot"))
+
+
+def _added(
+    connection: Connection,
+    names: tuple[str, str],
+    team_id: int | None,
+    from_ms: int,
+    to_ms: int,
+    series: Collection[Series],
+    wanted: Sequence[str],
+) -> dict[tuple[str, str], Total]:
     width_ms = width_for(to_ms - from_ms)
     table = ROLLUPS[width_ms]
     here = and_(
@@ -259,15 +281,13 @@ def totals(
         table.c.slot_ms.between(slot_of(from_ms, width_ms), to_ms - 1),
         table.c.series.in_(series),
     )
-    by = (table.c.model, table.c.series)
+    by = [table.c[name] for name in names]
     added = select(*by, *(func.sum(table.c[name]).label(name) for name in COUNTERS)).where(here).group_by(*by)
-    found: dict[tuple[str, Series], Total] = {}
+    found: dict[tuple[str, str], Total] = {}
     for row in connection.execute(added).mappings():
         counts = Counter({name: int(row[name]) for name in COUNTERS})
-        found[row["model"], row["series"]] = Total(counts)
-    for model, of_series, *blobs in connection.execute(
-        select(*by, *(table.c[n] for n in wanted)).where(here)
-    ):
+        found[row[names[0]], row[names[1]]] = Total(counts)
+    for first, second, *blobs in connection.execute(select(*by, *(table.c[n] for n in wanted)).where(here)):
         for name, blob in zip(wanted, blobs, strict=True):
-            found[model, of_series].blobs[name].append(blob)
+            found[first, second].blobs[name].append(blob)
     return found

@@ -27,11 +27,16 @@ class AttemptRow:
     largest_read_share: float | None = None  # burst index: share of the answer in the largest single read
     status: int | None = None
     error: str | None = None  # class name only
+    model: str | None = None  # None: the request's; a failed attempt may have asked another one
+    series: Series | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRow:
-    """`run_id` is None where nothing was admitted. `streamed` False makes time to first token null."""
+    """`run_id` is None where nothing was admitted. `streamed` False makes time to first token null.
+
+    `dropped` are the providers that were not asked, each with its reason in words.
+    """
 
     request_id: str
     run_id: str | None
@@ -57,4 +62,5 @@ class RequestRow:
     total_ms: float | None = None
     gateway_ms: float | None = None
     tags: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
     attempts: tuple[AttemptRow, ...] = ()

@@ -32,7 +32,7 @@ _REQUEST_FIELDS = tuple(field.name for field in dataclasses.fields(RequestRow) i
 # In the order of the fields, so that a row is made by position.
 _ATTEMPT_COLUMNS = tuple(ATTEMPT.c[name] for name in _ATTEMPT_FIELDS)
 _REQUEST_COLUMNS = tuple(REQUEST.c[name] for name in _REQUEST_FIELDS)
-_TAGS = _REQUEST_FIELDS.index("tags")  # JSON knows no tuples
+_LISTS = tuple(_REQUEST_FIELDS.index(name) for name in ("tags", "dropped"))  # JSON knows no tuples
 
 
 def insert_new(connection: Connection, table: Table) -> Insert:
@@ -115,7 +115,8 @@ def _joined(row: Row[Any]) -> RequestRow:
 
 def _request_of(values: Sequence[Any], attempts: Sequence[AttemptRow]) -> RequestRow:
     facts = list(values)
-    facts[_TAGS] = tuple(facts[_TAGS])
+    for at in _LISTS:
+        facts[at] = tuple(facts[at] or ())
     facts.append(tuple(attempts))
     return RequestRow(*facts)
 
@@ -130,6 +131,7 @@ def _request_values(row: RequestRow) -> dict[str, object]:
         "ended_at_ms": ended_at_ms(row),
         "model_asked": _text(row.model_asked),
         "tags": [_text(tag) for tag in row.tags],
+        "dropped": [_text(reason) for reason in row.dropped],
         "attempts": len(row.attempts),
     }
 

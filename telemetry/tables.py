@@ -51,6 +51,7 @@ class LoggedRequest(LogTable, table=True):
     gateway_ms: float | None = None
     tags: list[str] = Field(sa_type=JSON)
     attempts: int
+    dropped: list[str] | None = Field(default=None, sa_type=JSON)
 
 
 class LoggedAttempt(LogTable, table=True):
@@ -72,6 +73,8 @@ class LoggedAttempt(LogTable, table=True):
     largest_read_share: float | None = None
     status: int | None = None
     error: str | None = None
+    model: str | None = None
+    series: str | None = None
 
 
 class _Rollup(LogTable):

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 
 from api.errors import MethodNotAllowed, StillRunning, Verdict, verdict_of, verdict_of_failure
 from api.exchange import Answer, header_value
-from api.wire import ai_gateway_errors
 from api.wire.shapes import WireName
 from api.wire.values import maybe_instant
 from billing.errors import (
@@ -29,6 +28,7 @@ from gateway.errors import (
     BadRequest,
     GatewayError,
     ModelUnavailable,
+    NoProviderLeft,
     ProviderError,
     RetiredModel,
     UnknownModel,
@@ -106,12 +106,9 @@ def _anthropic(
     return {"type": "error", "error": said, "request_id": request_id}
 
 
+# The Vercel AI SDK's own shape is made where its protocol is (`api/ai_gateway.py`).
 _Body = Callable[[Verdict, str, str | None, str, Mapping[str, object]], dict[str, object]]
-_BODIES: dict[WireName, _Body] = {
-    "openai": _openai,
-    "anthropic": _anthropic,
-    "ai_sdk": ai_gateway_errors.error_body,
-}
+_BODIES: dict[WireName, _Body] = {"openai": _openai, "anthropic": _anthropic, "ai_sdk": _openai}
 
 
 def _headers(verdict: Verdict, retry_after_s: float | None) -> list[tuple[bytes, bytes]]:
@@ -145,6 +142,8 @@ def _extras_of_gateway(error: GatewayError) -> dict[str, object]:
             return {"model": error.model, "successor": error.successor, "retired_on": error.retired_on}
         case ModelUnavailable():
             return {"model": error.model, "reason": error.reason}
+        case NoProviderLeft():
+            return {"model": error.model, "dropped": error.dropped}
         case ProviderError():
             return {"provider": error.provider, "provider_status": error.status}
         case _:

@@ -19,12 +19,11 @@ WireName = Literal["openai", "anthropic", "ai_sdk"]
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What is known of a run when its answer begins. `notes`: what the gateway changed, in words."""
+    """What is known of a run when its answer begins."""
 
     run_id: str
     model: str
     created_ms: int
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

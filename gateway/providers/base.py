@@ -65,7 +65,8 @@ class Call:
     """One attempt. `model` is the provider's own name for it.
 
     `out_cap` always goes upstream: it is what the hold was reckoned with. `wire` is the route's;
-    None leaves it to the provider.
+    None leaves it to the provider. `started_s` is when the run's first attempt began, on
+    `time.monotonic()`: the total deadline counts from there; None is now.
     """
 
     run_id: str
@@ -75,6 +76,7 @@ class Call:
     clocks: Clocks
     deadlines: Deadlines
     wire: Wire | None = None
+    started_s: float | None = None
 
 
 class Provider(Protocol):

@@ -89,16 +89,16 @@ BUGS = (
     Bug(
         "impossible usage is believed",
         "gateway/pricing.py",
-        "if not negative and usage.output <= out_cap and prompt_tokens(usage) <= context:",
-        "if True:",
+        "    if within and not negative:",
+        "    if True:",
         _PRICING,
     ),
     # --- the use case
     Bug(
         "the limit that goes upstream is what was asked, not what the hold pays for",
-        "gateway/completion.py",
-        "out_cap = most.within(hold.amount_nano_usd)",
-        "out_cap = most.out_cap",
+        "gateway/attempts.py",
+        "option.most.within(self._hold_nano_usd)",
+        "option.most.out_cap",
         _COMPLETION,
     ),
     Bug(
@@ -189,8 +189,8 @@ BUGS = (
     Bug(
         "a checkpoint says nothing of what came",
         "gateway/pump.py",
-        "self._at.price) if self._began else ()",
-        "self._at.price) if False else ()",
+        ", price) if self._began else ()",
+        ", price) if False else ()",
         _COMPLETION,
     ),
     Bug(

@@ -1,0 +1,152 @@
+"""What a request becomes for each candidate that could answer it: fitted, bounded, priced.
+
+An option is ready to be sent. A candidate for which a request does not fit (no price today, a prompt
+too long, a tool it does not call) falls out with its reason, as long as another one is left; where
+none is, the first candidate's error is the answer. One hold covers every option: it is made for the
+dearest, and no more is taken from one than it affords.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from billing.commands import Facts
+from gateway.catalog_values import Model
+from gateway.errors import BadRequest, GatewayError, ModelUnavailable, TooLarge
+from gateway.fitting import fit
+from gateway.messages import CompletionRequest
+from gateway.parameters import leave_out
+from gateway.pricing import Bound, bound
+from gateway.providers.base import Provider
+from gateway.routing import Candidate, Dropped, Plan
+from gateway.tokens import bound_input
+from gateway.tool_fees import dearest_fee, hosted_tools, most_calls
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """`request` is what is sent there; `notes` say what was left out of it, and for whom the model stands
+    in."""
+
+    candidate: Candidate
+    request: CompletionRequest
+    most: Bound
+    notes: tuple[str, ...] = ()
+
+    @property
+    def model(self) -> Model:
+        return self.candidate.model
+
+    @property
+    def provider(self) -> Provider:
+        return self.candidate.provider
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Never empty, in the order to ask them. `amount_nano_usd` pays for the dearest; below
+    `least_nano_usd` not even the cheapest gives an answer worth starting."""
+
+    options: tuple[Option, ...]
+    dropped: tuple[Dropped, ...]
+
+    @property
+    def first(self) -> Option:
+        return self.options[0]
+
+    @property
+    def amount_nano_usd(self) -> int:
+        return max(option.most.amount_nano_usd for option in self.options)
+
+    @property
+    def least_nano_usd(self) -> int:
+        """Of those that cost anything: only where all are free may a hold be of nothing."""
+        paid = [option.most.least_nano_usd for option in self.options if option.most.amount_nano_usd]
+        return min(paid, default=0)
+
+    def only_free(self) -> Options | None:
+        """Those that cost nothing, for a team whose credit is spent; None where that leaves nobody, or
+        everybody."""
+        free = tuple(option for option in self.options if not option.most.amount_nano_usd)
+        if not free or len(free) == len(self.options):
+            return None
+        paid = (option for option in self.options if option.most.amount_nano_usd)
+        return Options(free, self.dropped + _unaffordable(paid))
+
+    def within(self, amount_nano_usd: int) -> Options:
+        """Those of which a hold of this amount affords an answer."""
+        if len(self.options) == 1 or amount_nano_usd >= self.amount_nano_usd:
+            return self
+        kept = tuple(option for option in self.options if option.most.least_nano_usd <= amount_nano_usd)
+        late = (option for option in self.options if option.most.least_nano_usd > amount_nano_usd)
+        return Options(kept, self.dropped + _unaffordable(late))
+
+
+async def options_for(asked: CompletionRequest, plan: Plan, at_ms: int) -> Options:
+    """Raises what `fit` and `bound` raise, where no candidate is left."""
+    found: list[Option] = []
+    dropped: list[Dropped] = []
+    first_error: GatewayError | None = None
+    bounds: dict[str, int] = {}  # by model: a prompt is counted once for each vocabulary and frame
+    for candidate in plan.candidates:
+        try:
+            found.append(await _option(asked, candidate, at_ms, bounds))
+        except (BadRequest, TooLarge, ModelUnavailable) as error:
+            first_error = first_error or error
+            dropped.append(Dropped(candidate.model.id, candidate.provider.id, str(error)))
+    if not found:
+        assert first_error is not None  # a plan has candidates
+        raise first_error
+    return Options(tuple(found), plan.dropped + tuple(dropped) if dropped else plan.dropped)
+
+
+async def _option(
+    asked: CompletionRequest, candidate: Candidate, at_ms: int, bounds: dict[str, int]
+) -> Option:
+    model, route = candidate.model, candidate.route
+    request, notes = fit(asked, model)
+    request, more = leave_out(request, route)
+    tools = hosted_tools(request)
+    calls = most_calls(request) if tools else 0
+    if tools:
+        request = replace(request, max_tool_calls=calls)
+    if model.id not in bounds:
+        bounds[model.id] = await bound_input(request, model)
+    most = bound(
+        model,
+        at_ms,
+        bounds[model.id],
+        request.sampling.max_output_tokens,
+        route.provider,
+        tool_calls=calls,
+        fee_of=lambda price: dearest_fee(tools, price, model.name),
+    )
+    return Option(candidate, request, most, notes + more + _stand_in_note(candidate))
+
+
+def facts_of(option: Option, whose: Facts) -> Facts:
+    """What a bill says of this option, for whom `whose` names."""
+    series = option.model.series
+    return msgspec.structs.replace(
+        whose,
+        model=option.model.id,
+        provider=option.provider.id,
+        price_version=option.most.price.version,
+        series="demonstration" if series == "simulated" else series,
+    )
+
+
+def _stand_in_note(candidate: Candidate) -> tuple[str, ...]:
+    if candidate.stand_in_for is None:
+        return ()
+    return (f"{candidate.model.id} answers for {candidate.stand_in_for}, which was retired.",)
+
+
+def _unaffordable(options: Iterable[Option]) -> tuple[Dropped, ...]:
+    return tuple(
+        Dropped(option.model.id, option.provider.id, "credit does not reach for its shortest answer.")
+        for option in options
+    )
