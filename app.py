@@ -86,6 +86,8 @@ class Process:
             quotes=own.quotes,
             latency=latency,
             identity=identity,
+            connections=own.connections,
+            provider_keys=own.provider_keys,
             tickets=tickets,
             base_url=self.settings.api_url,
             demonstration_note=self.prepared.connected.absent.get("embedded"),

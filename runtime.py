@@ -14,9 +14,13 @@ from typing import Any, TypeVar
 
 from billing.statements import Statements
 from billing.usage import Usage
-from gateway.catalog import Catalog
+from gateway.catalog import Catalog, ListedProvider
 from gateway.completion import Gateway
+from gateway.connection_tables import Server
+from gateway.connections import Connections
 from gateway.messages import CompletionRequest
+from gateway.provider_keys import ProviderKeys
+from gateway.providers.listing import FoundServer, OfferedModel, find_local
 from gateway.quote import Quote, Quotes
 from gateway.records import RunRecord
 from identity.local import LocalIdentity
@@ -37,6 +41,8 @@ class Services:
     quotes: Quotes
     latency: Latency
     identity: LocalIdentity
+    connections: Connections
+    provider_keys: ProviderKeys
     tickets: Tickets
     base_url: str
     demonstration_note: str | None  # why the embedded model is missing, in words; None when it is there
@@ -60,6 +66,38 @@ class Services:
     def conversation(self, principal: Principal, run_id: str) -> tuple[RunRecord, ...]:
         """The turns that lead to this run, first turn first; empty where the team has no such run."""
         return self._on_loop(self.gateway.conversation(principal, run_id), 5.0)
+
+    # --- connecting models --------------------------------------------------------------------
+
+    def offered(self, listed: ListedProvider, api_key: str | None) -> tuple[OfferedModel, ...]:
+        """Which models a server says it has. Raises `GatewayError`."""
+        return self._on_loop(self.connections.offered(listed, api_key), 15.0)
+
+    def try_out(self, listed: ListedProvider, api_key: str | None, model: str) -> str:
+        """The first words of a model, straight from its server. Raises `GatewayError`."""
+        return self._on_loop(self.connections.try_out(listed, api_key, model), 90.0)
+
+    def find_local_servers(self) -> tuple[FoundServer, ...]:
+        return self._on_loop(find_local(), 10.0)
+
+    def connect_server(self, principal: Principal, server: Server, api_key: str | None) -> None:
+        """Raises `BadRequest`."""
+        self._on_loop(self.connections.connect_server(server, api_key, principal.user_id), 10.0)
+
+    def connect_known(self, principal: Principal, provider_id: str, api_key: str) -> None:
+        """Raises `BadRequest`."""
+        self._on_loop(self.connections.connect_known(provider_id, api_key, principal.user_id), 10.0)
+
+    def disconnect(self, provider_id: str) -> None:
+        self._on_loop(self.connections.disconnect(provider_id), 10.0)
+
+    def put_own_key(self, principal: Principal, provider_id: str, api_key: str, *, falls_back: bool) -> None:
+        """Raises `GatewayError`."""
+        self._on_loop(self.provider_keys.put(principal, provider_id, api_key, falls_back=falls_back), 10.0)
+
+    def remove_own_key(self, principal: Principal, provider_id: str) -> None:
+        """Raises `GatewayError`."""
+        self._on_loop(self.provider_keys.remove(principal, provider_id), 10.0)
 
     def _on_loop(self, work: Coroutine[Any, Any, T], within_s: float) -> T:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(within_s)

@@ -24,6 +24,8 @@ from billing.recurring import RecurringGrants
 from children.supervisor import ChildFailed
 from gateway.catalog import Catalog, CatalogOverrides
 from gateway.completion import Gateway, Limits
+from gateway.connections import PROVIDER_KEY, Connections
+from gateway.provider_keys import ProviderKeys
 from gateway.providers.base import Deadlines
 from gateway.providers.configured import Configured, configured
 from gateway.providers.embedded import Embedded, EmbeddedDoor, EmbeddedElsewhere, embedded_available
@@ -33,6 +35,7 @@ from gateway.routing import Routing
 from gateway.vocabularies import load_soon
 from identity.api_keys import ApiKeys
 from identity.keys import purpose_key
+from identity.sealing import Sealer
 from settings import Settings, secret_key
 from store.errors import DatabaseUnavailable
 from stores import Role, Stores, open_stores
@@ -60,7 +63,8 @@ class Prepared:
         self.settings = settings
         self.role = role
         self.joined = joined
-        self.catalog = Catalog.load(CatalogOverrides(settings.providers, settings.models, settings.stand_ins))
+        self.overrides = CatalogOverrides(settings.providers, settings.models, settings.stand_ins)
+        self.catalog = Catalog.load(self.overrides)
         self.embedded = self._embedded()
         self.connected: Configured = configured(
             self.catalog.providers(),
@@ -96,6 +100,8 @@ class Open:
     quotes: Quotes
     api_keys: ApiKeys
     top_ups: TopUps
+    connections: Connections
+    provider_keys: ProviderKeys
 
     def for_the_api(self, **more: Any) -> ApiServices:
         """`more` are fields of `ApiServices` that only this process has."""
@@ -107,6 +113,7 @@ class Open:
             quotes=self.quotes,
             top_ups=self.top_ups,
             api_keys=self.api_keys,
+            provider_keys=self.provider_keys,
             add_credit=_ADD_CREDIT,
             max_body_bytes=self.prepared.settings.max_body_bytes,
             **{"readiness": self.readiness, **more},
@@ -153,6 +160,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
     for provider in prepared.connected.providers.values():
         if not isinstance(provider, Embedded):
             opened.push_async_callback(provider.close)
+    connections, provider_keys = await _open_connections(prepared, stores, secret, opened)
     gateway = Gateway(
         catalog=prepared.catalog,
         routing=Routing(prepared.catalog, prepared.connected.providers, prepared.connected.absent),
@@ -177,7 +185,27 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         quotes=Quotes(gateway, stores.usage),
         api_keys=api_keys,
         top_ups=TopUps(purpose_key(secret, TOP_UP_CODE), app_db, stores.ledger.grant),
+        connections=connections,
+        provider_keys=provider_keys,
     )
+
+
+async def _open_connections(
+    prepared: Prepared, stores: Stores, secret: bytes, opened: AsyncExitStack
+) -> tuple[Connections, ProviderKeys]:
+    """What was connected in the page, and teams' own keys; kept fresh where other processes change them."""
+    sealer, database = Sealer(purpose_key(secret, PROVIDER_KEY)), stores.databases.app
+    connected = prepared.connected
+    connections = Connections(
+        database, sealer, prepared.catalog, prepared.overrides, connected.providers, connected.absent
+    )
+    provider_keys = ProviderKeys(database, sealer, prepared.catalog)
+    for each in (connections, provider_keys):
+        await each.open()
+        opened.push_async_callback(each.close)
+        if stores.in_company:
+            keep(opened, each.keep_fresh())
+    return connections, provider_keys
 
 
 def keep(opened: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:

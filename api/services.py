@@ -12,6 +12,7 @@ from billing.statements import Statements
 from billing.usage import Usage
 from gateway.catalog import Catalog
 from gateway.completion import Gateway
+from gateway.provider_keys import ProviderKeys
 from gateway.quote import Quotes
 from identity.api_keys import ApiKeys
 
@@ -40,6 +41,7 @@ class ApiServices:
     quotes: Quotes
     top_ups: TopUps
     api_keys: ApiKeys
+    provider_keys: ProviderKeys
     readiness: Callable[[], Awaitable[Readiness]]
     live: ASGIApp | None = None
     assets: ASGIApp | None = None

@@ -14,6 +14,8 @@ import streamlit as st
 
 import runtime
 from components.notices import Notice, Reader
+from gateway.connection_tables import Server
+from gateway.providers.listing import FoundServer, OfferedModel
 from identity.principal import Principal
 from identity.tickets import LIFE_MS
 
@@ -31,7 +33,17 @@ ENTRIES_MEMBER: Final = "credits-member"
 ENTRIES_KEY: Final = "credits-key"
 ENTRIES_DAYS: Final = "credits-days"
 SPENDING_BY: Final = "credits-spending-by"
+CONNECT_WAY: Final = "connect-way"
+CONNECT_PROVIDER: Final = "connect-provider"
+CONNECT_KEY: Final = "connect-key"
+CONNECT_NAME: Final = "connect-name"
+CONNECT_ADDRESS: Final = "connect-address"
+CONNECT_PRIVATE: Final = "connect-private"
+CONNECT_SERVER_KEY: Final = "connect-server-key"
 
+_OFFERED: Final = "connect-offered"
+_FOUND: Final = "connect-found"
+_CONNECTED: Final = "connect-done"
 _RUN: Final = "playground-run"
 _NOTICE: Final = "playground-notice"
 _TICKET: Final = "live-ticket"
@@ -149,6 +161,39 @@ def set_notice(notice: Notice) -> None:
 
 def clear_notice() -> None:
     st.session_state.pop(_NOTICE, None)
+
+
+# --- connecting ------------------------------------------------------------------------------
+
+
+def offered(server: Server) -> tuple[OfferedModel, ...]:
+    """What that server listed when it was last asked; nothing where another one was asked since."""
+    kept: tuple[Server, tuple[OfferedModel, ...]] | None = st.session_state.get(_OFFERED)
+    return kept[1] if kept is not None and kept[0] == server else ()
+
+
+def set_offered(server: Server, models: tuple[OfferedModel, ...]) -> None:
+    st.session_state[_OFFERED] = (server, models)
+
+
+def found() -> tuple[FoundServer, ...] | None:
+    """The servers that were found here; None before anybody looked."""
+    kept: tuple[FoundServer, ...] | None = st.session_state.get(_FOUND)
+    return kept
+
+
+def set_found(servers: tuple[FoundServer, ...]) -> None:
+    st.session_state[_FOUND] = servers
+
+
+def connected() -> str | None:
+    """What was connected just now, in words; said once."""
+    done: str | None = st.session_state.pop(_CONNECTED, None)
+    return done
+
+
+def set_connected(done: str) -> None:
+    st.session_state[_CONNECTED] = done
 
 
 # --- pages of a list -------------------------------------------------------------------------

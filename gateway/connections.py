@@ -50,6 +50,7 @@ from store.databases import Database
 _log = logging.getLogger(__name__)
 
 FRESH_S: Final = 5.0
+PROVIDER_KEY: Final = "provider-key"  # the purpose that keys are sealed for
 _TEST_TOKENS: Final = 16
 _TEST_S: Final = 60.0
 
@@ -163,11 +164,8 @@ class Connections:
 
     # --- looking, before anything is kept -------------------------------------------------------
 
-    async def offered(self, server: Server, api_key: str | None) -> tuple[OfferedModel, ...]:
+    async def offered(self, listed: ListedProvider, api_key: str | None) -> tuple[OfferedModel, ...]:
         """Raises `BadRequest` for an address that may not be called, and `ProviderError`."""
-        return await self.offered_by(server.listed(), api_key)
-
-    async def offered_by(self, listed: ListedProvider, api_key: str | None) -> tuple[OfferedModel, ...]:
         try:
             return await list_models(listed, plain_key(api_key))
         except UrlRefused as error:
@@ -191,16 +189,23 @@ class Connections:
     # --- connecting -----------------------------------------------------------------------------
 
     async def connect_server(self, server: Server, api_key: str | None, actor_user_id: int | None) -> None:
-        """Keep a server and its models, in place of an earlier one of that id. Raises `BadRequest`."""
-        tables = provider_table(server), [model_table(server, model) for model in server.models]
+        """Keep a server and its models. What was connected before under that id stays, but for models of
+        the same name; without a key, so does the key, unless the address is another (a key goes only where
+        whoever entered it meant it to). Raises `BadRequest`."""
+        tables = provider_table(server), self._models_with(server)
         self._refuse_what_is_taken(server)
         self._checked({**tables_of(self._known.rows), server.id: tables})
         row = server_row(server, *tables, _now_ms(), actor_user_id)
+        moved = any(
+            row.provider_id == server.id and row.provider["base_url"] != tables[0]["base_url"]
+            for row in self._known.rows
+        )
         key = self._row_of(server.id, plain_key(api_key), actor_user_id)
 
         def keep(session: Session) -> None:
             put_server(session, server.id, row)
-            put_key(session, INSTALLATION, server.id, key)
+            if key is not None or moved:
+                put_key(session, INSTALLATION, server.id, key)
 
         await self._database.write(keep)
         await self.refresh()
@@ -302,6 +307,12 @@ class Connections:
             [*models, *self._overrides.models],
             self._overrides.stand_ins,
         )
+
+    def _models_with(self, server: Server) -> list[Mapping[str, Any]]:
+        added = [model_table(server, model) for model in server.models]
+        names = {model["id"] for model in added}
+        before = [model for row in self._known.rows if row.provider_id == server.id for model in row.models]
+        return [*(model for model in before if model["id"] not in names), *added]
 
     def _refuse_what_is_taken(self, server: Server) -> None:
         if not re.fullmatch(PROVIDER_ID, server.id) or server.id in BUILT_IN:

@@ -7,10 +7,22 @@ from typing import Literal
 from identity.errors import NotPermitted
 from identity.principal import Principal, TeamRole
 
-Permission = Literal["run_models", "read_runs", "read_credits", "add_credit", "read_keys", "manage_keys"]
+Permission = Literal[
+    "run_models", "read_runs", "read_credits", "add_credit", "read_keys", "manage_keys", "connect_models"
+]
 
 _TABLE: dict[TeamRole, frozenset[Permission]] = {
-    "owner": frozenset({"run_models", "read_runs", "read_credits", "add_credit", "read_keys", "manage_keys"}),
+    "owner": frozenset(
+        {
+            "run_models",
+            "read_runs",
+            "read_credits",
+            "add_credit",
+            "read_keys",
+            "manage_keys",
+            "connect_models",
+        }
+    ),
     "member": frozenset({"run_models", "read_runs", "read_credits"}),
     "viewer": frozenset({"read_runs", "read_credits"}),
     "auditor": frozenset({"read_credits", "read_keys"}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 
 from gateway.catalog_values import ListedProvider
@@ -13,10 +13,13 @@ from net.guard import UrlRefused
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """`absent` says in words a person can act on; `problems` are settings that can never work."""
+    """`absent` says in words a person can act on; `problems` are settings that can never work.
 
-    providers: Mapping[str, Provider]
-    absent: Mapping[str, str]
+    `providers` and `absent` change while the process runs: `gateway/connections.py` adds and takes away.
+    """
+
+    providers: MutableMapping[str, Provider]
+    absent: MutableMapping[str, str]
     problems: tuple[str, ...]
 
 

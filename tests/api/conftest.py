@@ -27,12 +27,16 @@ from billing.errors import IdempotencyConflict, InsufficientCredits, Replayed
 from billing.statements import Balance, EntryView, PostingView
 from gateway.catalog import Catalog, CatalogOverrides
 from gateway.completion import Gateway, Limits
+from gateway.connections import PROVIDER_KEY
 from gateway.kept_runs import KeptRuns
 from gateway.messages import Event, Finished, TextDelta, Usage
+from gateway.provider_keys import ProviderKeys
 from gateway.providers.base import Call, Deadlines
 from gateway.routing import Routing
 from identity.api_keys import ApiKeys, create_key
+from identity.keys import purpose_key
 from identity.local import LocalIdentity
+from identity.sealing import Sealer
 from identity.tables import MemberRow, TeamRow, UserRow
 from store.databases import Database, open_engine
 from store.tables import AppTable
@@ -438,6 +442,7 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         quotes=cast(Any, None),
         top_ups=cast(Any, None),
         api_keys=keys,
+        provider_keys=ProviderKeys(database, Sealer(purpose_key(bytes(32), PROVIDER_KEY)), models),
         readiness=readiness,
         add_credit="python -m operate grant --team 1 --usd 5 --reason more",
     )

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -67,6 +67,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
             quotes=Quotes(at.gateway, usage),
             top_ups=TopUps(SIGNER, at.databases.app, at.ledger.grant),
             api_keys=keys,
+            provider_keys=cast(Any, None),
             readiness=readiness,
             add_credit="python -m operate grant --usd 5",
         )

@@ -168,12 +168,14 @@ async def test_looking_before_connecting_tells_models_and_tries_one(sqlite_home:
     with ModelServer(keys=["right"]) as upstream:
         async with _process(sqlite_home) as process:
             server = _server(upstream)
-            assert await process.connections.offered(server, "right") == (OfferedModel("tiny:3b", 4096),)
+            assert await process.connections.offered(server.listed(), "right") == (
+                OfferedModel("tiny:3b", 4096),
+            )
             assert (
                 await process.connections.try_out(server.listed(), "right", "tiny:3b") == "hello from tiny:3b"
             )
             with pytest.raises(ProviderRefused, match="does not accept the key") as refused:
-                await process.connections.offered(server, "wrong-key-here")
+                await process.connections.offered(server.listed(), "wrong-key-here")
             assert "wrong-key-here" not in str(refused.value)
             upstream.answers = False
             with pytest.raises(ProviderRefused, match="failed"):
@@ -184,7 +186,7 @@ async def test_an_address_where_nobody_listens_is_said_plainly(sqlite_home: Home
     async with _process(sqlite_home) as process:
         server = Server("gone", "Gone", "http://127.0.0.1:9/v1", (_TINY,), allow_private_address=True)
         with pytest.raises(ProviderUnreachable, match="No server takes a connection"):
-            await process.connections.offered(server, None)
+            await process.connections.offered(server.listed(), None)
 
 
 async def test_a_private_address_is_not_called_unless_it_is_meant(sqlite_home: Home) -> None:
@@ -193,7 +195,7 @@ async def test_a_private_address_is_not_called_unless_it_is_meant(sqlite_home: H
             url = upstream.base_url.replace("http:", "https:")
             server = _server(upstream, base_url=url, allow_private_address=False)
             with pytest.raises(BadRequest, match="not a public address"):
-                await process.connections.offered(server, None)
+                await process.connections.offered(server.listed(), None)
             assert upstream.shown == []
 
 

@@ -9,7 +9,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,18 +22,22 @@ from billing.statements import Balance, EntryView, OpenHold, Told, Wanted
 from billing.usage import PACE_WINDOW_MS, QUARTER_MS, Pace, Spent
 from gateway.catalog import Catalog, CatalogOverrides, Model
 from gateway.completion import Gateway
+from gateway.connections import PROVIDER_KEY, Connections
 from gateway.errors import RunNotFound
 from gateway.fitting import fit
 from gateway.messages import CompletionRequest
+from gateway.provider_keys import ProviderKeys
 from gateway.records import RunRecord, record_of
 from gateway.runs import Failure, Figures, Run, RunHub, RunState, StopReason
+from identity.keys import purpose_key
 from identity.local import LocalIdentity
 from identity.principal import Principal, TeamRole
+from identity.sealing import Sealer
 from identity.tickets import Tickets
 from runtime import Services
-from store.databases import open_engine
+from store.databases import Database, open_engine
 from store.ids import new_id
-from store.tables import LogTable
+from store.tables import AppTable, LogTable
 from telemetry.latency import Latency
 from telemetry.request_log import RequestLog
 from telemetry.rows import RequestRow
@@ -302,9 +306,10 @@ def world(
     overrides: CatalogOverrides | None = None,
     base_url: str = "http://localhost:8501",
     running: asyncio.AbstractEventLoop | None = None,
+    connecting: bool = False,
 ) -> World:
     """Services of a fresh local installation. `absent` says for a provider why it is not there."""
-    catalog = _own_catalog() if overrides is None else Catalog.load(overrides)
+    catalog = _own_catalog() if overrides is None and not connecting else Catalog.load(overrides)
     if absent is None:
         absent = {
             provider.id: f"Set {provider.api_key_env} and start again."
@@ -324,6 +329,9 @@ def world(
         return log
 
     rows = loop.run(open_log())
+    connections, provider_keys = (
+        _connecting(Path(folder.name), catalog, absent, loop) if connecting else (None, None)
+    )
     gateway = FakeGateway(catalog, absent)
     statements = FakeStatements()
     latency = Latency(engine, rows)
@@ -336,8 +344,29 @@ def world(
         quotes=cast(Any, None),
         latency=latency,
         identity=LocalIdentity(replace(PRINCIPAL, role=role)),
+        connections=cast(Connections, connections),
+        provider_keys=cast(ProviderKeys, provider_keys),
         tickets=Tickets(b"for the pages' tests, and nothing else"),
         base_url=base_url,
         demonstration_note=demonstration_note,
     )
     return World(loop, gateway, statements, latency, services, rows, engine, folder)
+
+
+def _connecting(
+    folder: Path, catalog: Catalog, absent: Mapping[str, str], loop: Loop
+) -> tuple[Connections, ProviderKeys]:
+    """The real ones, on a database of their own; made only for pages that connect."""
+    engine = open_engine(folder / "app.db")
+    AppTable.metadata.create_all(engine)
+    database = Database(engine, ThreadPoolExecutor(1))
+    sealer = Sealer(purpose_key(b"for the pages' tests, and nothing else", PROVIDER_KEY))
+    connections = Connections(database, sealer, catalog, CatalogOverrides(), {}, dict(absent))
+    provider_keys = ProviderKeys(database, sealer, catalog)
+
+    async def opened() -> None:
+        await connections.open()
+        await provider_keys.open()
+
+    loop.run(opened())
+    return connections, provider_keys
