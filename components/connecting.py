@@ -7,26 +7,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import streamlit as st
 
 from components import connect_words as say, notices, session, words
-from gateway.catalog import Catalog, Model
+from gateway.catalog import Catalog, ListedProvider, Model
 from gateway.connection_tables import ConnectedModel, Server
-from gateway.connections import Connection
+from gateway.connections import Connection, Connections
 from gateway.errors import GatewayError
 from gateway.pricing import price_at
 from gateway.providers.listing import FoundServer, OfferedModel
 from identity.principal import Principal
-from runtime import Services
 
 _CONTEXT: Final = 8_192
 _MOST_OUTPUT: Final = 4_096
 _MOST_AT_ONCE: Final = 50
 
 
-def by_key(services: Services, principal: Principal, now_ms: int) -> None:
+class Connecting(Protocol):
+    """What `runtime.Services` offers here. All but `find_local_servers` and `disconnect` raise
+    `GatewayError`."""
+
+    @property
+    def catalog(self) -> Catalog: ...
+    @property
+    def connections(self) -> Connections: ...
+    def find_local_servers(self) -> tuple[FoundServer, ...]: ...
+    def offered(self, listed: ListedProvider, api_key: str | None) -> tuple[OfferedModel, ...]: ...
+    def try_out(self, listed: ListedProvider, api_key: str | None, model: str) -> str: ...
+    def connect_known(self, principal: Principal, provider_id: str, api_key: str) -> None: ...
+    def connect_server(self, principal: Principal, server: Server, api_key: str | None) -> None: ...
+    def disconnect(self, provider_id: str) -> None: ...
+
+
+def by_key(services: Connecting, principal: Principal, now_ms: int) -> None:
     """A key for a provider that the catalog knows."""
     offered = services.connections.connectable()
     if not offered:
@@ -51,7 +66,7 @@ def by_key(services: Services, principal: Principal, now_ms: int) -> None:
     st.rerun()
 
 
-def by_address(services: Services, principal: Principal) -> None:
+def by_address(services: Connecting, principal: Principal) -> None:
     """A server with an address of its own."""
     name = st.text_input(say.NAME, key=session.CONNECT_NAME, placeholder="Lab")
     address = st.text_input(say.ADDRESS, key=session.CONNECT_ADDRESS, placeholder=say.ADDRESS_EXAMPLE)
@@ -69,7 +84,7 @@ def by_address(services: Services, principal: Principal) -> None:
         _pick(services, principal, server, key or None, offered)
 
 
-def on_this_machine(services: Services, principal: Principal) -> None:
+def on_this_machine(services: Connecting, principal: Principal) -> None:
     """Looks only when asked to."""
     if st.button(say.FIND, type="primary"):
         with st.spinner(say.FINDING):
@@ -86,7 +101,7 @@ def on_this_machine(services: Services, principal: Principal) -> None:
             _pick(services, principal, _server_of(found), None, found.models, free=True)
 
 
-def show_connected(services: Services, connections: Sequence[Connection]) -> None:
+def show_connected(services: Connecting, connections: Sequence[Connection]) -> None:
     """What was connected here, each with its end."""
     for each in connections:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -104,7 +119,7 @@ def show_connected(services: Services, connections: Sequence[Connection]) -> Non
 
 
 def _pick(
-    services: Services,
+    services: Connecting,
     principal: Principal,
     server: Server,
     key: str | None,

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import streamlit as st
 
 from components import connect_words as say, notices, session, words
 from gateway.errors import GatewayError
-from gateway.provider_keys import TeamKey
+from gateway.provider_keys import ProviderKeys, TeamKey
 from identity.principal import Principal
-from runtime import Services
 
 
-def show(services: Services, principal: Principal) -> None:
+class OwnKeys(Protocol):
+    """What `runtime.Services` offers here; both calls raise `GatewayError`."""
+
+    @property
+    def provider_keys(self) -> ProviderKeys: ...
+    def put_own_key(
+        self, principal: Principal, provider_id: str, api_key: str, *, falls_back: bool
+    ) -> None: ...
+    def remove_own_key(self, principal: Principal, provider_id: str) -> None: ...
+
+
+def show(services: OwnKeys, principal: Principal) -> None:
     st.caption(say.OWN_KEYS_ABOUT)
     for key in services.provider_keys.listed(principal):
         _show_one(services, principal, key)
@@ -33,7 +45,7 @@ def show(services: Services, principal: Principal) -> None:
     st.rerun()
 
 
-def _show_one(services: Services, principal: Principal, key: TeamKey) -> None:
+def _show_one(services: OwnKeys, principal: Principal, key: TeamKey) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         with st.container(gap="xsmall"):
             st.markdown(f"**{words.escaped(key.provider_name)}** {words.escaped(key.hint)}")

@@ -1,4 +1,4 @@
-"""Connect a model: a provider's key, a server of one's own, or one that runs on this machine. Live at once."""
+"""Connect a model: a provider's key, a server of one's own, or one on this machine. Live at once."""
 
 from __future__ import annotations
 
