@@ -8,9 +8,9 @@ from typing import Final
 CONNECT: Final = "Connect"
 TITLE: Final = "Connect a model"
 HOW: Final = "What do you have?"
-A_KEY: Final = "A provider's key"
-A_SERVER: Final = "A server's address"
-THIS_MACHINE: Final = "A server on this machine"
+A_KEY: Final = "A key"
+A_SERVER: Final = "An address"
+THIS_MACHINE: Final = "This machine"
 
 PROVIDER: Final = "Provider"
 KEY: Final = "Key"

@@ -97,7 +97,7 @@ def on_this_machine(services: Connecting, principal: Principal) -> None:
     for found in servers or ():
         with st.container(border=True):
             st.markdown(f"**{words.escaped(say.found(found.name, len(found.models)))}**")
-            st.caption(words.escaped(found.base_url))
+            st.caption(f"`{found.base_url}`")
             _pick(services, principal, _server_of(found), None, found.models, free=True)
 
 
@@ -107,8 +107,10 @@ def show_connected(services: Connecting, connections: Sequence[Connection]) -> N
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             with st.container(gap="xsmall"):
                 st.markdown(f"**{words.escaped(each.name)}**")
-                parts = [each.base_url or "", say.connected(each.models), each.key_hint or ""]
-                st.caption(words.escaped("  \N{MIDDLE DOT}  ".join(part for part in parts if part)))
+                if each.base_url:
+                    st.caption(f"`{each.base_url}`")
+                about = f"{say.connected(each.models)}  {each.key_hint or ''}".strip()
+                st.caption(words.escaped(about))
                 if each.problem:
                     st.warning(words.escaped(each.problem))
             with st.popover(say.DISCONNECT):
@@ -141,7 +143,8 @@ def _pick(
     output = right.number_input(say.MOST_OUTPUT, 1, 1_000_000, _MOST_OUTPUT, key=f"{place}-output")
     is_free = st.toggle(say.FREE, value=free, key=f"{place}-free", help=say.FREE_HELP)
     prices = ("0", "0") if is_free else _prices(place)
-    if not st.button(say.CHECK_AND_CONNECT, key=f"{place}-connect", type="primary", disabled=not picked):
+    ready = bool(picked) and all(prices)
+    if not st.button(say.CHECK_AND_CONNECT, key=f"{place}-connect", type="primary", disabled=not ready):
         return
     models = tuple(
         ConnectedModel(name, contexts[name] or int(context), int(output), *prices) for name in picked
@@ -163,8 +166,8 @@ def _pick(
 def _prices(place: str) -> tuple[str, str]:
     left, right = st.columns(2)
     return (
-        left.text_input(say.INPUT_PRICE, "0.00", key=f"{place}-input").strip(),
-        right.text_input(say.OUTPUT_PRICE, "0.00", key=f"{place}-answer").strip(),
+        left.text_input(say.INPUT_PRICE, placeholder="0.50", key=f"{place}-input").strip(),
+        right.text_input(say.OUTPUT_PRICE, placeholder="2.00", key=f"{place}-answer").strip(),
     )
 
 

@@ -33,5 +33,5 @@ if may(principal, "connect_models"):
         st.header(say.CONNECTED)
         connecting.show_connected(services, connections)
 
-st.header(say.OWN_KEYS)
-own_keys.show(services, principal)
+with st.expander(say.OWN_KEYS):
+    own_keys.show(services, principal)

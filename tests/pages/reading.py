@@ -8,7 +8,19 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-_DRAWN = ("markdown", "caption", "info", "warning", "error", "title", "header", "subheader", "metric", "code")
+_DRAWN = (
+    "markdown",
+    "caption",
+    "success",
+    "info",
+    "warning",
+    "error",
+    "title",
+    "header",
+    "subheader",
+    "metric",
+    "code",
+)
 _ESCAPE = re.compile(r"\\([^A-Za-z0-9\s])")
 
 
