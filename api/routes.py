@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from api import chat_completions, credits, generation, health, models, quote, what_if
+from api import chat_completions, credits, generation, health, models, provider_keys, quote, what_if
 from api.exchange import Answer, Exchange
 from api.wire.shapes import WireName
 
@@ -32,6 +32,9 @@ ROUTES = (
     Route("POST", "/v1/quote", quote.create),
     Route("GET", "/v1/credits", credits.show),
     Route("POST", "/v1/credits/redeem", credits.redeem),
+    Route("GET", "/v1/provider-keys", provider_keys.list_all),
+    Route("PUT", "/v1/provider-keys/*", provider_keys.put),
+    Route("DELETE", "/v1/provider-keys/*", provider_keys.remove),
     Route("GET", "/v1/what-if", what_if.show),
     Route("GET", "/v1/generation", generation.show),
     Route("GET", "/healthz", health.alive),

@@ -152,10 +152,11 @@ class Catalog:
 
     def named(self, name: str) -> Model:
         """The model that any of its names leads to, retired or not. Raises `UnknownModel`."""
-        model_id = self._names.get(name)
+        content = self._content
+        model_id = content.names.get(name)
         if model_id is None:
             raise self._unknown(name)
-        return self._models[model_id]
+        return content.models[model_id]
 
     def resolve(self, name: str, now_ms: int | None = None) -> Resolution:
         """The model for an id, an alias, a snapshot or an id without its creator.
