@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from api import chat_completions, credits, generation, health, models, provider_keys, quote, what_if
+from api import (
+    chat_completions,
+    credits,
+    generation,
+    health,
+    models,
+    provider_keys,
+    quote,
+    responses,
+    what_if,
+)
 from api.exchange import Answer, Exchange
 from api.wire.shapes import WireName
 
@@ -27,6 +37,9 @@ class Route:
 
 ROUTES = (
     Route("POST", "/v1/chat/completions", chat_completions.create),
+    Route("POST", "/v1/responses", responses.create),
+    Route("GET", "/v1/responses/*", responses.show),
+    Route("POST", "/v1/responses/*", responses.cancel),
     Route("GET", "/v1/models", models.list_all),
     Route("GET", "/v1/models/*", models.show),
     Route("POST", "/v1/quote", quote.create),

@@ -187,6 +187,7 @@ class _Kept(msgspec.Struct, omit_defaults=True):
     name: str | None = None
     reasoning: tuple[Reasoning, ...] = ()
     tool_failed: bool = False
+    instructions: bool = False
 
 
 def _plain(message: Message) -> _Kept:
@@ -198,6 +199,7 @@ def _plain(message: Message) -> _Kept:
         message.name,
         message.reasoning,
         message.tool_failed,
+        message.instructions,
     )
 
 
@@ -220,6 +222,7 @@ def _message(kept: _Kept) -> Message:
         kept.name,
         kept.reasoning,
         kept.tool_failed,
+        kept.instructions,
     )
 
 

@@ -77,7 +77,10 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`reasoning` came before `parts`, and these before `tool_calls`. A tool's result has `tool_call_id`."""
+    """`reasoning` came before `parts`, and these before `tool_calls`. A tool's result has `tool_call_id`.
+
+    `instructions` are of one request alone: a request that goes on from it does not inherit them.
+    """
 
     role: Role
     parts: tuple[Part, ...] = ()
@@ -86,6 +89,7 @@ class Message:
     name: str | None = None
     reasoning: tuple[Reasoning, ...] = ()
     tool_failed: bool = False
+    instructions: bool = False
 
     @classmethod
     def of(cls, role: Role, text: str) -> Message:

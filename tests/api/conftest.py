@@ -356,6 +356,23 @@ def catalog() -> Catalog:
             models=[
                 {"id": "lab/fast", "name": "Lab Fast", "aliases": ["fast"], **model},
                 {
+                    "id": "lab/full",
+                    "name": "Lab Full",
+                    **model,
+                    "features": [
+                        "streaming",
+                        "tools",
+                        "structured_output",
+                        "json_mode",
+                        "reasoning",
+                        "image_input",
+                        "prompt_caching",
+                        "local_shell",
+                    ],
+                    "image_tokens": 1_000,
+                    "sampling": {"effort": True, "temperature": [0, 2], "stop": True},
+                },
+                {
                     "id": "far/away",
                     "name": "Far Away",
                     **model,
