@@ -146,6 +146,7 @@ class _Answering:
             (b"x-run-id", run.id.encode()),
             (b"x-model", header_value(run.model_id)),
             (b"x-provider", header_value(run.provider)),
+            (b"x-attempts", b"%d" % (len(run.attempts) + (run.state == "running"))),
         )
         stand_in_for = self._stand_in_for(run)
         if stand_in_for is not None:

@@ -370,6 +370,7 @@ def catalog() -> Catalog:
                         "local_shell",
                     ],
                     "image_tokens": 1_000,
+                    "tool_fees_usd_per_thousand_calls": {"web_search": "10"},
                     "sampling": {"effort": True, "temperature": [0, 2], "stop": True},
                 },
                 {

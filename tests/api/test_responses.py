@@ -27,10 +27,10 @@ from gateway.messages import (
     ToolCallDelta,
     Usage,
 )
-from tests.api.conftest import OTHER_KEY, Answered, World
+from tests.api.conftest import OTHER_KEY, Answered, Step, World
 from tests.api.responses_stream import checked, events_of
 
-EVERYTHING = [
+EVERYTHING: list[Step] = [
     ReasoningDelta("First "),
     ReasoningDelta("think."),
     ReasoningProof("gAAAA", "responses", id="rs_1"),
