@@ -100,8 +100,18 @@ TABLE: dict[type[Exception], Verdict] = {
     # who asks
     identity.NotAuthenticated: Verdict(401, "invalid_api_key"),
     identity.NotPermitted: Verdict(403, "not_permitted"),
+    identity.NotAdmitted: Verdict(403, "not_admitted"),
     identity.KeyNotFound: Verdict(404, "key_not_found"),
+    identity.TeamNotFound: Verdict(404, "team_not_found"),
+    identity.MemberNotFound: Verdict(404, "member_not_found"),
+    identity.InvitationNotFound: Verdict(404, "invitation_not_found"),
+    identity.IssuerNotFound: Verdict(404, "issuer_not_found"),
+    identity.NotFound: Verdict(404, "not_found"),
+    identity.BadPolicy: Verdict(400, "invalid_policy"),
+    identity.Invalid: Verdict(400, "invalid_request"),
     identity.KeyTaken: Verdict(409, "key_taken", retry=False),
+    identity.LastOwner: Verdict(409, "last_owner", retry=False),
+    identity.Conflict: Verdict(409, "conflict", retry=False),
     identity.IdentityError: Verdict(403, "refused"),
     # what is asked
     gateway.BadRequest: Verdict(400, "invalid_request"),

@@ -1,5 +1,7 @@
 """API keys: `ty_`, 43 random characters and a checksum, shown once and kept as a hash.
 
+A personal key has what its maker may do, and dies with the membership; a service key belongs to the team
+and has a role of its own. Either can be narrowed: scopes, models, an end; tags mark all that it spends.
 A key is looked up by its SHA-256 alone (it carries 256 random bits, so a slow hash would add
 nothing). Whether it is unknown, revoked, expired, or its maker left the team, the answer is the same.
 A look-up is remembered for 5 s at most, which is how long a revoked key may live on elsewhere.
@@ -11,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import json
 import logging
 import secrets
 import time
@@ -25,7 +28,8 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from identity.errors import KeyNotFound, KeyTaken, NotAuthenticated
-from identity.principal import Principal, TeamRole
+from identity.policy import decoded
+from identity.principal import Principal, Scope, TeamRole
 from identity.tables import ApiKeyRow, MemberRow, TeamRow, UserRow
 from store.databases import Database
 
@@ -55,6 +59,30 @@ class KeyView:
     expires_ms: int | None
     last_used_ms: int | None
     revoked_ms: int | None
+    role: TeamRole | None = None  # a service key's own; None for a personal key
+    scopes: tuple[Scope, ...] | None = None
+    models: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    rotates_id: int | None = None
+
+    @property
+    def service(self) -> bool:
+        return self.role is not None
+
+    def works(self, now_ms: int) -> bool:
+        return self.revoked_ms is None and (self.expires_ms is None or now_ms < self.expires_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWish:
+    """What a new key shall be. `role` makes it a service key; `scopes` of None is all that the role has."""
+
+    name: str
+    role: TeamRole | None = None
+    scopes: tuple[Scope, ...] | None = ("run", "read")
+    models: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    expires_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +123,25 @@ def create_key(
     now_ms: int,
     expires_ms: int | None = None,
     secret: str | None = None,
+    wish: KeyWish | None = None,
+    rotates_id: int | None = None,
 ) -> NewKey:
     """Make a key, or keep the one given. Raises `KeyTaken`."""
     secret = secret or new_secret()
+    wanted = wish or KeyWish(name, scopes=None, expires_ms=expires_ms)
     row = ApiKeyRow(
         team_id=team_id,
         user_id=user_id,
-        name=name,
+        name=wanted.name,
         prefix=secret[:_SHOWN],
         sha256=digest(secret),
         created_ms=now_ms,
-        expires_ms=expires_ms,
+        expires_ms=wanted.expires_ms,
+        role=wanted.role,
+        scopes=None if wanted.scopes is None else json.dumps(wanted.scopes),
+        models=json.dumps(wanted.models),
+        tags=json.dumps(wanted.tags),
+        rotates_id=rotates_id,
     )
     session.add(row)
     try:
@@ -132,6 +168,24 @@ def revoke_key(session: Session, team_id: int, key_id: int, *, now_ms: int) -> K
         row.revoked_ms = now_ms
         session.flush()
     return _view(row)
+
+
+def key_of(session: Session, team_id: int, key_id: int) -> KeyView:
+    """Raises `KeyNotFound`."""
+    row = session.get(ApiKeyRow, key_id)
+    if row is None or row.team_id != team_id:
+        raise KeyNotFound(key_id)
+    return _view(row)
+
+
+def end_key_at(session: Session, team_id: int, key_id: int, ends_ms: int) -> None:
+    """Let a key live until then at most. Raises `KeyNotFound`."""
+    row = session.get(ApiKeyRow, key_id)
+    if row is None or row.team_id != team_id:
+        raise KeyNotFound(key_id)
+    if row.expires_ms is None or ends_ms < row.expires_ms:
+        row.expires_ms = ends_ms
+        session.flush()
 
 
 # --- for the event loop ----------------------------------------------------------------------
@@ -199,9 +253,13 @@ class ApiKeys:
         """Here at once; in other processes within 5 s."""
         now_ms = self._now_ms()
         view = await self._database.write(lambda session: revoke_key(session, team_id, key_id, now_ms=now_ms))
+        self.forget()
+        return view
+
+    def forget(self) -> None:
+        """Somebody's rights changed: ask again for every key. On the loop; elsewhere within 5 s."""
         self._revocations += 1
         self._known.clear()
-        return view
 
     async def close(self) -> None:
         """Wait for what is still being written."""
@@ -249,30 +307,42 @@ class ApiKeys:
 
 def _find(session: Session, sha256: bytes, now_ms: int) -> tuple[Principal, ApiKeyRow] | None:
     query = (
-        select(ApiKeyRow, col(TeamRow.name), col(MemberRow.role))
+        select(ApiKeyRow, TeamRow, UserRow, col(MemberRow.role))
         .join(TeamRow, col(TeamRow.id) == col(ApiKeyRow.team_id))
         .join(UserRow, col(UserRow.id) == col(ApiKeyRow.user_id))
-        .join(
+        .outerjoin(
             MemberRow,
             (col(MemberRow.team_id) == col(ApiKeyRow.team_id))
             & (col(MemberRow.user_id) == col(ApiKeyRow.user_id)),
         )
-        .where(col(ApiKeyRow.sha256) == sha256, col(UserRow.deactivated_ms).is_(None))
+        .where(col(ApiKeyRow.sha256) == sha256, col(TeamRow.deleted_ms).is_(None))
     )
     found = session.execute(query).one_or_none()
     if found is None:
         return None
-    row, team_name, role = found
+    row, team, user, member_role = found
     ended = row.revoked_ms is not None or (row.expires_ms is not None and row.expires_ms <= now_ms)
     if ended or not hmac.compare_digest(row.sha256, sha256):
         return None
+    role = row.role or (member_role if user.deactivated_ms is None else None)
+    if role is None:  # its maker left
+        return None
+    view = _view(row)
+    service = view.service
     principal = Principal(
         team_id=row.team_id,
-        team_name=team_name,
-        user_id=row.user_id,
+        team_name=team.name,
+        user_id=None if service else row.user_id,
         role=cast(TeamRole, role),
         key_id=row.id,
         key_name=row.name,
+        operator=not service and user.operator,
+        scopes=view.scopes,
+        models=view.models,
+        tags=view.tags,
+        policy=decoded(team.policy),
+        ready=team.approved_ms is not None,
+        user_name="" if service else user.name,
     )
     return principal, row
 
@@ -288,4 +358,9 @@ def _view(row: ApiKeyRow) -> KeyView:
         expires_ms=row.expires_ms,
         last_used_ms=row.last_used_ms,
         revoked_ms=row.revoked_ms,
+        role=cast("TeamRole | None", row.role),
+        scopes=None if row.scopes is None else tuple(json.loads(row.scopes)),
+        models=tuple(json.loads(row.models)),
+        tags=tuple(json.loads(row.tags)),
+        rotates_id=row.rotates_id,
     )

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from identity.api_keys import create_key, digest
+from identity.policy import decoded
 from identity.principal import Principal
 from identity.tables import ApiKeyRow, MemberRow, TeamRow, UserRow
 from store.databases import Database
@@ -24,15 +25,22 @@ _log = logging.getLogger(__name__)
 
 TEAM_ID = 1
 USER_ID = 1
+NAME = "Local"
 FIRST_KEY = "first key"
+_REREAD_NS = 5_000_000_000
 SET_KEY = "TILTYARD_LOCAL_API_KEY"
 
 
 class LocalIdentity:
-    """`new_key` is the API key that this start made, to be shown once; else None."""
+    """`new_key` is the API key that this start made, to be shown once; else None. The team's name and
+    rules are read again when `forget` was called, and every 5 s."""
 
-    def __init__(self, principal: Principal, new_key: str | None = None) -> None:
+    def __init__(
+        self, principal: Principal, new_key: str | None = None, database: Database | None = None
+    ) -> None:
         self._principal = principal
+        self._database = database
+        self._read_ns = time.monotonic_ns()
         self.new_key = new_key
 
     @classmethod
@@ -47,18 +55,32 @@ class LocalIdentity:
                 _use_set_key(session, local_api_key, now_ms)
             elif not _has_keys(session):
                 new_key = create_key(session, TEAM_ID, USER_ID, FIRST_KEY, now_ms=now_ms).secret
-            return cls(Principal(TEAM_ID, team.name, USER_ID, "owner"), new_key)
+            return cls(_principal(team), new_key, database)
 
     def principal(self) -> Principal:
         """Whoever opens a page here."""
+        if self._database is not None and time.monotonic_ns() - self._read_ns > _REREAD_NS:
+            with self._database.session() as session:
+                self._principal = _principal(session.get_one(TeamRow, TEAM_ID))
+            self._read_ns = time.monotonic_ns()
         return self._principal
+
+    def forget(self) -> None:
+        self._read_ns = -_REREAD_NS
+
+
+def _principal(team: TeamRow) -> Principal:
+    """Without sign-in whoever opens a page is the operator, too."""
+    return Principal(
+        TEAM_ID, team.name, USER_ID, "owner", operator=True, policy=decoded(team.policy), user_name=NAME
+    )
 
 
 def _make_team(session: Session, now_ms: int) -> TeamRow:
     if session.scalars(select(col(TeamRow.id))).first() is not None:
         raise RuntimeError("the app database has teams already, but not the local one")
-    team = TeamRow(id=TEAM_ID, name="Local", created_ms=now_ms)
-    session.add_all([UserRow(id=USER_ID, name="Local", created_ms=now_ms), team])
+    team = TeamRow(id=TEAM_ID, name=NAME, created_ms=now_ms, approved_ms=now_ms)
+    session.add_all([UserRow(id=USER_ID, name=NAME, created_ms=now_ms, operator=True), team])
     session.flush()
     session.add(MemberRow(team_id=TEAM_ID, user_id=USER_ID, role="owner", joined_ms=now_ms))
     session.flush()
