@@ -39,6 +39,7 @@ from identity.sealing import Sealer
 from settings import Settings, secret_key
 from store.errors import DatabaseUnavailable
 from stores import Role, Stores, open_stores
+from telemetry.paces import Paces
 
 _log = logging.getLogger("tiltyard")
 
@@ -163,7 +164,12 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
     connections, provider_keys = await _open_connections(prepared, stores, secret, opened)
     gateway = Gateway(
         catalog=prepared.catalog,
-        routing=Routing(prepared.catalog, prepared.connected.providers, prepared.connected.absent),
+        routing=Routing(
+            prepared.catalog,
+            prepared.connected.providers,
+            prepared.connected.absent,
+            Paces(stores.databases.log.engine),
+        ),
         ledger=stores.ledger,
         kept_runs=stores.kept_runs,
         log=stores.log.record,

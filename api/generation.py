@@ -15,6 +15,7 @@ from billing.statements import EntryView
 from gateway.errors import BadRequest
 from gateway.records import RunRecord
 from identity.permissions import require
+from telemetry.rows import AttemptRow
 
 
 async def show(exchange: Exchange) -> Answer:
@@ -45,8 +46,25 @@ def _generation(team_id: int, record: RunRecord, entry: EntryView | None) -> dic
         "first_token_ms": figures.first_token_ms,
         "total_ms": figures.total_ms,
         "tokens_per_s": figures.tokens_per_s,
+        "attempts": [_attempt(attempt, record) for attempt in record.attempts],
         "usage": usage_of(Answered(record, ())),
         "entry": None if entry is None else _entry(team_id, entry),
+    }
+
+
+def _attempt(attempt: AttemptRow, record: RunRecord) -> dict[str, object]:
+    """One call to one provider; milliseconds count from when the request was accepted."""
+    return {
+        "no": attempt.no,
+        "model": attempt.model or record.model_id,
+        "provider_name": attempt.provider,
+        "outcome": attempt.outcome,
+        "status": attempt.status,
+        "error": attempt.error,
+        "sent_ms": attempt.sent_ms,
+        "first_byte_ms": attempt.first_byte_ms,
+        "first_answer_ms": attempt.first_answer_ms,
+        "last_ms": attempt.last_ms,
     }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from api.authentication import principal_of
 from api.exchange import Answer, Exchange
 from api.wire.openai_chat import read
-from api.wire.values import instant
+from api.wire.values import instant, usd_of_pico
 from billing.money import decimal_usd
+from gateway.preview import Preview, Previewed
 from gateway.quote import LEAST_SAMPLE, Quote, Three
 
 _DAY_MS = 24 * 60 * 60 * 1_000
@@ -52,6 +53,40 @@ def _body(quote: Quote) -> dict[str, object]:
         },
         "lasts_days": None if lasts_ms is None else round(lasts_ms / _DAY_MS, 1),
         "notes": quote.notes,
+        "routing": _routing(quote.preview),
+    }
+
+
+def _routing(preview: Preview) -> dict[str, object]:
+    """Who would be asked, in order, and who would not and why. Prices are dollars a token."""
+    return {
+        "words": preview.words,
+        "candidates": [_candidate(one) for one in preview.candidates],
+        "dropped": [
+            {"model": one.model, "provider": one.provider or None, "reason": one.reason}
+            for one in preview.dropped
+        ],
+    }
+
+
+def _candidate(one: Previewed) -> dict[str, object]:
+    pace, health = one.pace, one.health
+    return {
+        "model": one.model_id,
+        "provider": one.provider,
+        "provider_name": one.provider_name,
+        "pricing": {
+            "prompt": usd_of_pico(one.input_pico_usd),
+            "completion": usd_of_pico(one.output_pico_usd),
+        },
+        "most": decimal_usd(one.hold_nano_usd),
+        "standing": health.standing,
+        "rests_for_s": round(health.rests_for_s, 1),
+        "first_token_ms_p50": pace and pace.first_token_ms,
+        "tokens_per_s_p50": pace and pace.tokens_per_s,
+        "success": pace and pace.success,
+        "window_hours": pace and pace.hours,
+        "n": pace.n if pace else 0,
     }
 
 

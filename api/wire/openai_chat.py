@@ -33,6 +33,7 @@ from api.wire.reading import (
     image,
     model_name,
 )
+from api.wire.routing import read_preferences
 from api.wire.seals import unsealed
 from api.wire.shapes import Asked
 from gateway.errors import BadRequest
@@ -157,7 +158,7 @@ class _Reasoning(Strict):
     exclude: Literal[False] | None = None
 
 
-class ChatBody(Strict):
+class ChatBody(Strict, rename={"provider_options": "providerOptions"}):
     model: ModelName
     messages: Annotated[list[_Message], Meta(min_length=1, max_length=MOST_MESSAGES)]
     stream: bool | None = None
@@ -190,6 +191,11 @@ class ChatBody(Strict):
     function_call: None = None
     functions: None = None
     web_search_options: None = None
+    # Who may answer (`routing.py`).
+    provider: Raw = NONE
+    models: Raw = NONE
+    route: Raw = NONE
+    provider_options: Raw = NONE
     # These change no answer.
     metadata: Raw = NONE
     prediction: Raw = NONE
@@ -218,6 +224,7 @@ def read(raw: bytes) -> Asked:
         parallel_tool_calls=body.parallel_tool_calls if tools else None,
         keep=bool(body.store),
         cache_key=body.prompt_cache_key,
+        routing=read_preferences(body),
     )
     with_usage = body.stream_options is not None and bool(body.stream_options.include_usage)
     return Asked(request, streamed=bool(body.stream), shape=ChatShape(with_usage=with_usage))
