@@ -83,6 +83,8 @@ class Process:
             gateway=own.gateway,
             statements=own.stores.statements,
             usage=own.stores.usage,
+            budgets=own.stores.budgets,
+            ledger=own.stores.ledger,
             quotes=own.quotes,
             latency=latency,
             identity=identity,

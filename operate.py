@@ -20,7 +20,9 @@ from typing import Any
 
 import startup
 from billing import audit, audit_postgresql
-from billing.commands import Grant, Granted
+from billing.caps import SCOPES, read_alerts, read_window
+from billing.client import LedgerClient
+from billing.commands import CapSet, CapWindow, Grant, Granted, Result, SetCap
 from billing.door import ask, knock
 from billing.errors import BillingError
 from billing.money import format_usd, parse_usd
@@ -30,7 +32,7 @@ from gateway.catalog import Catalog, CatalogError, CatalogOverrides
 from identity.api_keys import KeyView, create_key, list_keys, revoke_key
 from identity.errors import IdentityError
 from identity.tables import MemberRow, TeamRow
-from operations import copies, credit, reports
+from operations import caps, copies, credit, reports
 from operations.office import Office, Refused
 from settings import Settings, SettingsError, load, secret_key
 from store.databases import Databases
@@ -150,6 +152,7 @@ def _in_office(work: Callable[[Office, argparse.Namespace], int]) -> Command:
             data_dir=settings.data_dir,
             ledger=settings.database_url or _ledger_path(settings),
             hand_in=lambda command: _hand_in(settings, command),
+            set_cap=lambda command: _set_cap(settings, command),
             databases=lambda: _databases(settings),
             catalog=lambda: Catalog.load(
                 CatalogOverrides(settings.providers, settings.models, settings.stand_ins)
@@ -166,35 +169,46 @@ def _in_office(work: Callable[[Office, argparse.Namespace], int]) -> Command:
 
 
 def _hand_in(settings: Settings, command: Grant) -> Granted:
+    granted = _asked_of_the_writer(settings, command)
+    assert isinstance(granted, Granted)
+    return granted
+
+
+def _set_cap(settings: Settings, command: SetCap) -> CapSet:
+    made = _asked_of_the_writer(settings, command)
+    assert isinstance(made, CapSet)
+    return made
+
+
+def _asked_of_the_writer(settings: Settings, command: Grant | SetCap) -> Result:
     if settings.database_url is not None:
         return asyncio.run(_hand_in_beside_others(settings, settings.database_url, command))
     connection = knock(_ledger_path(settings))
     if connection is None:
         return asyncio.run(_hand_in_alone(settings, command))
     with connection:
-        granted = ask(connection, command)
-    assert isinstance(granted, Granted)
-    return granted
+        return ask(connection, command)
 
 
-async def _hand_in_alone(settings: Settings, command: Grant) -> Granted:
+async def _hand_in_alone(settings: Settings, command: Grant | SetCap) -> Result:
     """Keeps a server from starting meanwhile, and refuses where one is just starting or ending."""
     with startup.claim_folder(settings.data_dir):
         ledger = await Ledger.open(
             _ledger_path(settings), free_money_limit_nano_usd=parse_usd(settings.free_money_limit_usd)
         )
-        try:
-            return await ledger.grant(command)
-        finally:
-            await ledger.close()
+        return await _handed_in(ledger, command)
 
 
-async def _hand_in_beside_others(settings: Settings, url: str, command: Grant) -> Granted:
+async def _hand_in_beside_others(settings: Settings, url: str, command: Grant | SetCap) -> Result:
     ledger = await PostgresLedger.open(
         url, free_money_limit_nano_usd=parse_usd(settings.free_money_limit_usd)
     )
+    return await _handed_in(ledger, command)
+
+
+async def _handed_in(ledger: LedgerClient, command: Grant | SetCap) -> Result:
     try:
-        return await ledger.grant(command)
+        return await (ledger.grant(command) if isinstance(command, Grant) else ledger.set_cap(command))
     finally:
         await ledger.close()
 
@@ -284,6 +298,7 @@ def _parser() -> argparse.ArgumentParser:
                      help="a head that an earlier audit printed")  # fmt: skip
     one.set_defaults(run=check_ledger)
     _add_credit_commands(commands)
+    _add_cap_commands(commands)
     _add_reports_and_backup(commands)
     return parser
 
@@ -333,6 +348,28 @@ def _add_credit_commands(commands: Commands) -> None:
     one.add_argument("code")
 
 
+def _add_cap_commands(commands: Commands) -> None:
+    some = commands.add_parser("caps", help="spending caps: list, set, remove")
+    what = some.add_subparsers(required=True, metavar="what")
+    one = _command(what, "list", _in_office(caps.show), caps.show)
+    one.add_argument("--team", type=int, default=1, help="its number (1 is the local team)")
+    one.add_argument("--changes", action="store_true", help="who set which cap to what, and when")
+    for name, work in (("set", caps.put), ("remove", caps.remove)):
+        one = _command(what, name, _in_office(work), work)
+        one.add_argument("scope", choices=SCOPES)
+        one.add_argument("subject", nargs="?", help="a number, or the tag's name (a team needs none)")
+        one.add_argument("--team", type=int, default=1, help="its number (1 is the local team)")
+        one.add_argument("--window", type=_window, default=("total", 0), metavar="WINDOW",
+                         help="total (default), day, week, month, or the last days as in 7d")  # fmt: skip
+        if name == "set":
+            one.add_argument("--usd", required=True, help="the limit, in dollars")
+            one.add_argument(
+                "--zone", help="whose days they are, as in Europe/Berlin (default: as it was, else UTC)"
+            )
+            one.add_argument("--alert-at", type=_alerts, metavar="PERCENTS",
+                             help='when to tell, as in "50,80,100" (else as it was, or these)')  # fmt: skip
+
+
 def _add_reports_and_backup(commands: Commands) -> None:
     one = _command(commands, "what-if", _in_office(reports.what_if), reports.what_if)
     one.add_argument("--model", help="re-rate every run on this model")
@@ -375,6 +412,20 @@ def _count(text: str) -> int:
     if not 1 <= count <= 1_000:
         raise argparse.ArgumentTypeError("from 1 to 1000")
     return count
+
+
+def _window(text: str) -> tuple[CapWindow, int]:
+    try:
+        return read_window(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _alerts(text: str) -> tuple[int, ...]:
+    try:
+        return read_alerts(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _days(text: str) -> int:

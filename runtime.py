@@ -12,6 +12,9 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from billing.budgets import Budgets
+from billing.client import LedgerClient
+from billing.commands import CapSet, SetCap
 from billing.statements import Statements
 from billing.usage import Usage
 from gateway.catalog import Catalog, ListedProvider
@@ -24,6 +27,7 @@ from gateway.providers.listing import FoundServer, OfferedModel, find_local
 from gateway.quote import Quote, Quotes
 from gateway.records import RunRecord
 from identity.local import LocalIdentity
+from identity.permissions import require
 from identity.principal import Principal
 from identity.tickets import Tickets
 from telemetry.latency import Latency
@@ -38,6 +42,8 @@ class Services:
     gateway: Gateway
     statements: Statements
     usage: Usage
+    budgets: Budgets
+    ledger: LedgerClient
     quotes: Quotes
     latency: Latency
     identity: LocalIdentity
@@ -59,6 +65,12 @@ class Services:
     def quote(self, principal: Principal, request: CompletionRequest) -> Quote:
         """What this would cost and hold; nothing is held. Raises what `submit` would raise."""
         return self._on_loop(self.quotes.quote(principal, request), 5.0)
+
+    def set_cap(self, principal: Principal, command: SetCap) -> CapSet:
+        """Set, change or switch off a spending cap of the principal's team. Raises `NotPermitted`."""
+        require(principal, "set_caps")
+        assert command.team_id == principal.team_id
+        return self._on_loop(self.ledger.set_cap(command), 20.0)
 
     def stop(self, principal: Principal, run_id: str) -> None:
         self._on_loop(self.gateway.stop(principal, run_id), 5.0)

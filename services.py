@@ -111,6 +111,7 @@ class Open:
             catalog=self.prepared.catalog,
             statements=self.stores.statements,
             usage=self.stores.usage,
+            budgets=self.stores.budgets,
             quotes=self.quotes,
             top_ups=self.top_ups,
             api_keys=self.api_keys,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 import startup
+from billing.budgets import Budgets
 from billing.client import LedgerClient
 from billing.money import parse_usd
 from billing.statements import Statements
@@ -41,6 +42,7 @@ class Stores:
     ledger: LedgerClient
     statements: Statements
     usage: Usage
+    budgets: Budgets
     log: RequestLog
     kept_runs: KeptRuns
     subscribe: Subscribe
@@ -84,6 +86,7 @@ async def open_stores(
         ledger=ledger,
         statements=statements,
         usage=Usage(ledger_at, statements),
+        budgets=Budgets(ledger_at),
         log=log,
         kept_runs=KeptRuns(databases.app, processes.id if in_company else None),
         subscribe=elsewhere.subscribe if in_company else log.subscribe,

@@ -13,16 +13,20 @@ import msgspec
 from api.authentication import principal_of
 from api.exchange import Answer, Exchange
 from api.wire.values import maybe_instant
+from billing.budgets import CapView
 from billing.money import decimal_usd
 from gateway.errors import BadRequest
 from identity.permissions import require
+from identity.principal import Principal
 
 
 async def show(exchange: Exchange) -> Answer:
     principal = await principal_of(exchange)
     require(principal, "read_credits")
     now_ms = time.time_ns() // 1_000_000
-    balance = await asyncio.to_thread(exchange.services.statements.balance, principal.team_id, now_ms)
+    services = exchange.services
+    balance = await asyncio.to_thread(services.statements.balance, principal.team_id, now_ms)
+    caps = await asyncio.to_thread(services.budgets.caps, principal.team_id, now_ms)
     return Answer(
         200,
         {
@@ -33,8 +37,32 @@ async def show(exchange: Exchange) -> Answer:
             "total_used": decimal_usd(balance.total_used_nano_usd),
             "allowance_remaining": decimal_usd(balance.allowance_remaining_nano_usd),
             "next_allowance_at": maybe_instant(balance.next_allowance_at_ms),
+            "caps": [_cap(cap, principal) for cap in caps],
         },
     )
+
+
+def _cap(cap: CapView, principal: Principal) -> dict[str, object]:
+    """A spending cap and what is left of it; `applies` where this key's own requests count against it,
+    which is not known for tags, battles and batches."""
+    own = {("team", principal.team_id), ("member", principal.user_id), ("key", principal.key_id)}
+    known = cap.scope in ("team", "member", "key")
+    return {
+        "scope": cap.scope,
+        "subject": cap.subject,
+        "applies": any((cap.scope, cap.subject) == (scope, str(no)) for scope, no in own) if known else None,
+        "window": cap.window,
+        "days": cap.days or None,
+        "time_zone": cap.zone,
+        "limit": decimal_usd(cap.limit_nano_usd),
+        "spent": decimal_usd(cap.spent_nano_usd),
+        "held": decimal_usd(cap.held_nano_usd),
+        "remaining": decimal_usd(cap.remaining_nano_usd),
+        "since": maybe_instant(cap.window_starts_ms or None),
+        "resets_at": maybe_instant(cap.window_ends_ms),
+        "alerts_at_percent": cap.alert_at,
+        "alerted_percent": cap.told,
+    }
 
 
 class _Redeem(msgspec.Struct, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp
 
+from billing.budgets import Budgets
 from billing.codes import TopUps
 from billing.statements import Statements
 from billing.usage import Usage
@@ -38,6 +39,7 @@ class ApiServices:
     catalog: Catalog
     statements: Statements
     usage: Usage
+    budgets: Budgets
     quotes: Quotes
     top_ups: TopUps
     api_keys: ApiKeys

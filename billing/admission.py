@@ -34,8 +34,9 @@ def admitted_nano_usd(
         if left is None:
             continue
         if left < least_nano_usd:
+            resets_at_ms = cap.resets_at_ms(now_ms, least_nano_usd)
             raise CapReached(
-                cap.scope, cap.subject, least_nano_usd, left, cap.resets_at_ms(now_ms, least_nano_usd)
+                cap.scope, cap.subject, least_nano_usd, left, resets_at_ms, cap.window_name, cap.days
             )
         amount = min(amount, left)
     return amount

@@ -15,6 +15,7 @@ begins anew.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -49,6 +50,28 @@ def window_name(no: int) -> CapWindow:
     return _NAMES[no]
 
 
+def read_window(text: str) -> tuple[CapWindow, int]:
+    """What somebody typed: `total`, `day`, `week`, `month`, or `7d` (`24h` is `1d`) for the last days.
+    Raises `ValueError`."""
+    if text in WINDOWS:
+        return text, 0
+    match = re.fullmatch(r"(\d{1,4})([dh])", text, re.ASCII)
+    number = int(match[1]) if match else 0
+    days = number // 24 if match and match[2] == "h" and number % 24 == 0 else number
+    if match is None or not 0 < days <= MOST_DAYS or (match[2] == "h" and number % 24):
+        raise ValueError(f"{text!r} is no window: total, day, week, month, or the last days as in 7d")
+    return "rolling", days
+
+
+def read_alerts(text: str) -> tuple[int, ...]:
+    """Percents that somebody typed, as in `50, 80, 100`; none where it is empty. Raises `ValueError`."""
+    parts = [part.strip().removesuffix("%").strip() for part in text.split(",") if part.strip()]
+    percents = tuple(sorted({int(part) for part in parts if part.isascii() and part.isdigit()}))
+    if len(percents) != len(parts) or len(percents) > MOST_ALERTS or not _rise(percents):
+        raise ValueError(f"{text!r} are no percents: up to {MOST_ALERTS}, from 1 to 100, as in 50, 80, 100")
+    return percents
+
+
 def step_ms(days: int) -> int:
     """A quarter of an hour in a window of one day, an hour to 7 days, 6 hours to 31, else a day."""
     return next(step for most, step in _STEPS if days <= most)
@@ -79,6 +102,10 @@ class Cap:
     @property
     def window_name(self) -> CapWindow:
         return window_name(self.window)
+
+    def is_named_by(self, reached: CapReached) -> bool:
+        named = (reached.scope, reached.subject, reached.window, reached.days)
+        return (self.scope, self.subject, self.window_name, self.days) == named
 
     def counts(self, command: SetCap) -> bool:
         """Whether this is the cap that a command sets."""
@@ -245,7 +272,7 @@ def caps_on(caps: Iterable[Cap], scopes: Sequence[tuple[str, str]]) -> list[Cap]
 def turned_away(caps: Iterable[Cap], reached: CapReached, now_ms: int) -> Cap | None:
     """The cap that a reserve failed on, where it is spending that fills it, and not what is held."""
     for cap in caps:
-        if (cap.scope, cap.subject) == (reached.scope, reached.subject) and cap.limit_nano_usd is not None:
+        if cap.limit_nano_usd is not None and cap.is_named_by(reached):
             spent = cap.spent_at(now_ms)
             room = cap.limit_nano_usd - spent
             if 2 * spent >= cap.limit_nano_usd and room < reached.needed_nano_usd:

@@ -33,7 +33,9 @@ class InsufficientCredits(BillingError):
 
 
 class CapReached(BillingError):
-    """`scope` is the kind of cap (team, member, key, tag, battle, batch), `subject` whose it is."""
+    """`scope` is the kind of cap (team, member, key, tag, battle, batch), `subject` whose it is. `window`
+    is total, day, week, month, or rolling: then the last `days`. `resets_at_ms` is when there will be room
+    for what is needed; None where waiting does not help."""
 
     def __init__(
         self,
@@ -42,6 +44,8 @@ class CapReached(BillingError):
         needed_nano_usd: int,
         available_nano_usd: int,
         resets_at_ms: int | None,
+        window: str = "total",
+        days: int = 0,
     ) -> None:
         super().__init__(f"The spending cap of this {scope} does not cover the request.")
         self.scope = scope
@@ -49,6 +53,8 @@ class CapReached(BillingError):
         self.needed_nano_usd = needed_nano_usd
         self.available_nano_usd = available_nano_usd
         self.resets_at_ms = resets_at_ms
+        self.window = window
+        self.days = days
 
 
 class FreeCreditExhausted(BillingError):

@@ -18,6 +18,7 @@ Permission = Literal[
     "read_others_text",
     "read_credits",
     "add_credit",
+    "set_caps",
     "read_keys",
     "make_keys",
     "manage_keys",
@@ -36,7 +37,7 @@ _READ: Final = frozenset[Permission]({"read_runs", "read_credits", "read_team"})
 _TABLE: Final[dict[TeamRole, frozenset[Permission]]] = {
     "owner": _READ
     | {
-        "run_models", "add_credit", "read_keys", "make_keys", "manage_keys", "manage_members",
+        "run_models", "add_credit", "set_caps", "read_keys", "make_keys", "manage_keys", "manage_members",
         "manage_policy", "manage_issuers", "connect_models", "export_team", "delete_team", "read_audit",
     },
     "member": _READ | {"run_models", "make_keys"},
@@ -60,6 +61,7 @@ WORDS: Final[dict[Permission, str]] = {
     "read_others_text": "Read other members' prompts and answers",
     "read_credits": "See balance, entries and spend",
     "add_credit": "Redeem top-up codes",
+    "set_caps": "Set spending caps",
     "read_keys": "See all API keys",
     "make_keys": "Make and end own API keys",
     "manage_keys": "Make service keys, end any key",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from billing.commands import Grant, Granted
+from billing.budgets import Budgets
+from billing.commands import CapSet, Grant, Granted, SetCap
 from billing.money import parse_usd
 from billing.statements import Statements
 from billing.usage import Usage
@@ -25,13 +26,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """`ledger` is where the ledger lies: a file, or a `postgresql://` URL. `hand_in` gives a command to
-    the ledger's one writer, whether or not a server runs. `secret` is the installation's; `secret_is_set`
-    says that it comes from a setting, not from the data folder."""
+    """`ledger` is where the ledger lies: a file, or a `postgresql://` URL. `hand_in` and `set_cap` give a
+    command to the ledger's one writer, whether or not a server runs. `secret` is the installation's;
+    `secret_is_set` says that it comes from a setting, not from the data folder."""
 
     data_dir: Path
     ledger: Path | str
     hand_in: Callable[[Grant], Granted]
+    set_cap: Callable[[SetCap], CapSet]
     databases: Callable[[], Databases]
     catalog: Callable[[], Catalog]
     secret: Callable[[], bytes]
@@ -44,6 +46,10 @@ class Office:
     @property
     def usage(self) -> Usage:
         return Usage(self.ledger, self.statements)
+
+    @property
+    def budgets(self) -> Budgets:
+        return Budgets(self.ledger)
 
     def require_team(self, databases: Databases, team_id: int) -> None:
         with databases.app.session() as session:

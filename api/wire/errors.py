@@ -166,6 +166,8 @@ def _extras_of_billing(error: BillingError) -> dict[str, object]:
                 "needed": decimal_usd(error.needed_nano_usd),
                 "available": decimal_usd(error.available_nano_usd),
                 "next_allowance_at": None,
+                "limit_window": error.window,
+                "limit_days": error.days or None,
                 "resets_at": maybe_instant(error.resets_at_ms),
             }
         case FreeCreditExhausted():

@@ -150,6 +150,11 @@ class CountingLedger:
     async def checkpoint(self, command: Checkpoint) -> None: ...
 
 
+class NoCaps:
+    def caps(self, team_id: int, now_ms: int) -> tuple[()]:
+        return ()
+
+
 class CountedStatements:
     """What `billing.statements.Statements` would read of that ledger."""
 
@@ -456,7 +461,8 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         gateway=gateway_,
         catalog=models,
         statements=CountedStatements(ledger),  # type: ignore[arg-type]  # behaves as the part that is used
-        usage=cast(Any, None),  # these three are tested on the real ledger
+        usage=cast(Any, None),  # these four are tested on the real ledger
+        budgets=cast(Any, NoCaps()),
         quotes=cast(Any, None),
         top_ups=cast(Any, None),
         api_keys=keys,

@@ -13,6 +13,7 @@ import pytest
 
 from api.asgi import Api, ApiMiddleware, ApiServices, Readiness
 from api.edge import local_hosts
+from billing.budgets import Budgets
 from billing.codes import PURPOSE, TopUps, make_code
 from billing.commands import Grant
 from billing.usage import Usage
@@ -64,6 +65,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
             catalog=Catalog.load(),
             statements=at.statements,
             usage=usage,
+            budgets=Budgets(tmp_path / "ledger.db"),
             quotes=Quotes(at.gateway, usage),
             top_ups=TopUps(SIGNER, at.databases.app, at.ledger.grant),
             api_keys=keys,

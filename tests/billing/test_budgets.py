@@ -10,13 +10,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.budgets import Budgets, CapAlert
+from billing.budgets import Budgets
 from billing.commands import CapSet, Reserve, SetCap, Settle
 from billing.errors import BillingError, CapReached, LedgerBug
 from billing.money import cost_nano_usd
 from tests.billing.bank import DAY_MS, START_MS, Bank, bill, usd
 from tests.billing.bank_postgresql import PostgresqlBank
-from tests.billing.conftest import Ledgers
 
 TEAM = (("team", "1"),)
 HOUR_MS = 60 * 60 * 1_000
@@ -176,6 +175,14 @@ def test_a_day_of_a_cap_is_its_zones_day_also_where_clocks_are_changed(
     spend(bank, "1")
 
 
+def test_the_first_window_of_a_cap_is_its_zones_too(bank: Bank) -> None:
+    go_to(bank, "2026-11-20T23:30", "Asia/Tokyo")
+    bank.cap("1", *TEAM[0], window="day", zone="Asia/Tokyo")
+    (cap,) = budgets(bank).caps(1, bank.now_ms)
+    assert (cap.window_ends_ms or 0) - bank.now_ms == HOUR_MS // 2
+    assert bank.now_ms - cap.window_starts_ms == 23 * HOUR_MS + HOUR_MS // 2
+
+
 def test_a_clock_that_goes_back_opens_no_window_again_and_tells_nothing_twice(bank: Bank) -> None:
     bank.grant("100")
     bank.cap("1", *TEAM[0], window="day")
@@ -243,29 +250,6 @@ def test_two_requests_at_once_never_share_the_last_of_a_rolling_cap(bank: Bank) 
 def test_a_cap_that_makes_no_sense_is_refused(bank: Bank, command: SetCap) -> None:
     with pytest.raises(LedgerBug):
         bank.do(command)
-
-
-@pytest.mark.postgresql
-def test_two_writers_on_one_postgresql_tell_a_threshold_once(ledgers: Ledgers) -> None:
-    url = ledgers.take()
-    one, other = PostgresqlBank(url), PostgresqlBank(url)
-    one.cap("1", *TEAM[0], window="day")
-    for writer, run in ((one, "a"), (other, "b"), (one, "c"), (other, "d")):
-        writer.settle(writer.reserve("0.24", run=run, scopes=TEAM), "0.24")
-    with pytest.raises(CapReached):
-        one.reserve("0.24", run="e", scopes=TEAM)
-    with pytest.raises(CapReached):
-        other.reserve("0.24", run="f", scopes=TEAM)
-    found: list[CapAlert] = list(Budgets(url).alerts(0))
-    assert [(alert.percent, alert.entry_seq is None) for alert in found] == [
-        (50, False),
-        (80, False),
-        (100, True),
-    ]
-    for writer in (one, other):
-        writer.journal.close()
-    assert one.findings() == []
-    ledgers.give_back(url)
 
 
 def test_a_ledger_of_the_first_schema_keeps_its_caps_and_learns_the_new_ones(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Engine
 
 from billing.allowance import ALLOWANCE_NANO_USD, WINDOW_MS
+from billing.budgets import CapChange, CapView
+from billing.commands import CapSet, SetCap
 from billing.statements import Balance, EntryView, OpenHold, Told, Wanted
 from billing.usage import PACE_WINDOW_MS, QUARTER_MS, Pace, Spent
 from gateway.catalog import Catalog, CatalogOverrides, Model
@@ -262,6 +264,30 @@ class FakeUsage:
         return Pace(charged, len(lately), now_ms - window_ms, now_ms)
 
 
+class FakeBudgets:
+    """The caps as given; what is set is kept, newest last."""
+
+    def __init__(self) -> None:
+        self.views: tuple[CapView, ...] = ()
+        self.asked: list[SetCap] = []
+
+    def caps(self, team_id: int, now_ms: int) -> tuple[CapView, ...]:
+        return self.views
+
+    def changes(self, team_id: int) -> tuple[CapChange, ...]:
+        return tuple(
+            CapChange(
+                no, no, each.scope, each.subject, each.window, each.days, 1_795_262_400_000 + no,
+                each.actor_user_id, each.limit_nano_usd, each.zone, each.alert_at,
+            )
+            for no, each in reversed(list(enumerate(self.asked, 1)))
+        )  # fmt: skip
+
+    async def set_cap(self, command: SetCap) -> CapSet:
+        self.asked.append(command)
+        return CapSet(command.team_id, 1, len(self.asked))
+
+
 @dataclass
 class World:
     """Everything that a page can meet, and the handles to change it."""
@@ -269,6 +295,7 @@ class World:
     loop: Loop
     gateway: FakeGateway
     statements: FakeStatements
+    budgets: FakeBudgets
     latency: Latency
     services: Services
     rows: RequestLog
@@ -334,6 +361,7 @@ def world(
     )
     gateway = FakeGateway(catalog, absent)
     statements = FakeStatements()
+    budgets = FakeBudgets()
     latency = Latency(engine, rows)
     services = Services(
         loop=loop.loop,
@@ -341,6 +369,8 @@ def world(
         gateway=cast(Gateway, gateway),
         statements=cast(Any, statements),
         usage=cast(Any, FakeUsage(statements)),
+        budgets=cast(Any, budgets),
+        ledger=cast(Any, budgets),
         quotes=cast(Any, None),
         latency=latency,
         identity=LocalIdentity(replace(PRINCIPAL, role=role)),
@@ -350,7 +380,7 @@ def world(
         base_url=base_url,
         demonstration_note=demonstration_note,
     )
-    return World(loop, gateway, statements, latency, services, rows, engine, folder)
+    return World(loop, gateway, statements, budgets, latency, services, rows, engine, folder)
 
 
 def _connecting(
