@@ -176,6 +176,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         log=stores.log.record,
         status_of=status_of,
         deadlines=Deadlines(settings.connect_s, settings.first_token_s, settings.idle_s, settings.total_s),
+        own_keys=provider_keys.of_team,
         limits=Limits(settings.max_running, settings.max_running_team),
     )
     await gateway.open()

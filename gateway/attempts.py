@@ -108,7 +108,7 @@ class Attempts:
             status=error.status if isinstance(error, ProviderError) else None,
             error=type(error).__name__ if error else None,
             model=model.id,
-            series=model.series,
+            series=attempt.option.series,
         )
 
     def _next(self) -> Option:

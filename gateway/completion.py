@@ -43,7 +43,7 @@ from gateway.preview import Preview, preview_of
 from gateway.providers.base import Deadlines
 from gateway.pump import LEASE_MS, Admitted, Listener, Money, Pump, Tools
 from gateway.records import RunRecord, record_of
-from gateway.routing import Routing
+from gateway.routing import NO_OWN_KEYS, OwnKeys, Routing
 from gateway.runs import Run, RunHub, StopReason, Surface
 from identity.permissions import may
 from identity.principal import Principal
@@ -94,6 +94,7 @@ class Gateway:
         status_of: Callable[[Exception], int],
         deadlines: Deadlines,
         limits: Limits,
+        own_keys: Callable[[int], OwnKeys] = lambda team_id: NO_OWN_KEYS,
     ) -> None:
         self.runs = RunHub()
         self.draining = False
@@ -106,6 +107,7 @@ class Gateway:
         self._status_of = status_of
         self._deadlines = deadlines
         self._limits = limits
+        self._own_keys = own_keys
         self._pumps: dict[str, Pump] = {}
         self._running: Counter[int] = Counter()  # pumps by team
         self._ticker: asyncio.Task[None] | None = None
@@ -192,7 +194,8 @@ class Gateway:
         self._refuse_crowds(principal)
         if asked.routing.sort is not None:
             await self._routing.refresh_paces()
-        options = await options_for(asked, self._routing.plan(asked, at_ms), at_ms)
+        plan = self._routing.plan(asked, at_ms, self._own_keys(principal.team_id))
+        options = await options_for(asked, plan, at_ms)
         return Prepared(asked, options, _scopes(principal, asked))
 
     async def _reserve(
@@ -224,7 +227,7 @@ class Gateway:
             model_id=first.model.id,
             model_name=first.model.name,
             provider=first.provider.id,
-            series=first.model.series,
+            series=first.series,
             request=request,
             created_ms=asked.accepted_at_ms,
             out_cap=first.most.out_cap,

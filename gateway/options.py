@@ -14,16 +14,18 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from billing.commands import Facts
-from gateway.catalog_values import Model
+from gateway.catalog_values import Model, Price
 from gateway.errors import BadRequest, GatewayError, ModelUnavailable, TooLarge
 from gateway.fitting import fit
 from gateway.messages import CompletionRequest
 from gateway.parameters import leave_out
 from gateway.pricing import Bound, bound
+from gateway.provider_keys import unpaid
 from gateway.providers.base import Provider
 from gateway.routing import Candidate, Dropped, Plan
 from gateway.tokens import bound_input
 from gateway.tool_fees import dearest_fee, hosted_tools, most_calls
+from telemetry.rows import Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class Option:
     request: CompletionRequest
     most: Bound
     notes: tuple[str, ...] = ()
+    listed: Price | None = None  # over a team's own key: what it would have cost
+
+    @property
+    def series(self) -> Series:
+        return self.model.series if self.candidate.own_key_of is None else "byok"
 
     @property
     def model(self) -> Model:
@@ -124,12 +131,16 @@ async def _option(
         tool_calls=calls,
         fee_of=lambda price: dearest_fee(tools, price, model.name),
     )
-    return Option(candidate, request, most, notes + more + _stand_in_note(candidate))
+    notes += more + _stand_in_note(candidate)
+    if candidate.own_key_of is None:
+        return Option(candidate, request, most, notes)
+    nothing = replace(most, price=unpaid(most.price), amount_nano_usd=0, least_nano_usd=0, fee_pico_usd=0)
+    return Option(candidate, request, nothing, notes, most.price)
 
 
 def facts_of(option: Option, whose: Facts) -> Facts:
     """What a bill says of this option, for whom `whose` names."""
-    series = option.model.series
+    series = option.series
     return msgspec.structs.replace(
         whose,
         model=option.model.id,

@@ -45,6 +45,7 @@ _log = logging.getLogger(__name__)
 class OwnKey:
     """A provider as a team's own key reaches it."""
 
+    team_id: int
     provider: Provider
     falls_back: bool
 
@@ -162,7 +163,7 @@ class ProviderKeys:
         except (NotOpened, UrlRefused) as error:
             self._problems[key] = str(error)
         else:
-            self._usable.setdefault(team_id, {})[provider_id] = OwnKey(provider, kept.falls_back)
+            self._usable.setdefault(team_id, {})[provider_id] = OwnKey(team_id, provider, kept.falls_back)
 
     def _team_key(self, key: tuple[int, str], kept: _Kept) -> TeamKey:
         listed = self._catalog.provider(key[1])

@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from billing.commands import Checkpoint, Facts, Hold, Line, Receipt, Settle, Void
@@ -49,7 +49,7 @@ from gateway.outcomes import (
     outcome_of_run,
     row_of,
 )
-from gateway.pricing import lines_for, sane_usage
+from gateway.pricing import cost_of, lines_for, sane_usage
 from gateway.runs import Figures, Run, RunState
 from gateway.streaming import with_deadlines
 from gateway.tokens import Tally, count_tokens, estimate_input_tokens
@@ -163,7 +163,7 @@ class Pump:
         self._tally = Tally(option.model)
         self._input_estimate: int | None = None
         self._began = False  # whether anything of an answer came
-        run.model_id, run.model_name, run.series = option.model.id, option.model.name, option.model.series
+        run.model_id, run.model_name, run.series = option.model.id, option.model.name, option.series
         run.provider, run.out_cap = option.provider.id, attempt.call.out_cap
         run.notes = self._notes + option.notes
 
@@ -422,7 +422,11 @@ class Pump:
         attempt = attempts.trail[-1] if final else attempts.row(self._attempt, "ok", error)
         now_ms = (time.monotonic_ns() - self._at.asked.accepted_ns) / 1e6
         counted = None if final else self._tally.total()
-        return figures_of(self.run, attempt, counted, self._at.asked.streamed, now_ms if final else None)
+        figures = figures_of(self.run, attempt, counted, self._at.asked.streamed, now_ms if final else None)
+        listed, usage = self._attempt.option.listed, self.run.usage
+        if not final or listed is None or usage is None:
+            return figures
+        return replace(figures, shadow_cost_nano_usd=cost_of(usage, listed))
 
     def _status(self, state: RunState) -> int:
         """What the caller got: headers that went out cannot be taken back."""

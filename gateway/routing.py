@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from gateway.catalog import Catalog, Model, Resolution, Route
@@ -19,6 +20,7 @@ from gateway.messages import CompletionRequest
 from gateway.parameters import lacking
 from gateway.preferences import NO_PREFERENCES, MaxPrice, RoutingPreferences, Sort
 from gateway.pricing import price_at
+from gateway.provider_keys import OwnKey
 from gateway.providers.base import Provider
 from telemetry.paces import Pace
 
@@ -41,10 +43,14 @@ class Candidate:
     provider: Provider
     route: Route
     stand_in_for: str | None = None
+    own_key_of: int | None = None  # the team whose own key reaches the provider; None is ours
 
     @property
     def key(self) -> tuple[str, str]:
-        return self.provider.id, self.model.id
+        """What rests or answers as one: a provider as it is reached with one key, for one model."""
+        if self.own_key_of is None:
+            return self.provider.id, self.model.id
+        return f"{self.provider.id} for team {self.own_key_of}", self.model.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,10 @@ class Plan:
 
     candidates: tuple[Candidate, ...]
     dropped: tuple[Dropped, ...] = ()
+
+
+OwnKeys = Mapping[str, OwnKey]
+NO_OWN_KEYS: OwnKeys = MappingProxyType({})
 
 
 class Routing:
@@ -91,11 +101,14 @@ class Routing:
         if self._paces is not None:
             await self._paces.refresh()
 
-    def plan(self, request: CompletionRequest, now_ms: int) -> Plan:
-        """Raises `UnknownModel`, `RetiredModel`, `ModelUnavailable` and `NoProviderLeft`."""
+    def plan(self, request: CompletionRequest, now_ms: int, own: OwnKeys = NO_OWN_KEYS) -> Plan:
+        """`own` are the asking team's own keys.
+
+        Raises `UnknownModel`, `RetiredModel`, `ModelUnavailable` and `NoProviderLeft`.
+        """
         wants = request.routing
         if wants is NO_PREFERENCES or wants == NO_PREFERENCES:
-            return self._plain_plan(self._catalog.resolve(request.model, now_ms))
+            return self._plain_plan(self._catalog.resolve(request.model, now_ms), own)
         found: list[Candidate] = []
         dropped: list[Dropped] = []
         unknown: GatewayError | None = None
@@ -106,9 +119,9 @@ class Routing:
                 unknown = error if name == request.model else unknown
                 dropped.append(Dropped(name, "", str(error)))
                 continue
-            found += self._of_model(resolution, request, now_ms, dropped)
+            found += self._of_model(resolution, request, now_ms, own, dropped)
         if not found:
-            raise unknown or self._nobody(request.model, dropped)
+            raise unknown or self._nobody(request.model, own, dropped)
         return Plan(_once(found), tuple(dropped))
 
     def why_not(self, model: Model) -> str | None:
@@ -119,17 +132,16 @@ class Routing:
 
     # --- one model ----------------------------------------------------------------------------
 
-    def _plain_plan(self, resolution: Resolution) -> Plan:
+    def _plain_plan(self, resolution: Resolution, own: OwnKeys) -> Plan:
         """Nothing is asked for: the catalog's order."""
         model = resolution.model
         found: list[Candidate] = []
         dropped: list[Dropped] = []
         for route in self._catalog.routes(model, resolution.snapshot):
-            provider = self._providers.get(route.provider)
-            if provider is None:
+            reached = self._reached(resolution, route, own)
+            found += reached
+            if not reached:
                 dropped.append(Dropped(model.id, route.provider, self._why_absent(route.provider)))
-            else:
-                found.append(Candidate(model, provider, route, resolution.stand_in_for))
         if not found:
             raise ModelUnavailable(model.id, self._why(model))
         return Plan(tuple(found), tuple(dropped))
@@ -165,18 +177,26 @@ class Routing:
         raise RetiredModel(name, retired.lifecycle.successor, retired.lifecycle.retired_on)
 
     def _of_model(
-        self, resolution: Resolution, request: CompletionRequest, now_ms: int, dropped: list[Dropped]
+        self,
+        resolution: Resolution,
+        request: CompletionRequest,
+        now_ms: int,
+        own: OwnKeys,
+        dropped: list[Dropped],
     ) -> list[Candidate]:
         """What is left of a model's routes, in order; the others are added to `dropped`."""
         model, wants = resolution.model, request.routing
         kept: list[Candidate] = []
         for route in self._catalog.routes(model, resolution.snapshot):
+            reached = self._reached(resolution, route, own)
+            if wants.zero_data_retention and any(one.own_key_of for one in reached):
+                reached = [one for one in reached if one.own_key_of is None]
+                dropped.append(Dropped(model.id, route.provider, _OWN_KEY_RETENTION))
             reason = self._why_dropped(model, route, request, now_ms)
-            if reason is None:
-                provider = self._providers[route.provider]
-                kept.append(Candidate(model, provider, route, resolution.stand_in_for))
-            else:
-                dropped.append(Dropped(model.id, route.provider, reason))
+            if reached and reason is None:
+                kept += reached
+            elif reason is not None or not own:
+                dropped.append(Dropped(model.id, route.provider, reason or self._why_absent(route.provider)))
         kept = self._ordered(kept, wants, now_ms)
         if kept and not wants.allow_fallbacks:
             dropped += (Dropped(model.id, late.provider.id, "fallbacks are off.") for late in kept[1:])
@@ -190,8 +210,6 @@ class Routing:
             return "it is not among `only`."
         if route.provider in wants.ignore:
             return "it is among `ignore`."
-        if route.provider not in self._providers:
-            return self._why_absent(route.provider)
         if wants.zero_data_retention or wants.no_training:
             reason = self._against_policy(route.provider, wants)
             if reason is not None:
@@ -203,6 +221,19 @@ class Routing:
         if wants.require_parameters and (missing := lacking(request, model, route)):
             return f"it does not take {', '.join(missing)}."
         return None
+
+    def _reached(self, resolution: Resolution, route: Route, own: OwnKeys) -> list[Candidate]:
+        """How a route's provider can be asked: over the team's own key where it has one, and then over
+        ours only if the team says so."""
+        reached: list[Candidate] = []
+        key, ours = own.get(route.provider), self._providers.get(route.provider)
+        if key is not None:
+            reached.append(
+                Candidate(resolution.model, key.provider, route, resolution.stand_in_for, key.team_id)
+            )
+        if ours is not None and (key is None or key.falls_back):
+            reached.append(Candidate(resolution.model, ours, route, resolution.stand_in_for))
+        return reached
 
     def _against_policy(self, provider_id: str, wants: RoutingPreferences) -> str | None:
         listed = self._catalog.provider(provider_id)
@@ -252,9 +283,9 @@ class Routing:
 
     # --- in words -----------------------------------------------------------------------------
 
-    def _nobody(self, model: str, dropped: Sequence[Dropped]) -> GatewayError:
+    def _nobody(self, model: str, own: OwnKeys, dropped: Sequence[Dropped]) -> GatewayError:
         """Everybody was dropped: by what the caller prefers, or because nobody is configured."""
-        if all(one.provider not in self._providers for one in dropped):
+        if all(one.provider not in self._providers and one.provider not in own for one in dropped):
             return ModelUnavailable(model, dropped[0].reason if dropped else _NOBODY)
         return NoProviderLeft(model, tuple(str(one) for one in dropped))
 
@@ -268,6 +299,7 @@ class Routing:
         return _NOBODY
 
 
+_OWN_KEY_RETENTION = "zero data retention is not promised over the team's own key."
 _NOBODY = "no provider is known to serve it."
 _ZERO_RETENTION = {
     "no": "it keeps what it is sent.",

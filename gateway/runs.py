@@ -41,6 +41,7 @@ class Figures:
     cost_nano_usd: int | None = None
     available_after_nano_usd: int | None = None
     estimated: bool = False
+    shadow_cost_nano_usd: int | None = None  # over a team's own key: what it would have cost here
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ def costs(answered: Answered) -> dict[str, object]:
         "available_after": None if left is None else decimal_usd(left),
         "estimated": figures.estimated and figures.input_tokens is not None,
     }
+    if figures.shadow_cost_nano_usd is not None:  # over the team's own key, which is billed elsewhere
+        said |= {"is_byok": True, "shadow_cost": decimal_usd(figures.shadow_cost_nano_usd)}
     if answered.ledger_head is not None:
         said["ledger_head"] = answered.ledger_head
     return said

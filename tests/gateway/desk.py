@@ -4,7 +4,7 @@ only the models are simulated, as fast as the loop goes."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +15,10 @@ from gateway.catalog import Catalog, CatalogOverrides
 from gateway.completion import Gateway, Limits
 from gateway.kept_runs import KeptRuns
 from gateway.messages import CompletionRequest, Event, Message, Sampling
+from gateway.preferences import NO_PREFERENCES, RoutingPreferences
 from gateway.providers.base import Deadlines, Provider
 from gateway.providers.simulated import Pace, Simulated
-from gateway.routing import Routing
+from gateway.routing import NO_OWN_KEYS, OwnKeys, Routing
 from gateway.runs import Run
 from identity.principal import Principal
 from store.databases import Databases
@@ -52,6 +53,7 @@ async def desk(
     limits: Limits | None = None,
     databases: Databases | None = None,
     process_id: str | None = None,
+    own_keys: Callable[[int], OwnKeys] = lambda team_id: NO_OWN_KEYS,
 ) -> AsyncIterator[Desk]:
     """Alone in its folder; or with `databases` and a `process_id` one of several processes (each with a
     ledger of its own)."""
@@ -69,6 +71,7 @@ async def desk(
         status_of=lambda _: 500,
         deadlines=deadlines or Deadlines(),
         limits=limits or Limits(),
+        own_keys=own_keys,
     )
     await gateway.open()
     try:
@@ -80,9 +83,14 @@ async def desk(
         databases.close()
 
 
-def asking(model: str, text: str = "Hello", max_output_tokens: int | None = None) -> CompletionRequest:
+def asking(
+    model: str,
+    text: str = "Hello",
+    max_output_tokens: int | None = None,
+    routing: RoutingPreferences = NO_PREFERENCES,
+) -> CompletionRequest:
     sampling = Sampling(max_output_tokens=max_output_tokens)
-    return CompletionRequest(model, (Message.of("user", text),), sampling)
+    return CompletionRequest(model, (Message.of("user", text),), sampling, routing=routing)
 
 
 async def ended(run: Run, within_s: float = 10.0) -> Run:
