@@ -74,6 +74,7 @@ class Attempts:
             self._deadlines,
             option.candidate.route.wire,
             self._started_s,
+            option.model.features,
         )
         self._health.begins(option.candidate.key)
         return Attempt(len(self.trail) + 1, option, call)

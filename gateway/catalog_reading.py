@@ -33,7 +33,8 @@ BUILT_IN = ("embedded", "simulated")  # live in this installation: no address, n
 _GROUP_OF = {
     "lifecycle": "lifecycle",
     "context_tokens": "limits", "max_output_tokens": "limits", "knowledge_cutoff": "limits",
-    "tokenizer": "limits", "image_tokens": "limits", "frame_tokens": "limits", "tools_frame_tokens": "limits",
+    "tokenizer": "limits", "image_tokens": "limits", "page_tokens": "limits",
+    "frame_tokens": "limits", "tools_frame_tokens": "limits",
     "vector_dimensions": "limits",
     "input_modalities": "capabilities", "output_modalities": "capabilities",
     "endpoints": "capabilities", "features": "capabilities", "sampling": "capabilities",
@@ -43,7 +44,7 @@ _GROUP_OF = {
 _DEFAULT_FEATURES = ("streaming", "tools", "structured_output", "json_mode")
 _DEFAULT_SAMPLING: dict[str, Any] = {
     "temperature": [0, 2], "top_p": [0, 1], "frequency_penalty": [-2, 2], "presence_penalty": [-2, 2],
-    "seed": True, "stop": True,
+    "seed": True, "stop": True, "top_k": True,
 }  # fmt: skip
 
 
@@ -109,6 +110,10 @@ def provider_of(provider_id: str, table: Mapping[str, Any], problems: list[str])
         allow_private_address=private,
         asks_for_usage=not fields.has("asks_for_usage") or fields.flag("asks_for_usage"),
         output_limit_field=cast(Any, limit_field),
+        chat_completions_take=fields.names("chat_completions_take", allowed=values.CHAT_FIELDS),
+        key_header=fields.choice("key_header", values.KEY_HEADERS, "") or None,
+        deployments=fields.flag("deployments"),
+        api_version=fields.text("api_version", r"[A-Za-z0-9.-]{1,40}"),
         terms_url=_web_address(fields, "terms_url"),
         privacy_url=_web_address(fields, "privacy_url"),
         pricing_url=_web_address(fields, "pricing_url"),
@@ -178,6 +183,8 @@ def model_of(
     features = fields.names("features", _DEFAULT_FEATURES, values.FEATURES)
     if ("image_input" in features) != fields.has("image_tokens"):
         fields.wrong("image_tokens", "goes with the feature image_input: how much one image can cost")
+    if ("file_input" in features) != fields.has("page_tokens"):
+        fields.wrong("page_tokens", "goes with the feature file_input: how much one page can cost")
     if ("embeddings" in endpoints) != fields.has("vector_dimensions"):
         fields.wrong("vector_dimensions", "goes with the endpoint embeddings: how long its vectors are")
     routes = _routes(fields, endpoints, providers)
@@ -204,6 +211,7 @@ def model_of(
             values.Tokenizer, fields.choice("tokenizer", get_args(values.Tokenizer), "approximate")
         ),
         image_tokens=fields.whole("image_tokens", 1, 1_000_000),
+        page_tokens=fields.whole("page_tokens", 1, 1_000_000),
         frame_tokens=fields.whole("frame_tokens", 0, 100_000) or DEFAULT_FRAME_TOKENS,
         tools_frame_tokens=fields.whole("tools_frame_tokens", 0, 100_000) or 0,
         vector_dimensions=fields.whole("vector_dimensions", 1, 100_000),
@@ -237,11 +245,13 @@ def _route(fields: Fields, endpoints: Sequence[str], providers: Mapping[str, val
     listed = providers.get(provider_id)
     if provider_id and listed is None:
         fields.wrong("id", f"there is no provider {provider_id[:80]!r}: add [providers.{provider_id[:80]}]")
-    spoken = [wire for wire in get_args(values.Wire) if wire in endpoints]
+    spoken = [wire for wire in get_args(values.Wire) if values.ENDPOINT_OF_WIRE[wire] in endpoints]
     usual = listed.wire if listed is not None else "chat_completions"
     wire = fields.choice("wire", get_args(values.Wire), usual if usual in spoken or not spoken else spoken[0])
     if not spoken and "embeddings" not in endpoints:
-        fields.wrong("", "this model has none of the endpoints chat_completions, responses and embeddings")
+        fields.wrong(
+            "", "this model has none of the endpoints chat_completions, responses, messages and embeddings"
+        )
     route = Route(
         provider=provider_id,
         model=fields.need_text("model"),

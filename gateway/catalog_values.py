@@ -14,7 +14,13 @@ from typing import Literal
 
 State = Literal["living", "deprecated", "retired"]
 Series = Literal["paid", "demonstration", "simulated"]
-Wire = Literal["chat_completions", "responses"]
+Wire = Literal["chat_completions", "responses", "anthropic_messages"]
+# Which of a model's endpoints is asked on which wire.
+ENDPOINT_OF_WIRE: Mapping[Wire, str] = {
+    "chat_completions": "chat_completions", "responses": "responses", "anthropic_messages": "messages",
+}  # fmt: skip
+KEY_HEADERS = ("Authorization", "api-key", "x-api-key")
+CHAT_FIELDS = ("custom_tools", "prompt_cache_key", "reasoning_content", "allowed_tools")
 Tokenizer = Literal["o200k", "approximate", "smollm2", "bytes"]
 Supported = Literal["yes", "no", "unknown"]
 
@@ -27,11 +33,12 @@ ENDPOINTS = (
 FEATURES = (
     "streaming", "tools", "structured_output", "json_mode", "reasoning", "image_input", "fine_tuning",
     "distillation", "predicted_outputs", "prompt_caching", "local_shell",
-    "fewer_dimensions",
+    "fewer_dimensions", "file_input", "web_search", "adaptive_thinking", "always_thinks",
+    "thinks_between_tools", "free_tool_choice",
 )  # fmt: skip
 SAMPLING_FIELDS = (
     "max_output_tokens", "temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "stop",
-    "effort",
+    "effort", "top_k", "verbosity", "reasoning_summary", "reasoning_tokens",
 )  # fmt: skip
 FACT_GROUPS = ("about", "lifecycle", "limits", "capabilities", "routes")
 
@@ -182,6 +189,7 @@ class Model:
     sampling: tuple[SamplingField, ...]
     tokenizer: Tokenizer
     image_tokens: int | None  # the most that one image can cost; None where images are refused
+    page_tokens: int | None  # the most that one page of a document can cost; None where files are refused
     frame_tokens: int  # what its provider may put around every prompt, beside what a message costs
     tools_frame_tokens: int  # and around the tools, where there are any
     vector_dimensions: int | None  # the length of its embeddings, for a model that makes them
@@ -236,7 +244,9 @@ class ListedProvider:
 
     `base_url` is None for those that live in this installation (embedded, simulated).
     `output_limit_field` is what its chat completions call the limit on output tokens; `asks_for_usage`
-    is False where it reports usage unasked and refuses `stream_options`.
+    is False where it reports usage unasked and refuses `stream_options`; `chat_completions_take` names
+    what that wire has there beyond the rest (CHAT_FIELDS). `key_header` is None where the key goes as
+    the wire has it. `deployments` and `api_version` are Azure's.
     """
 
     id: str
@@ -247,6 +257,10 @@ class ListedProvider:
     allow_private_address: bool = False
     output_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     asks_for_usage: bool = True
+    chat_completions_take: tuple[str, ...] = ()
+    key_header: str | None = None
+    deployments: bool = False
+    api_version: str | None = None
     terms_url: str | None = None
     privacy_url: str | None = None
     pricing_url: str | None = None

@@ -114,7 +114,7 @@ async def _option(
     asked: CompletionRequest, candidate: Candidate, at_ms: int, bounds: dict[str, int]
 ) -> Option:
     model, route = candidate.model, candidate.route
-    request, notes = fit(asked, model)
+    request, notes = fit(asked, model, route.wire)
     request, more = leave_out(request, route)
     tools = hosted_tools(request)
     calls = most_calls(request) if tools else 0

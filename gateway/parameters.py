@@ -13,21 +13,18 @@ from dataclasses import fields, replace
 from typing import Any
 
 from gateway.catalog_values import Model, Route
+from gateway.fitting import NEEDED_FOR_FORMAT, taken, takes_format
 from gateway.messages import CompletionRequest, Sampling
 
 _DEFAULTS = Sampling()
 _NAMES = tuple(field.name for field in fields(Sampling) if field.name != "max_output_tokens")
-_NOT_ON_WIRE: Mapping[str, frozenset[str]] = {
-    "chat_completions": frozenset({"top_k"}),
-    "responses": frozenset({"frequency_penalty", "presence_penalty", "seed", "stop", "top_k"}),
-    "anthropic_messages": frozenset({"frequency_penalty", "presence_penalty", "seed", "verbosity"}),
-}
-_NOTHING: frozenset[str] = frozenset()
 
 
 def lacking(request: CompletionRequest, model: Model, route: Route) -> tuple[str, ...]:
     """The names of the parameters that were asked for and that this route does not take."""
-    missing = [name for name in _asked(request) if model.takes(name) is None or _not_there(name, route)]
+    missing = [
+        name for name in _asked(request) if name in route.without or taken(name, model, route.wire) is None
+    ]
     if request.tools and ("tools" not in model.features or "tools" in route.without):
         missing.append("tools")
     if request.response_format is not None and not _takes_format(request.response_format, model, route):
@@ -36,8 +33,9 @@ def lacking(request: CompletionRequest, model: Model, route: Route) -> tuple[str
 
 
 def leave_out(request: CompletionRequest, route: Route) -> tuple[CompletionRequest, tuple[str, ...]]:
-    """The request as this route can carry it, and a note for each parameter that was left out."""
-    lost = [name for name in _asked(request) if _not_there(name, route)]
+    """The request without what this route's provider refuses, and a note for each; what its wire has no
+    field for `fit` has left out before."""
+    lost = [name for name in _asked(request) if name in route.without]
     if not lost:
         return request, ()
     defaults: dict[str, Any] = {name: getattr(_DEFAULTS, name) for name in lost}
@@ -52,10 +50,6 @@ def _asked(request: CompletionRequest) -> list[str]:
     return [name for name in _NAMES if getattr(sampling, name) != getattr(_DEFAULTS, name)]
 
 
-def _not_there(name: str, route: Route) -> bool:
-    return name in route.without or name in _NOT_ON_WIRE.get(route.wire, _NOTHING)
-
-
 def _takes_format(format: Mapping[str, object], model: Model, route: Route) -> bool:
-    needed = {"json_schema": "structured_output", "json_object": "json_mode"}.get(str(format.get("type")))
-    return needed is None or (needed in model.features and needed not in route.without)
+    needed = NEEDED_FOR_FORMAT.get(str(format.get("type")))
+    return takes_format(format, model, route.wire) and (needed is None or needed not in route.without)

@@ -11,11 +11,13 @@ import asyncio
 import json
 
 from gateway.catalog_values import Model
+from gateway.documents import MOST_PAGES, data_of, pages_of
 from gateway.errors import Unsupported
 from gateway.messages import (
     AnyTool,
     CompletionRequest,
     CustomTool,
+    FilePart,
     HostedTool,
     ImagePart,
     Message,
@@ -44,7 +46,7 @@ def bound_input_tokens(request: CompletionRequest, model: Model) -> int:
     """The most tokens that the prompt can come to, or anything above the model's context where it does
     not fit there. May load a vocabulary, which blocks for 0.3 s once.
 
-    Raises `Unsupported` for an image where the model takes none.
+    Raises `Unsupported` for an image or a file where the model takes none.
     """
     return _bounded(_texts(request, model), _frame(request, model), model)
 
@@ -60,7 +62,7 @@ async def bound_input(request: CompletionRequest, model: Model) -> int:
 def estimate_input_tokens(request: CompletionRequest, model: Model) -> int:
     """Our best count of the prompt, for a bill where the provider reported none. May block, as above."""
     counted = sum(count_tokens(text, model) for text in _texts(request, model))
-    images = _image_tokens(request, model)
+    images = _image_tokens(request, model) + _page_tokens(request, model)
     if model.tokenizer == "smollm2":
         return counted + _frame(request, model)
     return counted + images + _ESTIMATED_FRAME * len(request.messages)
@@ -175,7 +177,7 @@ def _frame(request: CompletionRequest, model: Model) -> int:
     framed = model.frame_tokens + _FRAME_MESSAGE * (messages + calls)
     if request.tools:
         framed += model.tools_frame_tokens + _FRAME_TOOL * len(request.tools)
-    return framed + _image_tokens(request, model)
+    return framed + _image_tokens(request, model) + _page_tokens(request, model)
 
 
 def _image_tokens(request: CompletionRequest, model: Model) -> int:
@@ -183,6 +185,23 @@ def _image_tokens(request: CompletionRequest, model: Model) -> int:
     if images and model.image_tokens is None:
         raise Unsupported(f"{model.name} takes no images here.", "messages")
     return images * (model.image_tokens or 0)
+
+
+def _page_tokens(request: CompletionRequest, model: Model) -> int:
+    files = [part for message in request.messages for part in message.parts if isinstance(part, FilePart)]
+    if files and model.page_tokens is None:
+        raise Unsupported(f"{model.name} takes no files here.", "messages")
+    return sum(_tokens_of(part, model.page_tokens or 0) for part in files)
+
+
+def _tokens_of(part: FilePart, page_tokens: int) -> int:
+    """A document's pages at the most that each can cost; text at its bytes; behind a link nobody looks."""
+    if not part.url.startswith("data:"):
+        return MOST_PAGES * page_tokens
+    data = data_of(part.url)
+    if part.media_type.startswith("text/"):
+        return len(data)
+    return min(max(1, pages_of(data)), MOST_PAGES) * page_tokens
 
 
 def _bytes(text: str) -> int:

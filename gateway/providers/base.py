@@ -17,7 +17,7 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from gateway.messages import CompletionRequest, Event, Usage
 
-Wire = Literal["chat_completions", "responses"]
+Wire = Literal["chat_completions", "responses", "anthropic_messages"]
 
 
 @dataclass(slots=True)
@@ -66,7 +66,8 @@ class Call:
 
     `out_cap` always goes upstream: it is what the hold was reckoned with. `wire` is the route's;
     None leaves it to the provider. `started_s` is when the run's first attempt began, on
-    `time.monotonic()`: the total deadline counts from there; None is now.
+    `time.monotonic()`: the total deadline counts from there; None is now. `features` are the model's in
+    the catalog: some wires say the same thing in another way to another model.
     """
 
     run_id: str
@@ -77,6 +78,7 @@ class Call:
     deadlines: Deadlines
     wire: Wire | None = None
     started_s: float | None = None
+    features: frozenset[str] = frozenset()
 
 
 class Provider(Protocol):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gateway.catalog_values import ListedProvider
 from gateway.providers.base import Provider
 from gateway.providers.openai_compatible import OpenAICompatible
+from gateway.providers.wire_chat_request import ChatDialect
 from net.guard import UrlRefused
 
 
@@ -62,6 +63,10 @@ def provider_for(listed: ListedProvider, api_key: str | None) -> Provider:
         api_key,
         listed.wire,
         listed.allow_private_address,
-        out_cap_field=listed.output_limit_field,
-        asks_for_usage=listed.asks_for_usage,
+        chat=ChatDialect(
+            listed.output_limit_field, listed.asks_for_usage, frozenset(listed.chat_completions_take)
+        ),
+        key_header=listed.key_header,
+        deployments=listed.deployments,
+        api_version=listed.api_version,
     )

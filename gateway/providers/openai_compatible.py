@@ -1,4 +1,5 @@
-"""Any server that speaks OpenAI's chat completions or responses, over raw server-sent events.
+"""Any server that speaks OpenAI's chat completions, its responses or Anthropic's messages, over raw
+server-sent events; and OpenAI's embeddings.
 
 One request a call: nothing is retried, no redirect followed, no cookie kept, no proxy taken from the
 environment. An answer counts only as far as it is one: a success that is not an event stream, broken
@@ -15,21 +16,24 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
 
 from gateway.errors import ProviderBroke, ProviderError, ProviderTimeout, ProviderUnreachable
 from gateway.messages import Event, ReasoningDelta, TextDelta, ToolCallDelta
-from gateway.providers.base import Call, Clocks, Wire
+from gateway.providers import wire_embeddings
+from gateway.providers.base import Call, Clocks, Embedded, EmbeddingCall, Wire
 from gateway.providers.server_sent_events import FrameCutter, FrameTooLarge
-from gateway.providers.wire import Answer, ErrorBody, garbled, read_error, refusal
-from gateway.providers.wire_chat import ChatAnswer, OutCapField, chat_body
-from gateway.providers.wire_responses import ResponsesAnswer, responses_body
+from gateway.providers.wire import ErrorBody, garbled, read_error, refusal
+from gateway.providers.wire_chat_request import ChatDialect
+from gateway.providers.wires import PATHS, answer_to, asked
 from net.guard import AddressRefused, check_url, guarded_connector
 
-_PATHS: Mapping[Wire, str] = {"chat_completions": "/chat/completions", "responses": "/responses"}
+_ANTHROPIC_VERSION = "2023-06-01"
 _MOST_ERROR_BYTES = 64 * 1024
+_MOST_EMBEDDING_BYTES = 128 * 1024 * 1024
 _ERROR_BODY_S = 2.0  # an error's body is worth no longer a wait
 _TAIL_S = 0.05  # to see the connection end properly, so that it can be used again
 _LONGEST_RETRY_AFTER_S = 24 * 3600.0
@@ -38,10 +42,10 @@ _LONGEST_RETRY_AFTER_S = 24 * 3600.0
 class OpenAICompatible:
     """One provider. Its connections are opened with the first call and shared by all.
 
-    `wire` holds where a call names none. `out_cap_field` is what its chat wire calls the limit on
-    output tokens, and `asks_for_usage` whether it takes `stream_options`; `reasoning_summary` asks for
-    summaries on the responses wire. `connector` replaces the guarded way out (for a socket of our
-    own); `explain` may put an error into better words.
+    `wire` holds where a call names none; `chat` is its dialect of the chat wire. `key_header` is where
+    it wants its key: None is the wire's own way. With `deployments` a model is part of the path, and
+    `api_version` goes into each address, as Azure has it. `connector` replaces the guarded way out (for
+    a socket of our own); `explain` may put an error into better words.
     Raises `UrlRefused` for a base URL that may not be called.
     """
 
@@ -53,9 +57,10 @@ class OpenAICompatible:
         wire: Wire = "chat_completions",
         allow_private_address: bool = False,
         *,
-        out_cap_field: OutCapField = "max_tokens",
-        asks_for_usage: bool = True,
-        reasoning_summary: str | None = None,
+        chat: ChatDialect | None = None,
+        key_header: str | None = None,
+        deployments: bool = False,
+        api_version: str | None = None,
         headers: Mapping[str, str] | None = None,
         connector: Callable[[], aiohttp.BaseConnector] | None = None,
         explain: Callable[[int, ErrorBody], ProviderError | None] | None = None,
@@ -65,16 +70,23 @@ class OpenAICompatible:
         self.id = id
         self._base_url = base_url.rstrip("/")
         self._wire = wire
-        self._out_cap_field = out_cap_field
-        self._asks_for_usage = asks_for_usage
-        self._reasoning_summary = reasoning_summary
-        self._headers = {
+        self._chat = chat or ChatDialect()
+        self._deployments = deployments
+        self._query = f"?api-version={quote(api_version, safe='')}" if api_version else ""
+        common = {
             **(headers or {}),
             "Content-Type": "application/json",
-            "Accept": "text/event-stream",
             "Accept-Encoding": "identity",  # a compressor would hold tokens back
             "User-Agent": "Tiltyard",
-            **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+        }
+        streamed = {**common, "Accept": "text/event-stream"}
+        usual, messages = key_header or "Authorization", key_header or "x-api-key"
+        self._headers = {**streamed, **_keyed(usual, api_key)}
+        self._json_headers = {**common, "Accept": "application/json", **_keyed(usual, api_key)}
+        self._messages_headers = {
+            **streamed,
+            "anthropic-version": _ANTHROPIC_VERSION,
+            **_keyed(messages, api_key),
         }
         self._connector = connector or (
             lambda: guarded_connector(allow_private_address=allow_private_address)
@@ -84,9 +96,11 @@ class OpenAICompatible:
 
     async def stream(self, call: Call) -> AsyncGenerator[Event, None]:
         wire = call.wire or self._wire
-        answer: Answer = ResponsesAnswer(self.id) if wire == "responses" else ChatAnswer(self.id)
+        answer = answer_to(call, wire, self._chat, self.id)
+        headers = self._messages_headers if wire == "anthropic_messages" else self._headers
+        body = msgspec.json.encode(asked(call, wire, self._chat))
         try:
-            async with self._post(call, _PATHS[wire], self._body(call, wire)) as response:
+            async with self._post(call, self._address(PATHS[wire], call.model), body, headers) as response:
                 await self._refuse_what_is_no_stream(response)
                 async for frames in _Reads(response, call.clocks):
                     chars = 0
@@ -107,6 +121,17 @@ class OpenAICompatible:
         except FrameTooLarge as error:
             raise garbled(self.id) from error
 
+    async def embed(self, call: EmbeddingCall) -> Embedded:
+        body = msgspec.json.encode(wire_embeddings.embeddings_body(call))
+        address = self._address(wire_embeddings.PATH, call.model)
+        try:
+            async with self._post(call, address, body, self._json_headers) as response:
+                await self._refuse_an_error(response)
+                reply = await self._whole_json(response, call.clocks)
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._named(error, call) from error
+        return wire_embeddings.embedded_of(reply, len(call.inputs), self.id)
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
@@ -114,25 +139,19 @@ class OpenAICompatible:
 
     # --- asking ---------------------------------------------------------------------------------
 
-    def _body(self, call: Call, wire: Wire) -> bytes:
-        if wire == "responses":
-            body = responses_body(call.request, call.model, call.out_cap, self._reasoning_summary)
-        else:
-            body = chat_body(
-                call.request,
-                call.model,
-                call.out_cap,
-                self._out_cap_field,
-                asks_for_usage=self._asks_for_usage,
-            )
-        return msgspec.json.encode(body)
+    def _address(self, path: str, model: str) -> str:
+        """The responses wire names its deployment in the body, like any model."""
+        deployment = f"/deployments/{quote(model, safe='')}" if self._deployments else ""
+        return self._base_url + ("" if path == PATHS["responses"] else deployment) + path + self._query
 
     @contextlib.asynccontextmanager
-    async def _post(self, call: Call, path: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _post(
+        self, call: Call | EmbeddingCall, address: str, body: bytes, headers: Mapping[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         response = await self._opened().post(
-            self._base_url + path,
+            address,
             data=body,
-            headers=self._headers,
+            headers=headers,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None, connect=call.deadlines.connect_s),
             trace_request_ctx=call.clocks,
@@ -158,18 +177,35 @@ class OpenAICompatible:
 
     # --- reading --------------------------------------------------------------------------------
 
-    async def _refuse_what_is_no_stream(self, response: aiohttp.ClientResponse) -> None:
+    async def _refuse_an_error(self, response: aiohttp.ClientResponse) -> None:
         if response.status != 200:
             error = read_error(await _beginning(response))
             better = self._explain(response.status, error)
             raise better or refusal(self.id, response.status, error, _retry_after_s(response))
+
+    async def _refuse_what_is_no_stream(self, response: aiohttp.ClientResponse) -> None:
+        await self._refuse_an_error(response)
         kind = response.headers.get("Content-Type", "text/event-stream")
         if not kind.lower().startswith("text/event-stream"):
             raise ProviderBroke(self.id, "The provider answered, but not with a stream.", status=200)
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise ProviderBroke(self.id, "The provider compressed its stream unasked.", status=200)
 
-    def _named(self, error: Exception, call: Call) -> ProviderError:
+    async def _whole_json(self, response: aiohttp.ClientResponse, clocks: Clocks) -> bytes:
+        kind = response.headers.get("Content-Type", "application/json").lower()
+        if "json" not in kind:
+            raise ProviderBroke(self.id, "The provider answered, but not with JSON.", status=200)
+        reply = bytearray()
+        while read := await response.content.readany():
+            if clocks.first_byte_ns is None:
+                clocks.first_byte_ns = time.monotonic_ns()
+            reply += read
+            if len(reply) > _MOST_EMBEDDING_BYTES:
+                raise garbled(self.id)
+        clocks.last_ns = time.monotonic_ns()
+        return bytes(reply)
+
+    def _named(self, error: Exception, call: Call | EmbeddingCall) -> ProviderError:
         """The error of the network as the caller knows it."""
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return ProviderTimeout(self.id, "connect", call.deadlines.connect_s)
@@ -187,6 +223,12 @@ class OpenAICompatible:
         if call.clocks.first_byte_ns is None:
             return ProviderBroke(self.id, "The provider closed the connection without an answer.")
         return ProviderBroke(self.id, "The provider cut its answer short.")
+
+
+def _keyed(header: str, api_key: str | None) -> dict[str, str]:
+    if not api_key:
+        return {}
+    return {header: f"Bearer {api_key}" if header.lower() == "authorization" else api_key}
 
 
 async def _mark_sent(
@@ -244,12 +286,14 @@ async def _read_to_end(response: aiohttp.ClientResponse) -> None:
 
 
 def _retry_after_s(response: aiohttp.ClientResponse) -> float | None:
-    """Seconds or a date (RFC 9110, 10.2.3); None where it says nothing that can be."""
-    said = response.headers.get("Retry-After", "").strip()
+    """Seconds or a date (RFC 9110, 10.2.3), or OpenAI's and Azure's milliseconds; None where it says
+    nothing that can be."""
+    exact = response.headers.get("retry-after-ms", "").strip()
+    said = exact or response.headers.get("Retry-After", "").strip()
     if not said:
         return None
     try:
-        wait_s = float(said)
+        wait_s = float(said) / (1000 if exact else 1)
     except ValueError:
         try:
             wait_s = email.utils.parsedate_to_datetime(said).timestamp() - time.time_ns() / 1e9

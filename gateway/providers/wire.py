@@ -144,6 +144,8 @@ def decode(decoder: msgspec.json.Decoder[T], frame: bytes, provider: str) -> T:
 def _sentence(status: int, error: ErrorBody) -> str:
     if error.name in ("context_length_exceeded", "exceed_context_size_error"):
         return "The prompt and its answer are longer than the model's context"
+    if error.name == "content_filter":
+        return "The provider's content filter stopped the prompt"
     if status in (401, 403):
         return "The provider does not accept the key it was given"
     if status == 402:

@@ -1,4 +1,4 @@
-"""The chat completions wire: our request -> its body, its chunks -> our events. Pure.
+"""The chat completions wire: its chunks -> our events. Pure. The way there is `wire_chat_request.py`.
 
 Reference: platform.openai.com/docs/api-reference/chat. Where others stray from it and mean well, they
 are understood: reasoning under two names, usage in each chunk, no `finish_reason` before `[DONE]`,
@@ -8,102 +8,23 @@ reasoning counted beside the output.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from gateway.messages import (
-    CompletionRequest,
+    CallKind,
+    Citation,
     Event,
-    FilePart,
     Finished,
     FinishReason,
-    ImagePart,
-    Message,
     ReasoningDelta,
     TextDelta,
-    Tool,
     ToolCallDelta,
     Usage,
 )
 from gateway.providers.wire import ErrorBody, decode, reported
-
-OutCapField = Literal["max_tokens", "max_completion_tokens"]
-
-# --- the request ------------------------------------------------------------------------------------
-
-
-def chat_body(
-    request: CompletionRequest,
-    model: str,
-    out_cap: int,
-    out_cap_field: OutCapField,
-    *,
-    asks_for_usage: bool = True,
-) -> dict[str, Any]:
-    """The body of a streamed request. What the caller left to the model is left out.
-
-    `asks_for_usage` is off for servers that report usage unasked and refuse `stream_options`.
-    """
-    sampling = request.sampling
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": [_message(message) for message in request.messages],
-        "stream": True,
-        "stream_options": {"include_usage": True} if asks_for_usage else None,
-        out_cap_field: out_cap,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "frequency_penalty": sampling.frequency_penalty,
-        "presence_penalty": sampling.presence_penalty,
-        "seed": sampling.seed,
-        "stop": list(sampling.stop) or None,
-        "reasoning_effort": sampling.effort,
-        "tools": [_tool(tool) for tool in request.tools if isinstance(tool, Tool)] or None,
-        "tool_choice": request.tool_choice,
-        "response_format": request.response_format,
-    }
-    return {name: value for name, value in body.items() if value is not None}
-
-
-def _message(message: Message) -> dict[str, Any]:
-    said: dict[str, Any] = {"role": message.role, "content": _content(message)}
-    if message.name is not None:
-        said["name"] = message.name
-    if message.tool_call_id is not None:
-        said["tool_call_id"] = message.tool_call_id
-    if message.tool_calls:
-        said["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-        said["content"] = said["content"] or None
-    return said
-
-
-def _content(message: Message) -> str | list[dict[str, Any]]:
-    """Plain text wherever it can be: many servers know nothing else."""
-    if not any(isinstance(part, ImagePart) for part in message.parts):
-        return message.text
-    return [
-        {"type": "image_url", "image_url": {"url": part.url, "detail": part.detail}}
-        if isinstance(part, ImagePart)
-        else {"type": "text", "text": part.text}
-        for part in message.parts
-        if not isinstance(part, FilePart)
-    ]
-
-
-def _tool(tool: Tool) -> dict[str, Any]:
-    function: dict[str, Any] = {"name": tool.name, "parameters": dict(tool.parameters)}
-    if tool.description:
-        function["description"] = tool.description
-    if tool.strict is not None:
-        function["strict"] = tool.strict
-    return {"type": "function", "function": function}
-
-
-# --- the answer -------------------------------------------------------------------------------------
+from gateway.providers.wire_tools import Unwrapped
 
 
 class _Function(msgspec.Struct):
@@ -111,10 +32,27 @@ class _Function(msgspec.Struct):
     arguments: str | None = None
 
 
+class _Custom(msgspec.Struct):
+    name: str | None = None
+    input: str | None = None
+
+
 class _ToolCall(msgspec.Struct):
     index: int | None = None
     id: str | None = None
     function: _Function | None = None
+    custom: _Custom | None = None
+
+
+class _Cited(msgspec.Struct):
+    url: str = ""
+    title: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
+
+
+class _Annotation(msgspec.Struct):
+    url_citation: _Cited | None = None
 
 
 class _Delta(msgspec.Struct):
@@ -123,6 +61,7 @@ class _Delta(msgspec.Struct):
     reasoning: str | None = None
     refusal: str | None = None
     tool_calls: list[_ToolCall] | None = None
+    annotations: list[_Annotation] | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -170,15 +109,18 @@ _FINISH: Mapping[str, FinishReason] = {
 
 
 class ChatAnswer:
-    """One answer on the chat wire."""
+    """One answer on the chat wire. `disguised` names the functions that are something else."""
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, disguised: Mapping[str, CallKind] | None = None) -> None:
         self.done = False
         self._provider = provider
         self._opened = False  # a choice came, be it an empty one that only names the role
         self._began = False  # something to show came
         self._finished = False
         self._usage: ChatUsage | None = None
+        self._disguised = disguised or {}
+        self._kinds: dict[int, CallKind] = {}  # of the calls that are no functions, by index
+        self._unwrapped: dict[int, Unwrapped] = {}
 
     def take(self, frame: bytes) -> list[Event]:
         if frame.startswith(b"[DONE]"):
@@ -196,8 +138,11 @@ class ChatAnswer:
         for choice in chunk.choices or ():
             if not choice.index:
                 self._opened = True
-                if choice.delta is not None:
-                    _take_delta(choice.delta, events)
+                delta = choice.delta
+                if delta is not None:
+                    _take_delta(delta, events)
+                    if delta.tool_calls:
+                        events.extend(self._tool_call(call, at) for at, call in enumerate(delta.tool_calls))
                 if choice.finish_reason and not self._finished:
                     self._finished = True
                     events.append(Finished(_FINISH.get(choice.finish_reason, "stop")))
@@ -213,6 +158,22 @@ class ChatAnswer:
         usage = usage_of(self._usage) if self._usage and self._finished else None
         return events if usage is None else [*events, usage]
 
+    def _tool_call(self, call: _ToolCall, at: int) -> ToolCallDelta:
+        index = at if call.index is None else call.index
+        if call.custom is not None:
+            self._kinds[index] = "custom"
+            name, arguments = call.custom.name or None, call.custom.input or ""
+        else:
+            function = call.function or _Function()
+            name, arguments = function.name or None, function.arguments or ""
+            if name and name in self._disguised:
+                self._kinds[index] = self._disguised[name]
+                if self._kinds[index] == "custom":
+                    self._unwrapped[index] = Unwrapped()
+            if index in self._unwrapped:
+                arguments = self._unwrapped[index].feed(arguments)
+        return ToolCallDelta(index, call.id or None, name, arguments, self._kinds.get(index, "function"))
+
 
 def _take_delta(delta: _Delta, events: list[Event]) -> None:
     reasoning = delta.reasoning_content or delta.reasoning
@@ -225,14 +186,12 @@ def _take_delta(delta: _Delta, events: list[Event]) -> None:
             events.extend(_from_parts(delta.content))
     if delta.refusal:
         events.append(TextDelta(delta.refusal))
-    if delta.tool_calls:
-        events.extend(_tool_call(call, at) for at, call in enumerate(delta.tool_calls))
+    if delta.annotations:
+        events.extend(_citation(each.url_citation) for each in delta.annotations if each.url_citation)
 
 
-def _tool_call(call: _ToolCall, at: int) -> ToolCallDelta:
-    function = call.function or _Function()
-    index = at if call.index is None else call.index
-    return ToolCallDelta(index, call.id or None, function.name or None, function.arguments or "")
+def _citation(cited: _Cited) -> Citation:
+    return Citation(cited.url, cited.title or "", cited.start_index or 0, cited.end_index or 0)
 
 
 def _from_parts(parts: list[Any]) -> list[Event]:

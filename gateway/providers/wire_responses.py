@@ -1,7 +1,7 @@
-"""The responses wire: our request -> its body, its events -> our events. Pure.
+"""The responses wire: its events -> our events. Pure. The way there is `wire_responses_request.py`.
 
-Reference: platform.openai.com/docs/api-reference/responses-streaming. Nothing is stored at the
-provider. All three terminal events carry usage, also the one that tells of a failure.
+Reference: platform.openai.com/docs/api-reference/responses-streaming. All three terminal events carry
+usage, also the one that tells of a failure. A call that the provider made itself is passed on whole.
 """
 
 from __future__ import annotations
@@ -13,105 +13,25 @@ import msgspec
 
 from gateway.errors import ProviderError
 from gateway.messages import (
-    CompletionRequest,
+    CallKind,
+    Citation,
     Event,
-    FilePart,
     Finished,
     FinishReason,
-    ImagePart,
-    Message,
+    HostedCall,
     ReasoningDelta,
+    ReasoningProof,
     TextDelta,
-    Tool,
     ToolCallDelta,
     Usage,
 )
-from gateway.providers.wire import ErrorBody, decode, reported
-
-# --- the request ------------------------------------------------------------------------------------
-
-
-def responses_body(
-    request: CompletionRequest, model: str, out_cap: int, reasoning_summary: str | None = None
-) -> dict[str, Any]:
-    """The body of a streamed request. The wire has no stop sequences, seed or penalties.
-
-    `reasoning_summary` ("auto") asks for summaries of the thoughts; some accounts may not.
-    """
-    sampling = request.sampling
-    reasoning = {"effort": sampling.effort, "summary": reasoning_summary}
-    body: dict[str, Any] = {
-        "model": model,
-        "input": [item for message in request.messages for item in _items(message)],
-        "stream": True,
-        "store": False,
-        "max_output_tokens": out_cap,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "reasoning": {name: value for name, value in reasoning.items() if value is not None} or None,
-        "tools": [_tool(tool) for tool in request.tools if isinstance(tool, Tool)] or None,
-        "tool_choice": _tool_choice(request.tool_choice),
-        "text": _text_format(request.response_format),
-    }
-    return {name: value for name, value in body.items() if value is not None}
-
-
-def _items(message: Message) -> list[dict[str, Any]]:
-    if message.role == "tool":
-        output = {"type": "function_call_output", "call_id": message.tool_call_id, "output": message.text}
-        return [output]
-    items: list[dict[str, Any]] = []
-    if message.parts:
-        items.append({"role": message.role, "content": _content(message)})
-    items += [
-        {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
-        for call in message.tool_calls
-    ]
-    return items
-
-
-def _content(message: Message) -> list[dict[str, Any]]:
-    text = "output_text" if message.role == "assistant" else "input_text"
-    return [
-        {"type": "input_image", "image_url": part.url, "detail": part.detail}
-        if isinstance(part, ImagePart)
-        else {"type": text, "text": part.text}
-        for part in message.parts
-        if not isinstance(part, FilePart)
-    ]
-
-
-def _tool(tool: Tool) -> dict[str, Any]:
-    # `strict` has another default on this wire, so it is always said.
-    return {
-        "type": "function",
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": dict(tool.parameters),
-        "strict": bool(tool.strict),
-    }
-
-
-def _tool_choice(choice: str | Mapping[str, object] | None) -> object:
-    if isinstance(choice, Mapping) and isinstance(function := choice.get("function"), Mapping):
-        return {"type": "function", "name": function.get("name")}
-    return choice
-
-
-def _text_format(response_format: Mapping[str, object] | None) -> dict[str, object] | None:
-    """The chat wire nests a schema one level deeper."""
-    if response_format is None:
-        return None
-    schema = response_format.get("json_schema")
-    nested = dict(schema) if isinstance(schema, Mapping) else {}
-    return {"format": {"type": response_format.get("type"), **nested}}
-
-
-# --- the answer -------------------------------------------------------------------------------------
+from gateway.providers.wire import ErrorBody, decode, garbled, reported
+from gateway.providers.wire_tools import LOCAL_SHELL, Unwrapped
 
 
 class _InputDetails(msgspec.Struct):
     cached_tokens: int | float | None = None
+    cache_write_tokens: int | float | None = None
 
 
 class _OutputDetails(msgspec.Struct):
@@ -133,10 +53,23 @@ class _Part(msgspec.Struct):
 
 class _Item(msgspec.Struct):
     type: str = ""
+    id: str | None = None
     call_id: str | None = None
     name: str | None = None
-    arguments: str | None = None
+    arguments: Any = None
+    input: str | None = None
+    action: msgspec.Raw = msgspec.Raw()
+    encrypted_content: str | None = None
+    summary: list[_Part] | None = None
     content: list[_Part] | None = None
+
+
+class _Annotation(msgspec.Struct):
+    type: str = ""
+    url: str | None = None
+    title: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
 
 
 class _Incomplete(msgspec.Struct):
@@ -148,7 +81,7 @@ class _Response(msgspec.Struct):
     usage: ResponsesUsage | None = None
     error: ErrorBody | None = None
     incomplete_details: _Incomplete | None = None
-    output: list[_Item] | None = None
+    output: list[msgspec.Raw] | None = None
 
 
 class _Event(msgspec.Struct):
@@ -156,7 +89,8 @@ class _Event(msgspec.Struct):
     delta: str | dict[str, Any] | None = None
     output_index: int | None = None
     summary_index: int | None = None
-    item: _Item | None = None
+    item: msgspec.Raw = msgspec.Raw()
+    annotation: _Annotation | None = None
     response: _Response | None = None
     error: ErrorBody | None = None
     # an `error` event carries these itself
@@ -166,18 +100,27 @@ class _Event(msgspec.Struct):
 
 
 _EVENT = msgspec.json.Decoder(_Event)
+_ITEM = msgspec.json.Decoder(_Item)
+_CALLS: Mapping[str, CallKind] = {
+    "function_call": "function",
+    "custom_tool_call": "custom",
+    "local_shell_call": "local_shell",
+}
 
 
 class ResponsesAnswer:
-    """One answer on the responses wire."""
+    """One answer on the responses wire. `disguised` names the functions that are something else."""
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, disguised: Mapping[str, CallKind] | None = None) -> None:
         self.done = False
         self._provider = provider
         self._said = False  # any text, refusal or call came as a delta
         self._began = False
         self._calls: dict[int, int] = {}  # output index -> which call it is
         self._argued: set[int] = set()  # output indexes whose arguments came as deltas
+        self._kinds: dict[int, CallKind] = {}  # by output index, of those that are no functions
+        self._unwrapped: dict[int, Unwrapped] = {}
+        self._disguised = disguised or {}
         self._summary: tuple[int, int] | None = None
         self._failure: ProviderError | None = None
 
@@ -190,12 +133,14 @@ class ResponsesAnswer:
                 return self._text(event)
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
                 return self._reasoning(event)
-            case "response.function_call_arguments.delta":
+            case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
                 return self._arguments(event)
             case "response.output_item.added":
                 return self._item_added(event)
             case "response.output_item.done":
                 return self._item_done(event)
+            case "response.output_text.annotation.added":
+                return self._annotation(event)
             case "response.completed" | "response.incomplete":
                 return self._ended(event.response or _Response())
             case "response.failed":
@@ -231,25 +176,85 @@ class ResponsesAnswer:
             return []
         at = event.output_index or 0
         self._argued.add(at)
-        return [ToolCallDelta(self._call_no(at), arguments=event.delta)]
+        return [self._piece(at, event.delta)]
+
+    def _piece(
+        self, at: int, arguments: str, id: str | None = None, name: str | None = None
+    ) -> ToolCallDelta:
+        if at in self._unwrapped:
+            arguments = self._unwrapped[at].feed(arguments)
+        return ToolCallDelta(self._call_no(at), id, name, arguments, self._kinds.get(at, "function"))
 
     def _item_added(self, event: _Event) -> list[Event]:
-        item = event.item
-        if item is None or item.type != "function_call":
-            return []
+        item = self._item(event)
+        if item.type not in _CALLS or item.type == "local_shell_call":
+            return []  # a shell's action comes whole, when the item is done
         self._began = self._said = True
-        return [ToolCallDelta(self._call_no(event.output_index or 0), item.call_id, item.name)]
+        at = event.output_index or 0
+        self._kind(at, item)
+        return [self._piece(at, "", item.call_id, item.name)]
+
+    def _kind(self, at: int, item: _Item) -> None:
+        kind = _CALLS[item.type]
+        if kind == "function":
+            kind = self._disguised.get(item.name or "", kind)
+            if kind == "custom":
+                self._unwrapped.setdefault(at, Unwrapped())
+        if kind != "function":
+            self._kinds[at] = kind
 
     def _item_done(self, event: _Event) -> list[Event]:
+        item, at = self._item(event), event.output_index or 0
+        if item.type in _CALLS:
+            return self._call_done(item, at)
+        if item.type == "reasoning":
+            return self._thought_done(item)
+        if item.type in ("", "message"):
+            return []
+        self._began = True
+        return [HostedCall(item.type.removesuffix("_call"), item.id or "", self._whole_item(event))]
+
+    def _call_done(self, item: _Item, at: int) -> list[Event]:
         """A call whose arguments came whole."""
-        item, at = event.item, event.output_index or 0
-        if item is None or item.type != "function_call" or at in self._argued or not item.arguments:
+        arguments = self._said_whole(item)
+        if at in self._argued or not arguments:
             return []
         known = at in self._calls
         self._began = self._said = True
         self._argued.add(at)
-        names = (None, None) if known else (item.call_id, item.name)
-        return [ToolCallDelta(self._call_no(at), *names, arguments=item.arguments)]
+        self._kind(at, item)
+        name = LOCAL_SHELL if item.type == "local_shell_call" else item.name
+        names = (None, None) if known else (item.call_id, name)
+        return [self._piece(at, arguments, *names)]
+
+    def _said_whole(self, item: _Item) -> str:
+        if item.type == "local_shell_call":
+            return bytes(item.action).decode("utf-8", "replace")
+        said = item.input if item.type == "custom_tool_call" else item.arguments
+        return said if isinstance(said, str) else ""
+
+    def _thought_done(self, item: _Item) -> list[Event]:
+        if not item.encrypted_content:
+            return []
+        self._began = True
+        told = any(part.text for part in (item.summary or []) + (item.content or []))
+        return [ReasoningProof(item.encrypted_content, "responses", item.id, redacted=not told)]
+
+    def _annotation(self, event: _Event) -> list[Event]:
+        said = event.annotation
+        if said is None or said.type != "url_citation" or not said.url:
+            return []
+        return [Citation(said.url, said.title or "", said.start_index or 0, said.end_index or 0)]
+
+    def _item(self, event: _Event) -> _Item:
+        item = bytes(event.item)
+        return decode(_ITEM, item, self._provider) if item not in (b"", b"null") else _Item()
+
+    def _whole_item(self, event: _Event) -> dict[str, Any]:
+        item = msgspec.json.decode(event.item)
+        if not isinstance(item, dict):
+            raise garbled(self._provider)
+        return item
 
     def _call_no(self, output_index: int) -> int:
         return self._calls.setdefault(output_index, len(self._calls))
@@ -263,7 +268,8 @@ class ResponsesAnswer:
 
     def _whole(self, response: _Response) -> list[Event]:
         """The text of a server that sent no deltas."""
-        parts = [part for item in response.output or () for part in item.content or ()]
+        items = (decode(_ITEM, bytes(item), self._provider) for item in response.output or ())
+        parts = [part for item in items if item.type == "message" for part in item.content or ()]
         text = "".join(part.text or part.refusal or "" for part in parts)
         return [TextDelta(text)] if text else []
 
@@ -288,10 +294,12 @@ def usage_of(usage: ResponsesUsage) -> Usage | None:
     """Disjoint buckets; None where a count is missing. Output includes reasoning on this wire."""
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
-    cached = int((usage.input_tokens_details or _InputDetails()).cached_tokens or 0)
+    details = usage.input_tokens_details or _InputDetails()
+    cached, written = int(details.cached_tokens or 0), int(details.cache_write_tokens or 0)
     return Usage(
-        input=int(usage.input_tokens) - cached,
+        input=int(usage.input_tokens) - cached - written,
         output=int(usage.output_tokens),
         cached_input=cached,
+        cache_write=written,
         reasoning=int((usage.output_tokens_details or _OutputDetails()).reasoning_tokens or 0),
     )

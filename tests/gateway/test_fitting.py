@@ -6,7 +6,7 @@ from gateway.catalog import Catalog, Model
 from gateway.catalog_values import SamplingField
 from gateway.errors import BadRequest, Unsupported
 from gateway.fitting import fit
-from gateway.messages import CompletionRequest, ImagePart, Message, Sampling, Tool
+from gateway.messages import CompletionRequest, Effort, ImagePart, Message, Sampling, Tool
 
 HELLO = (Message.of("user", "Hello"),)
 
@@ -35,11 +35,23 @@ def test_a_value_beyond_the_models_range_is_bounded_and_said() -> None:
     assert notes == ("temperature was set to 1, the nearest that SmolLM2 135M takes.",)
 
 
-def test_an_effort_the_model_does_not_have_is_left_out() -> None:
-    request = CompletionRequest("x", HELLO, Sampling(effort="xhigh"))
-    fitted, notes = fit(request, model(sampling=(SamplingField("effort", choices=("low", "high")),)))
-    assert fitted.sampling.effort is None
-    assert notes == ("effort was left out: SmolLM2 135M takes low, high.",)
+@pytest.mark.parametrize(
+    ("asked", "has", "sent"),
+    [
+        ("xhigh", ("low", "high"), "high"),
+        ("minimal", ("low", "high"), "low"),
+        ("none", ("low", "medium"), "low"),
+        ("medium", ("low", "high"), "low"),  # as near to both: the cheaper
+        ("max", ("none", "low", "medium", "high", "xhigh"), "xhigh"),
+    ],
+)
+def test_an_effort_the_model_does_not_have_becomes_the_nearest(
+    asked: Effort, has: tuple[str, ...], sent: str
+) -> None:
+    request = CompletionRequest("x", HELLO, Sampling(effort=asked))
+    fitted, notes = fit(request, model(sampling=(SamplingField("effort", choices=has),)))
+    assert fitted.sampling.effort == sent
+    assert notes == (f"effort was set to {sent}, the nearest that SmolLM2 135M takes.",)
 
 
 def test_the_cap_on_output_is_never_the_models_to_drop() -> None:

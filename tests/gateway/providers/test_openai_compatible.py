@@ -30,6 +30,7 @@ from gateway.errors import (
 from gateway.messages import Finished, Sampling, TextDelta, Usage
 from gateway.providers.base import Deadlines, Wire
 from gateway.providers.openai_compatible import OpenAICompatible
+from gateway.providers.wire_chat_request import ChatDialect
 from net.guard import UrlRefused
 from tests.gateway.providers.asking import Outcome, call_of, outcome
 from tests.gateway.providers.scripts import (
@@ -113,7 +114,7 @@ async def test_what_goes_out_is_one_plain_request_with_the_key_and_the_cap() -> 
 async def test_the_cap_goes_by_the_name_that_the_provider_knows() -> None:
     async with serving(whole_answer(ChatScript())) as upstream:
         provider = OpenAICompatible(
-            "lab", upstream.base_url, allow_private_address=True, out_cap_field="max_completion_tokens"
+            "lab", upstream.base_url, allow_private_address=True, chat=ChatDialect("max_completion_tokens")
         )
         await outcome(provider, call_of(out_cap=12))
         await provider.close()

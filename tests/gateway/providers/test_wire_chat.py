@@ -19,14 +19,15 @@ from gateway.messages import (
     ToolCallDelta,
     Usage,
 )
-from gateway.providers.wire_chat import ChatAnswer, ChatUsage, chat_body, usage_of
+from gateway.providers.wire_chat import ChatAnswer, ChatUsage, usage_of
+from gateway.providers.wire_chat_request import ChatDialect, chat_body
 from tests.gateway.providers.scripts import ChatScript
 
 USER = Message.of("user", "Hello")
 
 
 def body_of(*messages: Message, **fields: Any) -> dict[str, Any]:
-    return chat_body(CompletionRequest("x", messages or (USER,), **fields), "m", 64, "max_tokens")
+    return chat_body(CompletionRequest("x", messages or (USER,), **fields), "m", 64, ChatDialect())
 
 
 def events_of(*frames: object, done: bool = True) -> list[Event]:
@@ -56,8 +57,8 @@ def test_what_the_caller_left_open_is_not_in_the_body() -> None:
 
 def test_a_server_that_refuses_stream_options_is_not_sent_them() -> None:
     asked = CompletionRequest("x", (USER,))
-    assert "stream_options" in chat_body(asked, "m", 64, "max_tokens")
-    assert "stream_options" not in chat_body(asked, "m", 64, "max_tokens", asks_for_usage=False)
+    assert "stream_options" in chat_body(asked, "m", 64, ChatDialect())
+    assert "stream_options" not in chat_body(asked, "m", 64, ChatDialect(asks_for_usage=False))
 
 
 def test_every_sampling_field_has_its_place() -> None:

@@ -19,7 +19,8 @@ from gateway.messages import (
     ToolCallDelta,
     Usage,
 )
-from gateway.providers.wire_responses import ResponsesAnswer, ResponsesUsage, responses_body, usage_of
+from gateway.providers.wire_responses import ResponsesAnswer, ResponsesUsage, usage_of
+from gateway.providers.wire_responses_request import responses_body
 from tests.gateway.providers.scripts import ResponsesScript
 
 USER = Message.of("user", "Hello")
@@ -104,9 +105,12 @@ def test_tools_and_schemas_are_flatter_on_this_wire() -> None:
     assert not {"stop", "seed"} & set(body)
 
 
-def test_summaries_are_asked_for_where_the_provider_allows_it() -> None:
-    request = CompletionRequest("x", (USER,))
-    assert responses_body(request, "m", 64, "auto")["reasoning"] == {"summary": "auto"}
+def test_summaries_and_sealed_thoughts_are_asked_for_where_the_model_reasons() -> None:
+    request = CompletionRequest("x", (USER,), Sampling(reasoning_summary="auto", verbosity="low"))
+    body = responses_body(request, "m", 64, frozenset({"reasoning"}))
+    assert body["reasoning"] == {"summary": "auto"}
+    assert body["text"] == {"verbosity": "low"}
+    assert body["include"] == ["reasoning.encrypted_content"]
 
 
 def test_the_openai_sdk_would_send_the_same_shape() -> None:
