@@ -29,6 +29,7 @@ from billing.money import format_usd, parse_usd
 from billing.writer import Ledger
 from billing.writer_postgresql import PostgresLedger
 from gateway.catalog import Catalog, CatalogError, CatalogOverrides
+from gateway.tiers import Rate, set_rate
 from identity.api_keys import KeyView, create_key, list_keys, revoke_key
 from identity.errors import IdentityError
 from identity.tables import MemberRow, TeamRow
@@ -125,6 +126,30 @@ def end_key(settings: Settings, asked: argparse.Namespace) -> int:
         key = revoke_key(session, asked.team, asked.id, now_ms=_now_ms())
     print(f"Key {key.id} ({key.prefix}...) is revoked; a running server refuses it within 5 seconds.")
     return 0
+
+
+def limit_rate(settings: Settings, asked: argparse.Namespace) -> int:
+    """Set what a team or a key may use a minute; without numbers, take its limits away."""
+    _require_team(settings, asked.team)
+    rate = None
+    if asked.requests is not None or asked.tokens is not None:
+        rate = Rate(asked.requests, asked.tokens)
+    with closing(_databases(settings)) as databases, databases.app.session() as session:
+        if asked.key is None:
+            set_rate(session, "team", asked.team, rate)
+        elif asked.key in {key.id for key in list_keys(session, asked.team)}:
+            set_rate(session, "key", asked.key, rate)
+        else:
+            raise Refused(f"Team {asked.team} has no key {asked.key}.")
+    who = f"Team {asked.team}" if asked.key is None else f"Key {asked.key}"
+    what = "has no limits of its own any more" if rate is None else f"may use {_rate(rate)} a minute"
+    print(f"{who} {what}; a running server knows within 5 seconds.")
+    return 0
+
+
+def _rate(rate: Rate) -> str:
+    parts = ((rate.requests, "requests"), (rate.tokens, "tokens"))
+    return " and ".join(f"{amount:,} {what}" for amount, what in parts if amount is not None)
 
 
 def check_ledger(settings: Settings, asked: argparse.Namespace) -> int:
@@ -292,6 +317,13 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("id", type=int)
     one.add_argument("--team", type=int, default=1)
     one.set_defaults(run=end_key)
+
+    one = commands.add_parser("limit", help=limit_rate.__doc__, description=limit_rate.__doc__)
+    one.add_argument("--team", type=int, default=1, help="its number (1 is the local team)")
+    one.add_argument("--key", type=int, help="of this key alone, beside its team's")
+    one.add_argument("--requests", type=_count, help="a minute")
+    one.add_argument("--tokens", type=_count, help="a minute")
+    one.set_defaults(run=limit_rate)
 
     one = commands.add_parser("audit", help=check_ledger.__doc__, description=check_ledger.__doc__)
     one.add_argument("--head", action="append", default=[], metavar="TEAM:SEQ:HASH",

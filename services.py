@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,9 @@ from gateway.providers.configured import Configured, configured
 from gateway.providers.embedded import Embedded, EmbeddedDoor, EmbeddedElsewhere, embedded_available
 from gateway.providers.simulated import Simulated
 from gateway.quote import Quotes
+from gateway.rate_limits import RateLimits
 from gateway.routing import Routing
+from gateway.tiers import Allowances, read_tiers
 from gateway.vocabularies import load_soon
 from identity.api_keys import ApiKeys
 from identity.keys import purpose_key
@@ -66,6 +68,7 @@ class Prepared:
         self.joined = joined
         self.overrides = CatalogOverrides(settings.providers, settings.models, settings.stand_ins)
         self.catalog = Catalog.load(self.overrides)
+        self.tiers = read_tiers(settings.tiers)
         self.embedded = self._embedded()
         self.connected: Configured = configured(
             self.catalog.providers(),
@@ -103,6 +106,7 @@ class Open:
     top_ups: TopUps
     connections: Connections
     provider_keys: ProviderKeys
+    rates: RateLimits
 
     def for_the_api(self, **more: Any) -> ApiServices:
         """`more` are fields of `ApiServices` that only this process has."""
@@ -116,6 +120,7 @@ class Open:
             top_ups=self.top_ups,
             api_keys=self.api_keys,
             provider_keys=self.provider_keys,
+            rates=self.rates,
             add_credit=_ADD_CREDIT,
             max_body_bytes=self.prepared.settings.max_body_bytes,
             **{"readiness": self.readiness, **more},
@@ -163,6 +168,9 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         if not isinstance(provider, Embedded):
             opened.push_async_callback(provider.close)
     connections, provider_keys = await _open_connections(prepared, stores, secret, opened)
+    rates = _rates(prepared, stores)
+    keep(opened, rates.keep_share())
+    opened.push_async_callback(rates.close)
     gateway = Gateway(
         catalog=prepared.catalog,
         routing=Routing(
@@ -177,7 +185,8 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         status_of=status_of,
         deadlines=Deadlines(settings.connect_s, settings.first_token_s, settings.idle_s, settings.total_s),
         own_keys=provider_keys.of_team,
-        limits=Limits(settings.max_running, settings.max_running_team),
+        limits=Limits(settings.max_running, settings.max_running_team, lag_ms=settings.max_lag_ms),
+        rates=rates,
     )
     await gateway.open()
     opened.push_async_callback(gateway.close)
@@ -195,6 +204,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         top_ups=TopUps(purpose_key(secret, TOP_UP_CODE), app_db, stores.ledger.grant),
         connections=connections,
         provider_keys=provider_keys,
+        rates=rates,
     )
 
 
@@ -214,6 +224,29 @@ async def _open_connections(
         if stores.in_company:
             keep(opened, each.keep_fresh())
     return connections, provider_keys
+
+
+def _rates(prepared: Prepared, stores: Stores) -> RateLimits:
+    settings = prepared.settings
+    allowances = Allowances(
+        stores.databases.app, stores.payments.paid_nano_usd, prepared.tiers, settings.least_tier
+    )
+    if settings.redis_url is not None:
+        # Imported here: most installations have none.
+        from gateway.rate_redis import RedisWindows
+
+        return RateLimits(allowances, _processes(stores), RedisWindows(settings.redis_url))
+    return RateLimits(allowances, _processes(stores))
+
+
+def _processes(stores: Stores) -> Callable[[], Awaitable[int]] | None:
+    if not stores.in_company:
+        return None
+
+    async def count() -> int:
+        return len(await stores.processes.living())
+
+    return count
 
 
 def keep(opened: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:

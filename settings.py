@@ -2,9 +2,9 @@
 
 Environment variables start with `TILTYARD_`; `tiltyard.toml` (in the working directory, or where
 `TILTYARD_CONFIG` says) has the same names in lower case without the prefix, and the tables
-`providers`, `models` and `stand_ins`. The environment comes first. `load` lists everything that is
+`providers`, `models`, `stand_ins` and `tiers`. The environment comes first. `load` lists everything that is
 wrong at once. Only the modules beside this one read settings; values are handed down.
-What is inside the three tables is the catalog's to judge (`gateway/catalog.py`).
+What is inside the tables is the gateway's to judge (`gateway/catalog.py`, `gateway/tiers.py`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 _PREFIX = "TILTYARD_"
-_TABLES = ("providers", "models", "stand_ins")
+_TABLES = ("providers", "models", "stand_ins", "tiers")
 # Read by tools around the app, not by the app itself: no typo, so no complaint.
 _NOT_OURS = {"TILTYARD_CONFIG", "TILTYARD_CHROMIUM", "TILTYARD_TEST_POSTGRESQL", "TILTYARD_API_KEY"}
 _POSTGRESQL = ("postgresql://", "postgres://")
@@ -58,6 +58,11 @@ class Settings(BaseModel):
     max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
     max_running: Annotated[int, Field(ge=1)] = 500
     max_running_team: Annotated[int, Field(ge=1)] = 100
+    max_lag_ms: Annotated[float, Field(gt=0)] = 250.0
+    least_tier: Annotated[int, Field(ge=1)] = (
+        5  # whoever asks is the operator, as long as there is no sign-in
+    )
+    redis_url: Annotated[str | None, Field(repr=False)] = None
     free_money_limit_usd: Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$")] = "1000"
     connect_s: Annotated[float, Field(gt=0)] = 10.0
     first_token_s: Annotated[float, Field(gt=0)] = 120.0
@@ -67,6 +72,7 @@ class Settings(BaseModel):
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     models: list[dict[str, Any]] = Field(default_factory=list)
     stand_ins: dict[str, str] = Field(default_factory=dict)
+    tiers: list[dict[str, Any]] = Field(default_factory=list)
 
     @field_validator("host")
     @classmethod
@@ -94,6 +100,13 @@ class Settings(BaseModel):
                 "must begin with postgresql:// or postgres://; not set, it is SQLite under TILTYARD_DATA_DIR"
             )
         return "postgresql://" + url.split("://", 1)[1]
+
+    @field_validator("redis_url")
+    @classmethod
+    def redis_only(cls, url: str | None) -> str | None:
+        if url and not url.startswith(("redis://", "rediss://", "redis+unix://")):
+            raise ValueError("must begin with redis://, rediss:// or redis+unix://")
+        return url or None
 
     @field_validator("local_api_key")
     @classmethod

@@ -17,6 +17,7 @@ import startup
 from billing.budgets import Budgets
 from billing.client import LedgerClient
 from billing.money import parse_usd
+from billing.payments import Payments
 from billing.statements import Statements
 from billing.usage import Usage
 from billing.writer import Ledger
@@ -43,6 +44,7 @@ class Stores:
     statements: Statements
     usage: Usage
     budgets: Budgets
+    payments: Payments
     log: RequestLog
     kept_runs: KeptRuns
     subscribe: Subscribe
@@ -87,6 +89,7 @@ async def open_stores(
         statements=statements,
         usage=Usage(ledger_at, statements),
         budgets=Budgets(ledger_at),
+        payments=Payments(ledger_at),
         log=log,
         kept_runs=KeptRuns(databases.app, processes.id if in_company else None),
         subscribe=elsewhere.subscribe if in_company else log.subscribe,

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import uuid_utils
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.exchange import ACCEPTED_NS, REQUEST_ID
+from api.exchange import ACCEPTED_NS, ANSWER_HEADERS, REQUEST_ID
 
 _PROBES = frozenset({"/healthz", "/readyz"})
 
@@ -76,7 +76,7 @@ class Edge:
             else:
                 await _refuse_websocket(receive, send)
             return
-        dressed = _dressed(send, request_id.encode())
+        dressed = _dressed(scope, send, request_id.encode())
         if scope["path"] in _PROBES or self._is_ours(_headers(scope, b"host")):
             await self._app(scope, receive, dressed)
         else:
@@ -93,11 +93,14 @@ class Edge:
         return all(origin.partition("://")[2] == hosts[0] for origin in origins)
 
 
-def _dressed(send: Send, request_id: bytes) -> Send:
+def _dressed(scope: Scope, send: Send, request_id: bytes) -> Send:
     def dressed(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             theirs = [pair for pair in message.get("headers", ()) if pair[0].lower() not in _OURS]
-            message["headers"] = [*theirs, *_HEADERS, (b"x-request-id", request_id)]
+            more = scope.get(ANSWER_HEADERS)
+            message["headers"] = [
+                *theirs, *_HEADERS, (b"x-request-id", request_id), *(more() if more is not None else ()),
+            ]  # fmt: skip
         return send(message)
 
     return dressed

@@ -20,6 +20,8 @@ from gateway.errors import BadRequest, TooLarge
 
 ACCEPTED_NS = "tiltyard.accepted_ns"
 REQUEST_ID = "tiltyard.request_id"
+PRINCIPAL = "tiltyard.principal"  # who asks, once that is known
+ANSWER_HEADERS = "tiltyard.answer_headers"  # a function: what to add when the answer begins
 _BODY_WITHIN_S = 60.0
 
 Headers = tuple[tuple[bytes, bytes], ...]

@@ -15,6 +15,7 @@ from gateway.catalog import Catalog
 from gateway.completion import Gateway
 from gateway.provider_keys import ProviderKeys
 from gateway.quote import Quotes
+from gateway.rate_limits import RateLimits
 from identity.api_keys import ApiKeys
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -45,6 +46,7 @@ class ApiServices:
     api_keys: ApiKeys
     provider_keys: ProviderKeys
     readiness: Callable[[], Awaitable[Readiness]]
+    rates: RateLimits | None = None
     live: ASGIApp | None = None
     assets: ASGIApp | None = None
     add_credit: str | None = None

@@ -58,7 +58,8 @@ class Reserve(msgspec.Struct, frozen=True, tag=True):
     (which is above 0, unless the amount is 0: a free model). Without a checkpoint within `lease_ms`,
     which is at most `MAX_LEASE_MS`, the run counts as dead and is billed as far as it came.
 
-    `scopes` lists whose caps apply, as (scope, subject), for example ("key", "7").
+    `scopes` lists whose caps apply, as (scope, subject), for example ("key", "7"). Where the team has
+    `most_open` holds open, it is refused.
     """
 
     team_id: int
@@ -69,6 +70,7 @@ class Reserve(msgspec.Struct, frozen=True, tag=True):
     facts: Facts
     scopes: tuple[tuple[str, str], ...] = ()
     idempotency: Idempotency | None = None
+    most_open: int | None = None
 
 
 class HoldLine(msgspec.Struct, frozen=True):

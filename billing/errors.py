@@ -4,6 +4,7 @@ BillingError
 |- InsufficientCredits   wait for `next_allowance_at_ms`, add credit, or ask for less
 |- CapReached            raise or wait out the cap that `scope` names
 |- FreeCreditExhausted   the installation's free money is spent; an operator can help
+|- TooManyOpen           wait until one of the team's requests has ended
 |- IdempotencyConflict   the key was used for another request
 |- Replayed              the same request ran already: `run_id` has it
 |- HoldGone              no open hold of this run (`how` it ended): the ledger is done with it
@@ -59,6 +60,15 @@ class CapReached(BillingError):
 
 class FreeCreditExhausted(BillingError):
     pass
+
+
+class TooManyOpen(BillingError):
+    """The team has `open_holds` requests running, in all processes together, and may have `most`."""
+
+    def __init__(self, open_holds: int, most: int) -> None:
+        super().__init__(f"This team has {open_holds} requests running, which is its limit.")
+        self.open_holds = open_holds
+        self.most = most
 
 
 class IdempotencyConflict(BillingError):

@@ -64,6 +64,7 @@ from billing.errors import (
     LedgerBug,
     RefConflict,
     Replayed,
+    TooManyOpen,
 )
 from billing.money import cost_nano_usd
 from billing.state import (
@@ -132,7 +133,7 @@ class Batch:
     # --- reserve ------------------------------------------------------------------------------
 
     def reserve(self, command: Reserve) -> Hold:
-        """Raises `Replayed`, `IdempotencyConflict`, `HoldGone`, `InsufficientCredits`,
+        """Raises `Replayed`, `IdempotencyConflict`, `HoldGone`, `TooManyOpen`, `InsufficientCredits`,
         `FreeCreditExhausted` and `CapReached`, in this order of precedence."""
         _check_reserve(command)
         team = self._teams[command.team_id]
@@ -144,6 +145,8 @@ class Batch:
         ended = self._past.runs.get((team.id, command.run_id))
         if ended is not None:
             raise HoldGone(command.run_id, ended.how)
+        if command.most_open is not None and len(team.holds) >= command.most_open:
+            raise TooManyOpen(len(team.holds), command.most_open)
         now_ms = _time_of(team, self._now_ms)
         self._lapse(team, now_ms)
         refused_allowance = not self._give_allowance(team, now_ms)

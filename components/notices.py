@@ -147,6 +147,14 @@ def _too_many(error: gateway.TooManyRequests, reader: Reader) -> Notice:
     return Notice("warning", words.sentence(str(error)), words.wait(error.retry_after_s))
 
 
+def _overloaded(error: gateway.Overloaded, reader: Reader) -> Notice:
+    return Notice("info", words.sentence(str(error)), words.wait(error.retry_after_s))
+
+
+def _too_many_open(error: billing.TooManyOpen, reader: Reader) -> Notice:
+    return Notice("warning", words.sentence(str(error)), words.wait(1.0))
+
+
 def _draining(error: gateway.Draining, reader: Reader) -> Notice:
     return Notice("info", words.DRAINING, words.wait(error.retry_after_s))
 
@@ -183,12 +191,14 @@ KNOWN: Final[Mapping[type[BaseException], Callable[[Any, Reader], Notice]]] = {
     gateway.ModelUnavailable: _unavailable,
     gateway.Forbidden: _forbidden,
     gateway.TooManyRequests: _too_many,
+    gateway.Overloaded: _overloaded,
     gateway.Draining: _draining,
     gateway.RunNotFound: _not_found,
     gateway.ProviderError: _provider,
     billing.InsufficientCredits: _insufficient,
     billing.CapReached: _capped,
     billing.FreeCreditExhausted: _free_exhausted,
+    billing.TooManyOpen: _too_many_open,
     billing.LedgerBusy: _ledger_busy,
     billing.LedgerUnavailable: _ledger_down,
     billing.Replayed: _replayed,

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from billing.commands import Facts, Hold, Idempotency, Reserve
 from billing.errors import BillingError, CapReached, FreeCreditExhausted, InsufficientCredits
+from gateway.admission import Admission, refuse_too_much
 from gateway.attempts import Attempts
 from gateway.catalog import Catalog, Model
 from gateway.errors import (
@@ -42,6 +43,7 @@ from gateway.preferences import CallerDeadlines
 from gateway.preview import Preview, preview_of
 from gateway.providers.base import Deadlines
 from gateway.pump import LEASE_MS, Admitted, Listener, Money, Pump, Tools
+from gateway.rate_limits import RateLimits, Ticket
 from gateway.records import RunRecord, record_of
 from gateway.routing import NO_OWN_KEYS, OwnKeys, Routing
 from gateway.runs import Run, RunHub, StopReason, Surface
@@ -58,6 +60,7 @@ _TICK_S = 1.0
 _AFTER_STOP_S = 3.0
 _LONGEST_CONVERSATION = 100
 _NO_DEADLINES = CallerDeadlines()
+_ANSWER_TOKENS = 1_024
 
 
 class Ledger(Money, Protocol):
@@ -66,11 +69,13 @@ class Ledger(Money, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may run at once; of reasoning models' stopped streams at most `drains` are drained."""
+    """How much may run at once; of reasoning models' stopped streams at most `drains` are drained.
+    `lag_ms` is how late the event loop may be for a new request to be taken."""
 
     running: int = 500
     running_team: int = 100
     drains: int = 20
+    lag_ms: float = 250.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ class Gateway:
         deadlines: Deadlines,
         limits: Limits,
         own_keys: Callable[[int], OwnKeys] = lambda team_id: NO_OWN_KEYS,
+        rates: RateLimits | None = None,
     ) -> None:
         self.runs = RunHub()
         self.draining = False
@@ -108,26 +114,32 @@ class Gateway:
         self._deadlines = deadlines
         self._limits = limits
         self._own_keys = own_keys
+        self._rates = rates
+        self._tickets: dict[str, Ticket] = {}  # what running requests took of their limits
+        self.admission = Admission(limits.running, limits.lag_ms)
         self._pumps: dict[str, Pump] = {}
         self._running: Counter[int] = Counter()  # pumps by team
-        self._ticker: asyncio.Task[None] | None = None
+        self._tickers: tuple[asyncio.Task[None], ...] = ()
         self._tools = Tools(
             ledger=ledger,
             log=log,
-            keep=kept_runs.mark,
+            keep=self._keep,
             status_of=status_of,
             may_drain=self._may_drain,
         )
 
     async def open(self) -> None:
         await self.end_interrupted()
-        self._ticker = asyncio.create_task(self._tick_each_second(), name="gateway tick")
+        self._tickers = (
+            asyncio.create_task(self._tick_each_second(), name="gateway tick"),
+            asyncio.create_task(self.admission.lag.keep_asking(), name="loop lag"),
+        )
 
     async def close(self) -> None:
-        if self._ticker is not None:
-            self._ticker.cancel()
+        for ticker in self._tickers:
+            ticker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._ticker
+                await ticker
         await self._kept.flush()
 
     async def end_interrupted(self) -> None:
@@ -179,6 +191,14 @@ class Gateway:
         pump.task.add_done_callback(lambda _: self._forget(run))
         return run
 
+    def _keep(self, run: Run) -> None:
+        if run.state != "running":  # before anybody is told of its end: whoever is may ask again at once
+            used = run.usage
+            self._used_of_rates(
+                run.id, used.input + used.cached_input + used.cache_write + used.output if used else 0
+            )
+        self._kept.mark(run)
+
     def _forget(self, run: Run) -> None:
         del self._pumps[run.id]
         self._running[run.team_id] -= 1
@@ -192,6 +212,7 @@ class Gateway:
         if not may(principal, "run_models"):
             raise Forbidden("Your role in this team may look, but not send prompts.")
         self._refuse_crowds(principal)
+        refuse_too_much(asked)
         if asked.routing.sort is not None:
             await self._routing.refresh_paces()
         plan = self._routing.plan(asked, at_ms, self._own_keys(principal.team_id))
@@ -209,7 +230,12 @@ class Gateway:
     ) -> Admitted:
         """Last, so that a refusal holds nothing."""
         request, run_id = ready.asked, new_id("run")
-        hold, options = await self._hold(principal, ready, run_id, idempotency)
+        await self._take_from_rates(principal, run_id, ready)
+        try:
+            hold, options = await self._hold(principal, ready, run_id, idempotency)
+        except BaseException:
+            self._used_of_rates(run_id, 0)
+            raise
         attempts = Attempts(
             run_id,
             options.options,
@@ -254,6 +280,7 @@ class Gateway:
                 facts=facts_of(options.first, whose),
                 scopes=ready.scopes,
                 idempotency=idempotency,
+                most_open=self._limits.running_team,
             )
 
         options = ready.options
@@ -267,12 +294,25 @@ class Gateway:
             hold = await self._ledger.reserve(reserve(options))
         return hold, options.within(hold.amount_nano_usd)
 
+    async def _take_from_rates(self, principal: Principal, run_id: str, ready: Prepared) -> None:
+        """The tokens of a prompt as bounded, and of an answer as asked for: who asks for no limit is not
+        taken to want the model's."""
+        if self._rates is not None:
+            asked = ready.asked.sampling.max_output_tokens or _ANSWER_TOKENS
+            most = (option.most for option in ready.options.options)
+            tokens = max(bound.input_bound + min(asked, bound.out_cap) for bound in most)
+            self._tickets[run_id] = await self._rates.take(principal.team_id, principal.key_id, tokens)
+
+    def _used_of_rates(self, run_id: str, tokens: int) -> None:
+        ticket = self._tickets.pop(run_id, None)
+        if ticket is not None and self._rates is not None:
+            self._rates.correct(ticket, tokens)
+
     def _refuse_crowds(self, principal: Principal) -> None:
         team = self._running[principal.team_id]
         if team >= self._limits.running_team:
             raise TooManyRequests(f"This team has {team} requests running, which is its limit.", 1.0)
-        if len(self._pumps) >= self._limits.running:
-            raise TooManyRequests("This server is as busy as it may be.", 1.0)
+        self.admission.refuse_where_full(len(self._pumps))
 
     def _refusal(
         self,

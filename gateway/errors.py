@@ -10,6 +10,8 @@
     |- ModelUnavailable        no provider serves it here now; configure one or pick another
     |- Forbidden               ask an owner for the permission
     |- TooManyRequests         wait `retry_after_s`
+    |  `- RateLimited          the same: a minute's worth of requests or tokens is used (`scope` whose)
+    |- Overloaded              ask again in `retry_after_s`, or another process
     |- Draining                try again in `retry_after_s`, this process is ending
     |- RunNotFound             no run of this team has that id
     `- ProviderError           the provider's fault; another provider may do better
@@ -85,6 +87,29 @@ class Forbidden(GatewayError):
 
 class TooManyRequests(GatewayError):
     def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RateLimited(TooManyRequests):
+    """`limit` is the window's, `needed` what the request would take of it."""
+
+    def __init__(
+        self, scope: Literal["team", "key"], what: Literal["requests", "tokens"], limit: int, needed: int,
+        retry_after_s: float,
+    ) -> None:  # fmt: skip
+        message = f"This {scope} may use {limit:,} {what} a minute, and has used them."
+        if needed > limit:
+            message = f"This request may come to {needed:,} {what}; this {scope} may use {limit:,} a minute."
+        super().__init__(message, retry_after_s)
+        self.scope = scope
+        self.what = what
+        self.limit = limit
+        self.needed = needed
+
+
+class Overloaded(GatewayError):
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 

@@ -46,6 +46,18 @@ class RunRow(AppTable, table=True):
     attempts_json: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
+class RateLimitRow(AppTable, table=True):
+    """What an operator lets a team or a key ask in a minute; None is no limit. `subject` is one of
+    `tiers.Subject`."""
+
+    __tablename__ = "rate_limit"
+
+    subject: str = Field(primary_key=True)
+    subject_id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = Field(default=None, sa_type=BigInteger)
+
+
 class ProviderKeyRow(AppTable, table=True):
     """A key for a provider: the installation's own where `team_id` is 0, else a team's.
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "bench" / "README.md"]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
 # Tables of the file, which no single variable can say; variables of the tools around the app.
-_TABLES = {"providers", "models", "stand_ins"}
+_TABLES = {"providers", "models", "stand_ins", "tiers"}
 _OF_TOOLS = {"TILTYARD_CONFIG", "TILTYARD_CHROMIUM", "TILTYARD_TEST_POSTGRESQL"}
 
 

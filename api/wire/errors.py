@@ -30,6 +30,7 @@ from gateway.errors import (
     ModelUnavailable,
     NoProviderLeft,
     ProviderError,
+    RateLimited,
     RetiredModel,
     UnknownModel,
 )
@@ -140,6 +141,8 @@ def _extras_of_gateway(error: GatewayError) -> dict[str, object]:
             return {"model": error.model, "nearest": error.nearest}
         case RetiredModel():
             return {"model": error.model, "successor": error.successor, "retired_on": error.retired_on}
+        case RateLimited():
+            return {"limit_scope": error.scope, "limit": error.limit, "limit_of": f"{error.what} a minute"}
         case ModelUnavailable():
             return {"model": error.model, "reason": error.reason}
         case NoProviderLeft():

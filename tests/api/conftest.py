@@ -32,7 +32,9 @@ from gateway.kept_runs import KeptRuns
 from gateway.messages import Event, Finished, TextDelta, Usage
 from gateway.provider_keys import ProviderKeys
 from gateway.providers.base import Call, Deadlines
+from gateway.rate_limits import RateLimits
 from gateway.routing import Routing
+from gateway.tiers import Allowances, Rate, Tier
 from identity.api_keys import ApiKeys, create_key
 from identity.keys import purpose_key
 from identity.local import LocalIdentity
@@ -44,6 +46,7 @@ from telemetry.rows import RequestRow
 
 KEY = "ty_" + "k" * 40
 OTHER_KEY = "ty_" + "o" * 40
+TIERS = (Tier(1, 0, Rate(1_000, 1_000_000)),)
 START_NANO_USD = 5_000_000_000
 
 Step = Event | Exception | asyncio.Event | float
@@ -442,6 +445,7 @@ def models() -> Catalog:
 async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
     keys = ApiKeys(database)
     provider, ledger, rows = ScriptedProvider(), CountingLedger(), list[RequestRow]()
+    rates = RateLimits(Allowances(database, lambda _: 0, TIERS, 1))
     gateway_ = Gateway(
         catalog=models,
         routing=Routing(models, {"lab": provider}, {"far": "set FAR_KEY."}),
@@ -451,6 +455,7 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         status_of=status_of,
         deadlines=Deadlines(connect_s=1, first_token_s=2, idle_s=2, total_s=10),
         limits=Limits(),
+        rates=rates,
     )
     await gateway_.open()
 
@@ -468,6 +473,7 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         api_keys=keys,
         provider_keys=ProviderKeys(database, Sealer(purpose_key(bytes(32), PROVIDER_KEY)), models),
         readiness=readiness,
+        rates=rates,
         add_credit="python -m operate grant --team 1 --usd 5 --reason more",
     )
     api = Api(services)
@@ -475,4 +481,5 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
     yield World(app, api, services, provider, ledger, gateway_, keys, rows)
     await gateway_.drain(1.0)
     await gateway_.close()
+    await rates.close()
     await keys.close()

@@ -4,11 +4,12 @@ only the models are simulated, as fast as the loop goes."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from billing.payments import Payments
 from billing.statements import Balance, Statements
 from billing.writer import Ledger
 from gateway.catalog import Catalog, CatalogOverrides
@@ -18,8 +19,10 @@ from gateway.messages import CompletionRequest, Event, Message, Sampling
 from gateway.preferences import NO_PREFERENCES, RoutingPreferences
 from gateway.providers.base import Deadlines, Provider
 from gateway.providers.simulated import Pace, Simulated
+from gateway.rate_limits import RateLimits
 from gateway.routing import NO_OWN_KEYS, OwnKeys, Routing
 from gateway.runs import Run
+from gateway.tiers import Allowances, Tier
 from identity.principal import Principal
 from store.databases import Databases
 from telemetry.rows import RequestRow
@@ -54,6 +57,7 @@ async def desk(
     databases: Databases | None = None,
     process_id: str | None = None,
     own_keys: Callable[[int], OwnKeys] = lambda team_id: NO_OWN_KEYS,
+    tiers: Sequence[Tier] | None = None,
 ) -> AsyncIterator[Desk]:
     """Alone in its folder; or with `databases` and a `process_id` one of several processes (each with a
     ledger of its own)."""
@@ -72,6 +76,7 @@ async def desk(
         deadlines=deadlines or Deadlines(),
         limits=limits or Limits(),
         own_keys=own_keys,
+        rates=_rates(folder, databases, tiers) if tiers is not None else None,
     )
     await gateway.open()
     try:
@@ -81,6 +86,11 @@ async def desk(
         await gateway.close()
         await ledger.close()
         databases.close()
+
+
+def _rates(folder: Path, databases: Databases, tiers: Sequence[Tier]) -> RateLimits:
+    paid = Payments(folder / "ledger.db").paid_nano_usd
+    return RateLimits(Allowances(databases.app, paid, tiers, least_tier=1))
 
 
 def asking(
