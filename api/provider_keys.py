@@ -29,7 +29,7 @@ async def list_all(exchange: Exchange) -> Answer:
 
 async def put(exchange: Exchange) -> Answer:
     principal = await principal_of(exchange)
-    require(principal, "manage_keys")
+    require(principal, "connect_models")
     try:
         asked = msgspec.json.decode(await exchange.body(), type=_Put)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -42,7 +42,7 @@ async def put(exchange: Exchange) -> Answer:
 
 async def remove(exchange: Exchange) -> Answer:
     principal = await principal_of(exchange)
-    require(principal, "manage_keys")
+    require(principal, "connect_models")
     await exchange.services.provider_keys.remove(principal, exchange.tail)
     return Answer(204, None)
 

@@ -184,7 +184,7 @@ def unpaid(price: Price) -> Price:
 
 
 def _require(principal: Principal) -> None:
-    if not may(principal, "manage_keys"):
+    if not may(principal, "connect_models"):
         raise Forbidden("Your role in this team may not change its provider keys.")
 
 

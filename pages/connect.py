@@ -11,7 +11,7 @@ from components import connect_words as say, connecting, guard, own_keys, sessio
 from identity.permissions import may
 
 st.set_page_config(layout="centered")
-principal = guard.enter("manage_keys")
+principal = guard.enter("connect_models")
 services = runtime.current()
 
 st.title(say.TITLE)
@@ -19,7 +19,7 @@ if (done := session.connected()) is not None:
     st.success(words.escaped(done))
     st.page_link("playground.py", label=say.TRY, icon=":material/edit_square:")
 
-if may(principal, "connect_models"):
+if may(principal, "operate"):
     ways = (say.A_KEY, say.A_SERVER, say.THIS_MACHINE)
     way = st.segmented_control(say.HOW, ways, default=say.A_KEY, key=session.CONNECT_WAY)
     if way == say.A_KEY:

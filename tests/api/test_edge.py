@@ -224,6 +224,7 @@ async def test_credits_are_exact_decimal_strings_and_the_callers_own(world: Worl
         "total_used": "0.000002100",
         "allowance_remaining": "4.999997900",
         "next_allowance_at": "2026-10-21T14:13:20.000Z",
+        "caps": [],
     }
     theirs = (await world.get("/v1/credits", key=OTHER_KEY)).json
     assert theirs["total_used"] == "0.000000000"

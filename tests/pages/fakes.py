@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 EMBEDDED = "embedded/smollm2-135m"
 STEADY = "simulated/steady"
-PRINCIPAL = Principal(team_id=1, team_name="Local", user_id=1, role="owner")
+PRINCIPAL = Principal(team_id=1, team_name="Local", user_id=1, role="owner", operator=True)
 
 
 class Loop:
