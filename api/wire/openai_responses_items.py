@@ -7,8 +7,7 @@ provider ran itself (`web_search_call`) is let through and not sent again: the i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -16,8 +15,9 @@ from msgspec import Meta, Raw
 
 from api.wire.reading import NONE, Detail, Id, Name, OneOf, Strict, file, image
 from api.wire.seals import unsealed
+from api.wire.turns import Conversation
 from gateway.errors import BadRequest
-from gateway.messages import Message, Part, Reasoning, TextPart, ToolCall
+from gateway.messages import Message, Part, TextPart, ToolCall
 
 MOST_ITEMS = 10_000
 _OWN_WIRE = "responses"
@@ -145,7 +145,7 @@ ITEMS: OneOf[Any] = OneOf(
 
 def messages_of(items: Sequence[Raw]) -> tuple[Message, ...]:
     """Raises `BadRequest` and `Unsupported`, with the place of the item at fault."""
-    conversation = _Conversation()
+    conversation = Conversation()
     for at, raw in enumerate(items):
         where = f"input[{at}]"
         _take(conversation, ITEMS.decode(raw, where), where)
@@ -155,50 +155,7 @@ def messages_of(items: Sequence[Raw]) -> tuple[Message, ...]:
     return tuple(conversation.messages)
 
 
-@dataclass(slots=True)
-class _Turn:
-    """What an assistant did since somebody else spoke."""
-
-    reasoning: list[Reasoning] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list)
-    calls: list[ToolCall] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.reasoning or self.parts or self.calls)
-
-
-class _Conversation:
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-        self._turn = _Turn()
-
-    def end_turn(self) -> None:
-        turn, self._turn = self._turn, _Turn()
-        if turn:
-            calls, thoughts = tuple(turn.calls), tuple(turn.reasoning)
-            self.messages.append(
-                Message("assistant", tuple(turn.parts), tool_calls=calls, reasoning=thoughts)
-            )
-
-    def add(self, message: Message) -> None:
-        self.end_turn()
-        self.messages.append(message)
-
-    def think(self, thought: Reasoning) -> None:
-        if self._turn.parts and not self._turn.calls:
-            self.end_turn()
-        self._turn.reasoning.append(thought)
-
-    def say(self, parts: Iterable[Part]) -> None:
-        if self._turn.parts and not self._turn.calls:
-            self.end_turn()
-        self._turn.parts += parts
-
-    def call(self, call: ToolCall) -> None:
-        self._turn.calls.append(call)
-
-
-def _take(conversation: _Conversation, item: _Item, where: str) -> None:
+def _take(conversation: Conversation, item: _Item, where: str) -> None:
     match item:
         case _Message(role="assistant"):
             conversation.say(_parts(item, where))
