@@ -1,4 +1,7 @@
-"""Who asks: the bearer credential of a request, and nothing else. Cookies are never read here."""
+"""Who asks: the bearer credential of a request, or what Anthropic's clients send as `x-api-key`.
+
+Cookies are never read here.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,23 @@ async def principal_of(exchange: Exchange) -> Principal:
     """From here on each answer tells how this caller's limits stand.
 
     Raises `NotAuthenticated`, the same for a credential that is missing, unknown or revoked."""
-    authorization = exchange.header(b"authorization")
-    if authorization is None or authorization[: len(_SCHEME)].lower() != _SCHEME:
-        raise NotAuthenticated
     services = exchange.services
-    principal = await services.api_keys.principal_of(authorization[len(_SCHEME) :].strip())
+    principal = await services.api_keys.principal_of(_credential(exchange))
     exchange.scope[PRINCIPAL] = principal
     if (rates := services.rates) is not None:
         await rates.look_up(principal.team_id, principal.key_id)
         exchange.scope[ANSWER_HEADERS] = lambda: rate_headers(rates, principal)
     return principal
+
+
+def _credential(exchange: Exchange) -> str:
+    """A bearer credential comes first: a client may send a key of its own making beside it."""
+    authorization = exchange.header(b"authorization")
+    if authorization:
+        if authorization[: len(_SCHEME)].lower() != _SCHEME:
+            raise NotAuthenticated
+        return authorization[len(_SCHEME) :].strip()
+    key = exchange.header(b"x-api-key")
+    if not key:
+        raise NotAuthenticated
+    return key.strip()

@@ -31,6 +31,7 @@ from api.wire.reading import (
     schema,
     tool_name,
 )
+from api.wire.routing import read_preferences
 from api.wire.shapes import Asked
 from api.wire.tools import named_choice, plain_choice, refuse_unknown
 from gateway.errors import BadRequest, Unsupported
@@ -107,7 +108,7 @@ class _OutputConfig(Strict):
     format: _Format | None = None
 
 
-class CountBody(Strict, kw_only=True):
+class CountBody(Strict, kw_only=True, rename={"provider_options": "providerOptions"}):
     """What a count of tokens is asked with; a message is asked with more."""
 
     model: ModelName
@@ -121,6 +122,11 @@ class CountBody(Strict, kw_only=True):
     mcp_servers: None = None
     container: None = None
     context_management: None = None
+    # Who may answer (`routing.py`).
+    provider: Raw = NONE
+    models: Raw = NONE
+    route: Raw = NONE
+    provider_options: Raw = NONE
     # These change no answer.
     cache_control: Raw = NONE
     metadata: Raw = NONE
@@ -128,7 +134,7 @@ class CountBody(Strict, kw_only=True):
     inference_geo: Raw = NONE
 
 
-class MessagesBody(CountBody, kw_only=True):
+class MessagesBody(CountBody, kw_only=True, rename={"provider_options": "providerOptions"}):
     max_tokens: Count
     stream: bool | None = None
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
@@ -174,6 +180,7 @@ def _request(body: CountBody, sampling: Sampling) -> CompletionRequest:
         response_format=None if format is None else _response_format(format),
         parallel_tool_calls=False if one_by_one and tools else None,
         max_tool_calls=most_calls,
+        routing=read_preferences(body),
     )
 
 

@@ -113,7 +113,7 @@ class MessageStream:
             return b""
         if piece is self._piece:
             return self._delta(event)
-        if isinstance(piece, Called) and (self._is_calling() or not piece.name):
+        if isinstance(piece, Called) and (self._waiting or self._is_calling() or not piece.name):
             self._waiting.append(piece)
             return b""
         return self._begin(piece)

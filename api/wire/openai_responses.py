@@ -32,6 +32,7 @@ from api.wire.reading import (
     schema,
     tool_name,
 )
+from api.wire.routing import read_preferences
 from api.wire.shapes import Asked
 from api.wire.tools import named_choice, plain_choice, refuse_unknown, tool_called
 from gateway.errors import BadRequest
@@ -160,7 +161,7 @@ _Include = Literal[
 ]
 
 
-class ResponsesBody(Strict):
+class ResponsesBody(Strict, rename={"provider_options": "providerOptions"}):
     model: ModelName
     input: str | Annotated[list[Raw], Meta(min_length=1, max_length=MOST_ITEMS)]
     instructions: str | None = None
@@ -187,6 +188,11 @@ class ResponsesBody(Strict):
     conversation: None = None
     prompt: None = None
     context_management: None = None
+    # Who may answer (`routing.py`).
+    provider: Raw = NONE
+    models: Raw = NONE
+    route: Raw = NONE
+    provider_options: Raw = NONE
     # These change no answer.
     client_metadata: Raw = NONE
     prompt_cache_retention: Raw = NONE
@@ -229,6 +235,7 @@ def asked_of(body: ResponsesBody, earlier: Earlier | None = None) -> Asked:
         max_tool_calls=body.max_tool_calls,
         keep=bool(body.store),
         cache_key=body.prompt_cache_key,
+        routing=read_preferences(body),
     )
     shape = ResponseShape(_echo(body), with_seals=_ENCRYPTED in (body.include or ()))
     return Asked(request, bool(body.stream), shape, earlier.run_id if earlier else None)

@@ -33,10 +33,12 @@ async def test_no_header_a_cookie_or_basic_credentials_are_no_key(world: World) 
         {"authorization": "", "cookie": f"authorization=Bearer {KEY}"},
         {"authorization": f"Basic {KEY}"},
         {"authorization": KEY},
-        {"authorization": "", "x-api-key": KEY},
+        {"authorization": "", "x-api-key": KEY + "x"},
+        {"authorization": f"Basic {KEY}", "x-api-key": KEY},
     ):
         assert (await world.post(chat(), headers=headers)).status == 401
     assert (await world.post(chat(), headers={"authorization": f"bearer   {KEY}"})).status == 200
+    assert (await world.post(chat(), headers={"authorization": "", "x-api-key": KEY})).status == 200
 
 
 async def test_a_body_of_ten_megabytes_is_refused_before_it_is_read(world: World) -> None:
