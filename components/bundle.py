@@ -10,7 +10,7 @@ from markup.assets import Bundle, bundle
 
 _HERE = Path(__file__).parent
 
-BUNDLE: Final[Bundle] = bundle(_HERE / "run_view", _HERE / "live_chart")
+BUNDLE: Final[Bundle] = bundle(_HERE / "run_view", _HERE / "live_chart", _HERE / "still_chart")
 
 
 def shim(name: str) -> str:

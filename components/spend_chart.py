@@ -1,7 +1,6 @@
 """What was spent, a bar a day, stacked by model, member or key; in a sentence and as a table too.
 
 Demonstration spend is hatched and has bands of its own. The switch redraws what was read already.
-Plotly comes with this chart, and with nothing else.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from billing.usage import Spent
 from components import figure, session, table, words
 from components.colours import colour_of
 from components.entry_names import Names
+from components.still_chart import still_chart
 
 DAYS: Final = 30
 _HEIGHT: Final = 300  # pixels
@@ -44,12 +44,7 @@ def show(spent: Sequence[Spent], now_ms: int, names: Names, zone_name: str | Non
     days = spending.days_of(spent, now_ms, DAYS, zone)
     bands = spending.bands(spent, by, days, zone)
     labels = [_label(band, by, names) for band in bands]
-    st.plotly_chart(
-        _figure(bands, labels, by, days),
-        key=f"spending-{by}",
-        config={"displayModeBar": False},
-        alt=_sentence(spent),
-    )
+    still_chart(_figure(bands, labels, by, days), _sentence(spent), key="spending", height=_HEIGHT)
     with st.expander(words.AS_A_TABLE, key="spending-table"):
         _table(bands, labels, days)
 

@@ -304,6 +304,7 @@ SPENDING: Final = "Spending"
 SPENDING_BY: Final = "Stacked by"
 SPENT_BY: Final = {"model": "Model", "member": "Member", "key": "Key"}
 SPENT_SERIES: Final = {"paid": "on paid models", "demonstration": "in demonstration", "byok": "on own keys"}
+NO_PICTURE: Final = "The picture could not be loaded. Its figures stand in the table."
 AS_A_TABLE: Final = "As a table"
 CSV: Final = "CSV"
 CSV_HELP: Final = "Every entry as a row. The amounts sum to the balance."

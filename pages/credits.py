@@ -82,14 +82,13 @@ except LedgerUnavailable as error:
 
 credit_figures.show(balance, zone)
 credit_figures.show_holds(balance.open_holds, names.model, at_ms, zone)
-spending = st.container()
-st.header(words.ENTRIES)
 if told.kinds:
+    credit_figures.show_runway(runway.forecast(balance, paces, at_ms), at_ms, zone)
+    spend_chart.show(spent, at_ms, names, zone)
+    st.header(words.ENTRIES)
     credit_figures.show_not_booked(balance)
     export.show(statements, team_id, newest, now_ms)
     history()
-    with spending:  # last, because a browser that has no Plotly yet stands still while it reads it
-        credit_figures.show_runway(runway.forecast(balance, paces, at_ms), at_ms, zone)
-        spend_chart.show(spent, at_ms, names, zone)
 else:
+    st.header(words.ENTRIES)
     st.info(f"**{words.NO_ENTRIES}**  \n{words.NO_ENTRIES_ADVICE}")

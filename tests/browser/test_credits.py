@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 ENTRIES = 5_000
 # The figures, the first bar of the chart and the table of entries are on the page.
-DRAWN = """() => document.querySelector('[data-testid="stPlotlyChart"] .bars path')
+DRAWN = """() => document.querySelector('.ty-still .bars path')
   && document.querySelector('[data-testid="stDataFrame"] canvas')"""
 
 

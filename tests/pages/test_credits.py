@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable
@@ -185,8 +184,8 @@ def test_a_real_ledger_is_shown_and_its_exports_sum_to_what_the_page_shows(
 
 
 def drawn(at: AppTest) -> list[dict[str, Any]]:
-    (chart,) = at.get("plotly_chart")
-    data: list[dict[str, Any]] = json.loads(chart.proto.spec)["data"]
+    (chart,) = reading.views(at, "still_chart")
+    data: list[dict[str, Any]] = chart["figure"]["data"]
     return data
 
 
