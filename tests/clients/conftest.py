@@ -1,0 +1,149 @@
+"""Public clients, unchanged, against the real server; what answers behind it is scripted."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.clients import node
+from tests.clients.scripted import Scripted
+from tests.conftest import IN_CI
+from tests.server import API_KEY, ROOT, Server
+
+HERE = Path(__file__).parent
+_PROVIDERS = """\
+[providers.lab]
+base_url = "{url}"
+wire = "chat_completions"
+allow_private_address = true
+
+[providers.labr]
+base_url = "{url}"
+wire = "responses"
+allow_private_address = true
+"""
+_MODEL = """
+[[models]]
+id = "lab/{name}"
+name = "Lab {name}"
+context_tokens = 400000
+max_output_tokens = 32768
+input_usd_per_million = "1.00"
+output_usd_per_million = "4.00"
+endpoints = ["chat_completions", "responses"]
+features = ["streaming", "tools", "structured_output", "json_mode", "reasoning", "image_input", "local_shell"]
+image_tokens = 1000
+sampling = {{ temperature = [0, 2], effort = ["low", "medium", "high"] }}
+providers = [ {{ id = "{provider}", model = "{upstream}" }} ]
+"""
+_MODELS = (
+    ("fast", "lab", "fast"),
+    ("thinker", "lab", "thinker"),
+    ("busy", "lab", "busy"),
+    ("native", "labr", "native"),
+    ("native-thinker", "labr", "thinker"),
+)
+_CODEX_MINI = """
+[[models]]
+id = "openai/codex-mini"
+lifecycle = { state = "living" }
+providers = [ { id = "lab", model = "codex-mini-latest" } ]
+"""
+_STAND_IN = """
+[stand_ins]
+"openai/codex-mini" = "lab/fast"
+"""
+
+
+def config_of(scripted: Scripted, more: str = "") -> str:
+    models = "".join(
+        _MODEL.format(name=name, provider=provider, upstream=upstream) for name, provider, upstream in _MODELS
+    )
+    return _PROVIDERS.format(url=scripted.base_url) + models + more
+
+
+@pytest.fixture(scope="session")
+def scripted() -> Iterator[Scripted]:
+    with Scripted() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="session")
+def server(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`openai/codex-mini` is retired here, as in the catalog."""
+    yield from _served(tmp_path_factory, config_of(scripted))
+
+
+@pytest.fixture(scope="session")
+def serving_codex_mini(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The operator's tiltyard.toml says that it lives, and where."""
+    yield from _served(tmp_path_factory, config_of(scripted, _CODEX_MINI))
+
+
+@pytest.fixture(scope="session")
+def standing_in(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The operator lets `lab/fast` answer in its place."""
+    yield from _served(tmp_path_factory, config_of(scripted, _STAND_IN))
+
+
+def _served(folders: pytest.TempPathFactory, config: str) -> Iterator[Server]:
+    server = Server(folders.mktemp("clients"), {}, config)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.end()
+
+
+@pytest.fixture
+def spent(server: Server) -> Iterator[Callable[[], int]]:
+    """How many nano-dollars this test has spent so far; at its end nothing may be held."""
+    before = server.credits()["total_used"]
+    yield lambda: server.credits()["total_used"] - before
+    assert server.credits()["held"] == 0
+
+
+@pytest.fixture(scope="session")
+def modules() -> Path:
+    return _installed(HERE / "package.json")
+
+
+@pytest.fixture(scope="session")
+def agents() -> Path:
+    return _installed(HERE / "agents" / "package.json")
+
+
+def _installed(package_json: Path) -> Path:
+    """Skipped where no registry answers; in CI that fails."""
+    try:
+        return node.installed(package_json)
+    except node.NoRegistry as error:
+        if IN_CI:
+            raise
+        pytest.skip(f"npm's registry gave no packages for {package_json.relative_to(ROOT)}: {error}")
+
+
+RunNode = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def run_node(modules: Path, tmp_path_factory: pytest.TempPathFactory) -> RunNode:
+    """`run_node(server, {"app.mjs": "..."}, "app.mjs")` writes the files and runs Node among the packages."""
+
+    def run(
+        server: Server, files: Mapping[str, str], *arguments: str, within_s: float = 60, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        folder = node.workshop(tmp_path_factory.mktemp("node"), modules)
+        for name, text in files.items():
+            (folder / name).write_text(text.replace("http://localhost:8501", server.url))
+        environment = {"PATH": str(node.NODE.parent), "HOME": str(folder), "AI_GATEWAY_API_KEY": API_KEY}
+        environment |= {"OPENAI_API_KEY": API_KEY, "AI_SDK_LOG_WARNINGS": "false", **variables}
+        return subprocess.run(
+            [str(node.NODE), *arguments],
+            cwd=folder, env=environment, capture_output=True, text=True, timeout=within_s,
+        )  # fmt: skip
+
+    return run
