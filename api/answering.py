@@ -200,7 +200,7 @@ class _Streamed(_Answering):
 
     async def opened(self, run: Run) -> None:
         """The opening waits for the first event: one write less before the first token."""
-        self._stream = self._asked.shape.stream(Begun(run.id, run.model_id, run.created_ms))
+        self._stream = self._asked.shape.stream(Begun(run.id, run.model_id, run.created_ms, run.notes))
         self._unsent = self._stream.opening()
         self._exchange.started = True
         headers = [*_SSE_HEADERS, *self._headers(run)]
@@ -288,7 +288,7 @@ async def _replay(exchange: Exchange, principal: Principal, asked: Asked, run_id
     )
     if not asked.streamed:
         return Answer(200, asked.shape.whole(answered), headers)
-    stream = asked.shape.stream(Begun(record.id, record.model_id, record.created_ms))
+    stream = asked.shape.stream(Begun(record.id, record.model_id, record.created_ms, record.notes))
     body = stream.opening() + stream.events(events_of(record)) + stream.ended(answered)
     exchange.started = True
     await exchange.send({"type": "http.response.start", "status": 200, "headers": [*_SSE_HEADERS, *headers]})

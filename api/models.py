@@ -50,7 +50,7 @@ def _entry(exchange: Exchange, model: Model) -> dict[str, object]:
         "output_modalities": model.output_modalities,
         "features": sorted(model.features),
         "sampling": [taken.name for taken in model.sampling],
-        "pricing": _pricing(model),
+        "pricing": pricing(model),
         "lifecycle": _lifecycle(model.lifecycle),
         "providers": [route.provider for route in model.providers],
         "series": model.series,
@@ -59,7 +59,7 @@ def _entry(exchange: Exchange, model: Model) -> dict[str, object]:
     }
 
 
-def _pricing(model: Model) -> dict[str, object] | None:
+def pricing(model: Model) -> dict[str, object] | None:
     """Dollars a token. None where no price is in force, and so nothing can be asked of it."""
     try:
         price = price_at(model, time.time_ns() // 1_000_000)

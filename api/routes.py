@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from api import (
+    ai_gateway,
     chat_completions,
     credits,
     generation,
@@ -53,10 +54,18 @@ ROUTES = (
     Route("DELETE", "/v1/provider-keys/*", provider_keys.remove),
     Route("GET", "/v1/what-if", what_if.show),
     Route("GET", "/v1/generation", generation.show),
+    *(
+        Route(method, base + path, handler, wire="ai_sdk")
+        for base in ("/v1/ai", "/v3/ai", "/v4/ai")
+        for method, path, handler in (
+            ("POST", "/language-model", ai_gateway.create),
+            ("GET", "/config", ai_gateway.config),
+        )
+    ),
     Route("GET", "/healthz", health.alive),
     Route("GET", "/readyz", health.ready),
 )
 LIVE = "/live"
 ASSETS = "/ui/"
 # Whatever else is asked below these is answered 404 in JSON, never with a page.
-OURS = ("/v1/", "/healthz/", "/readyz/", "/live/", ASSETS)
+OURS = ("/v1/", "/v3/", "/v4/", "/healthz/", "/readyz/", "/live/", ASSETS)

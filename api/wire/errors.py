@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 
 from api.errors import MethodNotAllowed, StillRunning, Verdict, verdict_of, verdict_of_failure
 from api.exchange import Answer, header_value
+from api.wire import ai_gateway_errors
 from api.wire.shapes import WireName
 from api.wire.values import maybe_instant
 from billing.errors import (
@@ -107,9 +108,12 @@ def _anthropic(
     return {"type": "error", "error": said, "request_id": request_id}
 
 
-# The Vercel AI SDK's own shape is made where its protocol is (`api/ai_gateway.py`).
 _Body = Callable[[Verdict, str, str | None, str, Mapping[str, object]], dict[str, object]]
-_BODIES: dict[WireName, _Body] = {"openai": _openai, "anthropic": _anthropic, "ai_sdk": _openai}
+_BODIES: dict[WireName, _Body] = {
+    "openai": _openai,
+    "anthropic": _anthropic,
+    "ai_sdk": ai_gateway_errors.error_body,
+}
 
 
 def _headers(verdict: Verdict, retry_after_s: float | None) -> list[tuple[bytes, bytes]]:

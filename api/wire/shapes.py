@@ -19,11 +19,12 @@ WireName = Literal["openai", "anthropic", "ai_sdk"]
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What is known of a run when its answer begins."""
+    """What is known of a run when its answer begins. `notes`: what the gateway changed, in words."""
 
     run_id: str
     model: str
     created_ms: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
