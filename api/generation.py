@@ -1,4 +1,8 @@
-"""GET /v1/generation?id=run_...: one request of the caller's team, with its receipt."""
+"""GET /v1/generation?id=run_...: one request of the caller's team, with its receipt.
+
+Also in the words of gateways whose clients read one (the AI SDK's `getGenerationInfo` among them):
+dollars, tokens and milliseconds as numbers, 0 where nothing is known. `bill` and `entry` are exact.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from api.authentication import principal_of
 from api.exchange import Answer, Exchange
 from api.wire.openai_chat_answer import usage_of
 from api.wire.shapes import Answered
-from api.wire.values import instant, usd_of_pico
+from api.wire.values import instant, usd_number, usd_of_pico
 from billing.accounts import head
 from billing.money import decimal_usd
 from billing.statements import EntryView
@@ -40,14 +44,15 @@ def _generation(team_id: int, record: RunRecord, entry: EntryView | None) -> dic
         "model": record.model_id,
         "provider_name": record.provider,
         "series": record.series,
-        "finish_reason": record.finish_reason,
+        "finish_reason": record.finish_reason or record.state,
         "failure": None if record.failure is None else record.failure.message,
         "notes": record.notes,
         "first_token_ms": figures.first_token_ms,
         "total_ms": figures.total_ms,
         "tokens_per_s": figures.tokens_per_s,
         "attempts": [_attempt(attempt, record) for attempt in record.attempts],
-        "usage": usage_of(Answered(record, ())),
+        "bill": usage_of(Answered(record, ())),
+        **_numbers(record, entry),
         "entry": None if entry is None else _entry(team_id, entry),
     }
 
@@ -65,6 +70,27 @@ def _attempt(attempt: AttemptRow, record: RunRecord) -> dict[str, object]:
         "first_byte_ms": attempt.first_byte_ms,
         "first_answer_ms": attempt.first_answer_ms,
         "last_ms": attempt.last_ms,
+    }
+
+
+def _numbers(record: RunRecord, entry: EntryView | None) -> dict[str, object]:
+    figures = record.figures
+    cost = usd_number(figures.cost_nano_usd or 0)
+    used = {line.bucket: line.quantity for line in entry.lines} if entry else {}
+    return {
+        "total_cost": cost,
+        "usage": cost,
+        "upstream_inference_cost": 0,  # nothing is paid past the ledger
+        "is_byok": record.series == "byok",
+        "streamed": True,  # providers always stream to us, whatever the caller asked for
+        "latency": figures.first_token_ms or 0,
+        "generation_time": figures.total_ms or 0,
+        "native_tokens_prompt": figures.input_tokens or 0,
+        "native_tokens_completion": figures.output_tokens or 0,
+        "native_tokens_reasoning": figures.reasoning_tokens or 0,
+        "native_tokens_cached": used.get("cached_input", 0),
+        "native_tokens_cache_creation": used.get("cache_write", 0),
+        "billable_web_search_calls": used.get("tool_call", 0),
     }
 
 

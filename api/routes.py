@@ -16,6 +16,7 @@ from api import (
     provider_keys,
     quote,
     responses,
+    report,
     what_if,
 )
 from api.exchange import Answer, Exchange
@@ -62,6 +63,7 @@ ROUTES = (
             ("GET", "/config", ai_gateway.config),
         )
     ),
+    Route("GET", "/v1/report", report.show),
     Route("GET", "/healthz", health.alive),
     Route("GET", "/readyz", health.ready),
 )

@@ -24,6 +24,7 @@ from api.wire.reading import MOST_MESSAGES, MOST_TOOLS, NONE, Count, Stop, Stric
 from api.wire.shapes import Asked
 from gateway.errors import BadRequest, Unsupported
 from gateway.messages import AnyTool, CompletionRequest, CustomTool, Effort, HostedTool, Sampling, Tool
+from gateway.tool_fees import tool_of
 
 SPECIFICATIONS = (2, 3, 4)
 MODEL_HEADER = "ai-language-model-id"
@@ -133,7 +134,11 @@ def read(raw: bytes, *, model: str | None, creator: str, streaming: str | None, 
         response_format=_response_format(body.responseFormat, options),
         **_beside(options, routing),
     )
-    names = {tool.id.partition(".")[2]: tool.name for tool in body.tools or () if isinstance(tool, _Provided)}
+    names = {
+        tool_of(tool.id.partition(".")[2]): tool.name
+        for tool in body.tools or ()
+        if isinstance(tool, _Provided)
+    }
     return Asked(request, streaming == "true", AiSdkShape(specification, model, warnings, names))
 
 

@@ -30,6 +30,7 @@ from gateway.messages import (
     TextDelta,
     ToolCallDelta,
 )
+from gateway.tool_fees import tool_of
 
 _DONE = b"data: [DONE]\n\n"
 _encode = msgspec.json.encode
@@ -104,8 +105,9 @@ class AiSdkShape:
 
     def hosted(self, call: HostedCall) -> list[_Part]:
         """A call that the provider made and answered itself."""
-        called = {"toolCallId": call.id, "toolName": self.names.get(call.kind, call.kind)}
-        done = {"providerExecuted": True, "dynamic": call.kind not in self.names}
+        tool = tool_of(call.kind)
+        called = {"toolCallId": call.id, "toolName": self.names.get(tool, tool)}
+        done = {"providerExecuted": True, "dynamic": tool not in self.names}
         return [
             {"type": "tool-call", **called, "input": "{}", **done},
             {"type": "tool-result", **called, "result": call.item, **done},

@@ -17,6 +17,11 @@ def maybe_instant(ms: int | None) -> str | None:
     return None if ms is None else instant(ms)
 
 
+def usd_number(nano_usd: int) -> float:
+    """Dollars as a JSON number, where a client's shape wants one; the exact string stands beside it."""
+    return nano_usd / 1_000_000_000
+
+
 def usd_of_pico(pico_usd: int) -> str:
     """Dollars a unit, without trailing zeros: 100_000 -> "0.0000001"."""
     whole, rest = divmod(pico_usd, _PICO)

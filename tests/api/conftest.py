@@ -355,6 +355,7 @@ def catalog() -> Catalog:
         "output_usd_per_million": "0.40",
         "providers": [{"id": "lab", "model": "fast-1"}],
     }
+    fees = {"tool_fees_usd_per_thousand_calls": {"web_search": "10.00"}}
     return Catalog.load(
         CatalogOverrides(
             providers={
@@ -362,7 +363,7 @@ def catalog() -> Catalog:
                 "far": {"base_url": "https://far.example/v1", "api_key_env": "FAR_KEY"},
             },
             models=[
-                {"id": "lab/fast", "name": "Lab Fast", "aliases": ["fast"], **model},
+                {"id": "lab/fast", "name": "Lab Fast", "aliases": ["fast"], **model, **fees},
                 {
                     "id": "lab/full",
                     "name": "Lab Full",

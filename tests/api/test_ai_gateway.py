@@ -155,7 +155,7 @@ async def test_what_the_provider_looked_up_and_where_it_read_it_is_told_under_th
     world: World,
 ) -> None:
     world.provider.script = (
-        HostedCall("web_search", "ws_1", {"type": "web_search_call", "status": "completed"}),
+        HostedCall("web_search_call", "ws_1", {"type": "web_search_call", "status": "completed"}),
         TextDelta("It is sunny."),
         Citation("https://weather.example/oslo", "Oslo", 0, 12),
         Finished("stop"),

@@ -284,7 +284,8 @@ async def test_a_generation_shows_the_receipt_of_its_own_team_alone(world: World
     data = (await world.get(f"/v1/generation?id={run_id}")).json["data"]
     assert data["id"] == run_id
     assert (data["model"], data["provider_name"], data["state"]) == ("lab/fast", "lab", "done")
-    assert data["usage"]["cost"] == "0.000002100"
+    assert data["bill"]["cost"] == "0.000002100"
+    assert (data["usage"], data["native_tokens_prompt"], data["is_byok"]) == (0.0000021, 9, False)
     assert data["entry"]["amount"] == "-0.000002100"
     assert data["entry"]["lines"][1] == {"bucket": "output", "quantity": 3, "price": "0.0000004"}
     assert [posting["amount"] for posting in data["entry"]["postings"]] == ["-0.000002100", "0.000002100"]

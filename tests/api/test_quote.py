@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -167,6 +168,46 @@ async def test_settled_runs_are_re_rated_on_another_model(served: Served) -> Non
 )  # fmt: skip
 async def test_a_what_if_that_makes_no_sense_is_refused(served: Served, query: str, status: int) -> None:
     assert (await served.get(f"/v1/what-if{query}")).status == status
+
+
+async def test_a_report_adds_up_to_what_was_spent_however_it_is_grouped(served: Served) -> None:
+    for model in ("simulated/steady", "simulated/steady", "simulated/reasoning"):
+        await served.post("/v1/chat/completions", {**BODY, "model": model, "max_tokens": 7})
+    used = Decimal((await served.get("/v1/credits")).json["total_used"])
+    today = datetime.now(UTC).date()
+    days = f"start_date={today - timedelta(days=1)}&end_date={today + timedelta(days=1)}"
+    for by in ("day", "day&date_part=hour", "model", "provider", "user", "credential_type"):
+        rows = (await served.get(f"/v1/report?{days}&group_by={by}")).json["results"]
+        assert sum(Decimal(row["cost"]) for row in rows) == used
+        assert sum(row["request_count"] for row in rows) == 3
+    rows = (await served.get(f"/v1/report?{days}&group_by=model")).json["results"]
+    assert [(row["model"], row["request_count"]) for row in rows] == [
+        ("simulated/reasoning", 1),
+        ("simulated/steady", 2),
+    ]
+    one = (await served.get(f"/v1/report?{days}&group_by=model&model=simulated/steady")).json["results"]
+    assert one == rows[1:]
+    assert (await served.get(f"/v1/report?{days}&credential_type=byok")).json["results"] == []
+    assert (await served.get("/v1/report?start_date=2020-01-01&end_date=2020-01-02")).json["results"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ("", "start_date"),
+        ("?start_date=2026-01-01", "end_date"),
+        ("?start_date=2026-13-01&end_date=2026-01-01", "start_date"),
+        ("?start_date=2026-01-02&end_date=2026-01-01", "end_date"),
+        ("?start_date=2020-01-01&end_date=2026-01-01", "end_date"),
+        ("?start_date=2026-01-01&end_date=2026-01-01&group_by=hour", "group_by"),
+        ("?start_date=2026-01-01&end_date=2026-01-01&date_part=week", "date_part"),
+    ],
+)
+async def test_a_report_that_makes_no_sense_is_refused_by_name(
+    served: Served, query: str, param: str
+) -> None:
+    refused = await served.get(f"/v1/report{query}")
+    assert (refused.status, refused.error["param"]) == (400, param)
 
 
 def code() -> str:
