@@ -15,8 +15,8 @@ from api import (
     models,
     provider_keys,
     quote,
-    responses,
     report,
+    responses,
     what_if,
 )
 from api.exchange import Answer, Exchange
