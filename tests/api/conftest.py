@@ -356,6 +356,7 @@ def catalog() -> Catalog:
         "providers": [{"id": "lab", "model": "fast-1"}],
     }
     fees = {"tool_fees_usd_per_thousand_calls": {"web_search": "10.00"}}
+    over_responses = {"providers": [{"id": "lab", "model": "search-1", "wire": "responses"}]}
     return Catalog.load(
         CatalogOverrides(
             providers={
@@ -363,7 +364,7 @@ def catalog() -> Catalog:
                 "far": {"base_url": "https://far.example/v1", "api_key_env": "FAR_KEY"},
             },
             models=[
-                {"id": "lab/fast", "name": "Lab Fast", "aliases": ["fast"], **model, **fees},
+                {"id": "lab/fast", "name": "Lab Fast", "aliases": ["fast"], **model},
                 {
                     "id": "lab/full",
                     "name": "Lab Full",
@@ -382,6 +383,7 @@ def catalog() -> Catalog:
                     "tool_fees_usd_per_thousand_calls": {"web_search": "10"},
                     "sampling": {"effort": True, "temperature": [0, 2], "stop": True},
                 },
+                {"id": "lab/search", "name": "Lab Search", **model, **fees, **over_responses},
                 {
                     "id": "far/away",
                     "name": "Far Away",

@@ -162,7 +162,7 @@ async def test_what_the_provider_looked_up_and_where_it_read_it_is_told_under_th
         Usage(input=9, output=3),
     )
     tools = [{"type": "provider", "id": "openai.web_search", "name": "search", "args": {}}]
-    body = (await ask(world, prompt(tools=tools))).json
+    body = (await ask(world, prompt(tools=tools), model="lab/search")).json
     call, result, text, source = body["content"]
     assert (call["toolName"], call["providerExecuted"], call["dynamic"]) == ("search", True, False)
     assert result["result"] == {"type": "web_search_call", "status": "completed"}
@@ -244,11 +244,12 @@ async def test_a_header_that_is_missing_is_named(world: World, header: str) -> N
 
 
 async def test_a_setting_that_the_model_lacks_is_a_warning(world: World) -> None:
-    body = (await ask(world, prompt(topK=4, providerOptions={"lab": {"logitBias": {"1": 2}}}))).json
+    options = {"thinking": {"type": "enabled", "budgetTokens": 1024}, "logitBias": {"1": 2}}
+    body = (await ask(world, prompt(providerOptions={"lab": options}))).json
     unsupported = [warning for warning in body["warnings"] if warning["type"] == "unsupported"]
     assert [warning["feature"] for warning in unsupported] == ["providerOptions.lab.logitBias"]
     others = [warning["message"] for warning in body["warnings"] if warning["type"] == "other"]
-    assert any(message.startswith("top_k was left out") for message in others)
+    assert any(message.startswith("reasoning_tokens was left out") for message in others)
 
 
 @pytest.mark.parametrize(("base", "version"), [("/v1/ai", "v2"), ("/v3/ai", "v3"), ("/v4/ai", "v4")])
