@@ -252,6 +252,7 @@ def _route(fields: Fields, endpoints: Sequence[str], providers: Mapping[str, val
         fields.wrong(
             "", "this model has none of the endpoints chat_completions, responses, messages and embeddings"
         )
+    tools_wire = fields.choice("tools_wire", get_args(values.Wire), "") or None
     route = Route(
         provider=provider_id,
         model=fields.need_text("model"),
@@ -261,6 +262,7 @@ def _route(fields: Fields, endpoints: Sequence[str], providers: Mapping[str, val
         context_tokens=fields.whole("context_tokens", 256),
         max_output_tokens=fields.whole("max_output_tokens", 1),
         without=fields.names("without", allowed=(*values.SAMPLING_FIELDS[1:], *values.FEATURES)),
+        tools_wire=cast("values.Wire | None", tools_wire),
     )
     fields.finish()
     return route

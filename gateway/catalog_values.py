@@ -146,6 +146,7 @@ class Route:
     `wire` is settled here: the model's endpoints decide where the provider speaks both.
     `prices` is empty where the model's own list applies. `snapshots` are pinned versions by name.
     `without` names sampling fields and features that this provider does not take for the model.
+    `tools_wire` is the wire of requests with tools that the provider runs, where `wire` knows none.
     """
 
     provider: str
@@ -156,6 +157,7 @@ class Route:
     context_tokens: int | None = None
     max_output_tokens: int | None = None
     without: tuple[str, ...] = ()
+    tools_wire: Wire | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from billing.commands import Facts
-from gateway.catalog_values import Model, Price
+from gateway.catalog_values import Model, Price, Wire
 from gateway.errors import BadRequest, GatewayError, ModelUnavailable, TooLarge
 from gateway.fitting import fit
 from gateway.messages import CompletionRequest
@@ -97,10 +97,16 @@ async def options_for(asked: CompletionRequest, plan: Plan, at_ms: int) -> Optio
     found: list[Option] = []
     dropped: list[Dropped] = []
     first_error: GatewayError | None = None
-    bounds: dict[str, int] = {}  # by model: a prompt is counted once for each vocabulary and frame
+    fitted: _Fitted | None = None
+    tools = bool(asked.tools and hosted_tools(asked))
     for candidate in plan.candidates:
+        if tools and candidate.route.tools_wire is not None:
+            candidate = replace(candidate, route=replace(candidate.route, wire=candidate.route.tools_wire))
         try:
-            found.append(await _option(asked, candidate, at_ms, bounds))
+            if fitted is None or not fitted.suits(candidate):
+                fitted = None  # a model's routes follow each other: a prompt is fitted and counted once
+                fitted = await _fitted(asked, candidate.model, candidate.route.wire)
+            found.append(_option(fitted, candidate, at_ms))
         except (BadRequest, TooLarge, ModelUnavailable) as error:
             first_error = first_error or error
             dropped.append(Dropped(candidate.model.id, candidate.provider.id, str(error)))
@@ -110,28 +116,44 @@ async def options_for(asked: CompletionRequest, plan: Plan, at_ms: int) -> Optio
     return Options(tuple(found), plan.dropped + tuple(dropped) if dropped else plan.dropped)
 
 
-async def _option(
-    asked: CompletionRequest, candidate: Candidate, at_ms: int, bounds: dict[str, int]
-) -> Option:
-    model, route = candidate.model, candidate.route
-    request, notes = fit(asked, model, route.wire)
-    request, more = leave_out(request, route)
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A request as a model takes it on a wire; with the limit on calls of tools that its provider runs."""
+
+    model: Model
+    wire: Wire
+    request: CompletionRequest
+    notes: tuple[str, ...]
+    input_bound: int
+    tools: tuple[str, ...]
+    calls: int
+
+    def suits(self, candidate: Candidate) -> bool:
+        return self.model is candidate.model and self.wire == candidate.route.wire
+
+
+async def _fitted(asked: CompletionRequest, model: Model, wire: Wire) -> _Fitted:
+    request, notes = fit(asked, model, wire)
     tools = hosted_tools(request)
     calls = most_calls(request) if tools else 0
     if tools:
         request = replace(request, max_tool_calls=calls)
-    if model.id not in bounds:
-        bounds[model.id] = await bound_input(request, model)
+    return _Fitted(model, wire, request, notes, await bound_input(request, model), tools, calls)
+
+
+def _option(fitted: _Fitted, candidate: Candidate, at_ms: int) -> Option:
+    model, route = candidate.model, candidate.route
+    request, lost = leave_out(fitted.request, route)
     most = bound(
         model,
         at_ms,
-        bounds[model.id],
+        fitted.input_bound,
         request.sampling.max_output_tokens,
         route.provider,
-        tool_calls=calls,
-        fee_of=lambda price: dearest_fee(tools, price, model.name),
+        tool_calls=fitted.calls,
+        fee_of=lambda price: dearest_fee(fitted.tools, price, model.name),
     )
-    notes += more + _stand_in_note(candidate)
+    notes = fitted.notes + lost + _stand_in_note(candidate)
     if candidate.own_key_of is None:
         return Option(candidate, request, most, notes)
     nothing = replace(most, price=unpaid(most.price), amount_nano_usd=0, least_nano_usd=0, fee_pico_usd=0)

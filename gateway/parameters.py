@@ -35,7 +35,7 @@ def lacking(request: CompletionRequest, model: Model, route: Route) -> tuple[str
 def leave_out(request: CompletionRequest, route: Route) -> tuple[CompletionRequest, tuple[str, ...]]:
     """The request without what this route's provider refuses, and a note for each; what its wire has no
     field for `fit` has left out before."""
-    lost = [name for name in _asked(request) if name in route.without]
+    lost = [name for name in _asked(request) if name in route.without] if route.without else []
     if not lost:
         return request, ()
     defaults: dict[str, Any] = {name: getattr(_DEFAULTS, name) for name in lost}
