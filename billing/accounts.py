@@ -157,25 +157,19 @@ def entry_hash(
     lines: Sequence[UsageLineRow],
 ) -> bytes:
     """The hash of an entry that follows `previous`, as this module's first lines lay it out."""
-    integers = [LAYOUT, entry.team_id, entry.seq, entry.kind, entry.at_ms]
-    integers += _maybe(entry.hold_no)
-    integers += _maybe(entry.actor_user_id)
-    integers.append(entry.balance_after_nano_usd)
-    integers.append(len(postings))
+    team_id, seq, kind, ref, hold_no, at_ms, balance_after_nano_usd, actor_user_id, reason = entry
+    integers = [LAYOUT, team_id, seq, kind, at_ms, *_maybe(hold_no), *_maybe(actor_user_id)]
+    integers += (balance_after_nano_usd, len(postings))
     for posting in postings:
-        integers += (posting.account_no, posting.amount_nano_usd)
-    texts = [entry.ref, entry.reason]
+        integers += posting[2:]
     if usage is None:
         integers.append(0)
-    else:
-        integers.append(1)
-        integers += _maybe(usage.user_id)
-        integers += _maybe(usage.key_id)
-        integers += (usage.estimated, len(lines))
-        for line in lines:
-            integers += (line.bucket, line.quantity, line.price_pico_usd)
-        texts += (usage.model, usage.provider, usage.price_version, usage.series, usage.tags)
-    return chain.digest(previous, integers, texts)
+        return chain.digest(previous, integers, (ref, reason))
+    _, _, model, provider, price_version, user_id, key_id, tags, series, estimated = usage
+    integers += (1, *_maybe(user_id), *_maybe(key_id), estimated, len(lines))
+    for line in lines:
+        integers += line[3:]
+    return chain.digest(previous, integers, (ref, reason, model, provider, price_version, series, tags))
 
 
 def _maybe(value: int | None) -> tuple[int, int]:

@@ -90,6 +90,9 @@ _GRANTS: Final = {
     "payment": (EntryKind.PAYMENT, AccountKind.PAYMENT),
     "adjustment": (EntryKind.ADJUSTMENT, AccountKind.ADJUSTMENT),
 }
+# As plain numbers: those of an enumeration take the database's driver several times as long.
+_SPENT: Final = int(SystemAccount.SPENT)
+_WRITTEN_OFF: Final = int(SystemAccount.WRITTEN_OFF)
 _GRANT_REF = "grant:"  # before a caller's reference, so that it can never meet one of ours
 
 
@@ -263,7 +266,14 @@ class Batch:
         elif running.hold.no != frozen.no or running.hold.lines != frozen.lines:
             raise LedgerBug("A settle must carry its hold as it was reserved.")
         return self._close(
-            team, running, EntryKind.SETTLE, command.lines, command.facts, command.estimated, now_ms
+            team,
+            running,
+            EntryKind.SETTLE,
+            command.lines,
+            command.cost_nano_usd,
+            command.facts,
+            command.estimated,
+            now_ms,
         )
 
     def _first_receipt(self, team: Team, run_id: str, ended: Ended, now_ms: int) -> Receipt:
@@ -341,8 +351,9 @@ class Batch:
             return False
         now_ms = _time_of(team, self._now_ms)
         if running.progress:
-            facts = running.hold.facts
-            self._close(team, running, EntryKind.EXPIRE, running.progress, facts, True, now_ms)
+            progress, facts = running.progress, running.hold.facts
+            cost = cost_nano_usd(progress)
+            self._close(team, running, EntryKind.EXPIRE, progress, cost, facts, True, now_ms)
         else:
             self._let_go(team, running, now_ms)
         return True
@@ -366,13 +377,14 @@ class Batch:
         running: OpenHold,
         kind: EntryKind,
         lines: tuple[Line, ...],
+        cost: int,
         facts: Facts,
         estimated: bool,
         now_ms: int,
     ) -> Receipt:
         """Charge a hold: from what it set aside, then from free credit; the operator bears the rest."""
         self._touch(team, now_ms)
-        hold, cost = running.hold, cost_nano_usd(lines)
+        hold = running.hold
         self._release(team, running)
         taken: dict[int, int] = {}
         left = cost
@@ -385,9 +397,9 @@ class Batch:
         charged = cost - left
         postings = {no: -amount for no, amount in taken.items()}
         if cost:
-            postings[SystemAccount.SPENT] = cost
+            postings[_SPENT] = cost
         if left:
-            postings[SystemAccount.WRITTEN_OFF] = -left
+            postings[_WRITTEN_OFF] = -left
         team.used_nano_usd += charged
         seq = team.entry_seq + 1
         usage = _usage_row(team.id, seq, facts, estimated)
@@ -521,7 +533,8 @@ class Batch:
 
     def _lapse(self, team: Team, now_ms: int) -> None:
         """Take away the free part of credit that has ended; what is held keeps its claim."""
-        for account in [a for a in team.accounts.values() if a.free_nano_usd > 0 and a.has_ended(now_ms)]:
+        ended = [a for a in team.accounts.values() if a.has_ended(now_ms) and a.free_nano_usd > 0]
+        for account in ended:
             self._touch(team, now_ms)
             ref = f"lapse:{account.no}:{team.entry_seq + 1}"
             self._enter(team, EntryKind.LAPSE, ref, {account.no: -account.free_nano_usd}, now_ms)
@@ -542,21 +555,20 @@ class Batch:
     ) -> bytes:
         """Write one entry: `amounts` by account, with the other side added where the kind has one."""
         if kind in OTHER_SIDE:
-            amounts = {**amounts, OTHER_SIDE[kind]: -sum(amounts.values())}
+            amounts = {**amounts, int(OTHER_SIDE[kind]): -sum(amounts.values())}
         _ensure(sum(amounts.values()) == 0, "the postings of an entry must sum to zero")
         _ensure(len(amounts) != 1, "an entry has two sides")
+        _ensure(0 not in amounts.values(), "a posting of nothing")
         for no, amount in amounts.items():
-            _ensure(amount != 0, "a posting of nothing")
             if no > 0:
                 account = team.accounts[no]
                 account.balance_nano_usd += amount
                 self._changed(team, account)
         team.entry_seq += 1
         seq = team.entry_seq
-        entry = EntryRow(
-            team.id, seq, kind, ref, hold_no, now_ms, team.balance_nano_usd, actor_user_id, reason
-        )
-        postings = [PostingRow(team.id, seq, int(no), amounts[no]) for no in sorted(amounts)]
+        balance = team.balance_nano_usd
+        entry = EntryRow(team.id, seq, int(kind), ref, hold_no, now_ms, balance, actor_user_id, reason)
+        postings = [PostingRow(team.id, seq, no, amount) for no, amount in sorted(amounts.items())]
         usage_lines = [
             UsageLineRow(team.id, seq, no, BUCKETS[line.bucket], line.quantity, line.price_pico_usd)
             for no, line in enumerate(lines, 1)
@@ -684,8 +696,9 @@ def _check_settle(command: Settle) -> None:
 
 
 def _check_lines(lines: tuple[Line, ...]) -> None:
-    if any(line.quantity < 0 or line.price_pico_usd < 0 or line.bucket not in BUCKETS for line in lines):
-        raise LedgerBug("A line has a bucket, a quantity and a price, none of them below zero.")
+    for line in lines:
+        if line.quantity < 0 or line.price_pico_usd < 0 or line.bucket not in BUCKETS:
+            raise LedgerBug("A line has a bucket, a quantity and a price, none of them below zero.")
 
 
 def _check_lease(lease_ms: int) -> None:

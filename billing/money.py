@@ -55,5 +55,7 @@ def format_usd(nano_usd: int) -> str:
 
 def cost_nano_usd(lines: Iterable[Line]) -> int:
     """What a bill comes to: the sum of its lines, rounded up once to the nano-dollar."""
-    pico_usd = sum(line.quantity * line.price_pico_usd for line in lines)
+    pico_usd = 0
+    for line in lines:
+        pico_usd += line.quantity * line.price_pico_usd
     return -(-pico_usd // PICO_USD_PER_NANO_USD)

@@ -40,7 +40,7 @@ class Account:
         return self.balance_nano_usd == 0
 
     def lives(self, now_ms: int) -> bool:
-        return self.starts_ms <= now_ms and not self.has_ended(now_ms)
+        return self.starts_ms <= now_ms and (self.expires_ms is None or now_ms < self.expires_ms)
 
     def has_ended(self, now_ms: int) -> bool:
         return self.expires_ms is not None and self.expires_ms <= now_ms
@@ -88,11 +88,18 @@ class Team:
     @property
     def balance_nano_usd(self) -> int:
         """All credit that is not spent or lapsed, what is held included."""
-        return sum(account.balance_nano_usd for account in self.accounts.values())
+        total = 0  # here and below a loop, because a generator costs each settle a microsecond
+        for account in self.accounts.values():
+            total += account.balance_nano_usd
+        return total
 
     def available_nano_usd(self, now_ms: int) -> int:
         """What a reserve could take now."""
-        return sum(account.free_nano_usd for account in self.accounts.values() if account.lives(now_ms))
+        total = 0
+        for account in self.accounts.values():
+            if account.lives(now_ms):
+                total += account.balance_nano_usd - account.held_nano_usd
+        return total
 
     def spendable(self, now_ms: int) -> list[Account]:
         """Accounts with free credit, first to be spent first."""
