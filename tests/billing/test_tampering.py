@@ -294,16 +294,18 @@ def test_an_entry_whose_postings_do_not_balance_is_refused_when_it_is_written(co
     entry = "INSERT INTO ledger_entry VALUES (1, {0}, 2, 'grant:x', NULL, 1, {1}, NULL, '', randomblob(32))"
     with closing(sqlite3.connect(copy, isolation_level=None)) as db:
         seq, balance = db.execute("SELECT max(seq), balance_after_nano_usd FROM ledger_entry").fetchone()
-        db.execute("BEGIN")
-        db.execute(f"INSERT INTO ledger_posting ({columns}) VALUES (1, ?, 1, 5)", (seq + 1,))
-        with pytest.raises(sqlite3.IntegrityError, match="sum to zero"):
-            db.execute(entry.format(seq + 1, balance + 5))
-        db.execute(f"INSERT INTO ledger_posting ({columns}) VALUES (1, ?, -1, -5)", (seq + 1,))
-        with pytest.raises(sqlite3.IntegrityError, match="balance follows"):
-            db.execute(entry.format(seq + 1, balance + 6))
-        with pytest.raises(sqlite3.IntegrityError, match="no gaps"):
-            db.execute(entry.format(seq + 2, balance + 5))
-        db.execute("ROLLBACK")
+        whole = [(seq + 1, 1, 5), (seq + 1, -1, -5)]
+        for postings, row, said in (
+            (whole[:1], (seq + 1, balance + 5), "sum to zero"),
+            (whole, (seq + 1, balance + 6), "balance follows"),
+            ([(seq + 2, 1, 5), (seq + 2, -1, -5)], (seq + 2, balance + 5), "no gaps"),
+        ):
+            db.execute("BEGIN")
+            for posting in postings:
+                db.execute(f"INSERT INTO ledger_posting ({columns}) VALUES (1, ?, ?, ?)", posting)
+            with pytest.raises(sqlite3.IntegrityError, match=said):
+                db.execute(entry.format(*row))
+            assert not db.in_transaction, "what broke a rule ended the transaction"
 
 
 def test_a_posting_without_an_entry_cannot_be_committed(copy: Path) -> None:

@@ -388,8 +388,8 @@ BUGS = (
     Bug(
         "what credit does not cover is not written off",
         "billing/ledger.py",
-        "            postings[SystemAccount.WRITTEN_OFF] = -left\n",
-        "            postings[SystemAccount.SPENT] = cost - left\n",
+        "            postings[_WRITTEN_OFF] = -left\n",
+        "            postings[_SPENT] = cost - left\n",
         _SETTLE,
     ),
     Bug(
@@ -402,8 +402,8 @@ BUGS = (
     Bug(
         "a run that died is free",
         "billing/ledger.py",
-        "        if running.progress:\n            facts",
-        "        if False:\n            facts",
+        "        if running.progress:\n            progress",
+        "        if False:\n            progress",
         _SETTLE,
     ),
     Bug(
@@ -423,8 +423,8 @@ BUGS = (
     Bug(
         "credit that has ended can still be spent",
         "billing/ledger.py",
-        "if a.free_nano_usd > 0 and a.has_ended(now_ms)]:",
-        "if False]:",
+        "if a.has_ended(now_ms) and a.free_nano_usd > 0]",
+        "if False]",
         _ALLOWANCE,
     ),
     Bug(
@@ -466,7 +466,7 @@ BUGS = (
     Bug(
         "a receipt is given away before the disk has it",
         "billing/group_commit.py",
-        "return isinstance(outcome, Receipt | Granted)",
+        "return isinstance(outcome, Receipt | Granted | CapSet)",
         "return False",
         _PROCESS,
     ),
