@@ -1,4 +1,4 @@
-"""What a provider writes, on either wire, when it is well and when it is not.
+"""What a provider writes, on each wire, when it is well and when it is not.
 
 `FAULTS` are those seen of real providers; each makes a reply for a wire.
 """
@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from gateway.providers.base import Wire
 from tests.gateway.providers.upstream import EVENT_STREAM, Part, Pause, Reply, Reset
 
 DONE = b"data: [DONE]\n\n"
@@ -129,7 +130,81 @@ class ResponsesScript:
         return self.event("error", code=code, message=message, param=None)
 
 
+class AnthropicScript:
+    """Each call of `text` or `reasoning` is a delta in the block that is open, or in a new one."""
+
+    def __init__(self, input: int = 9, cached: int = 0, written: int = 0) -> None:
+        self._input = {
+            "input_tokens": input,
+            "cache_read_input_tokens": cached,
+            "cache_creation_input_tokens": written,
+        }
+        self._index = -1
+        self._open: str | None = None
+
+    def event(self, type: str, **parts: object) -> bytes:
+        return event({"type": type, **parts}, name=type)
+
+    def opening(self) -> list[bytes]:
+        message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": []}
+        usage = {**self._input, "output_tokens": 1}
+        return [self.event("message_start", message={**message, "usage": usage}), self.event("ping")]
+
+    def block(self, type: str, **parts: object) -> bytes:
+        """The beginning of a block, after the end of the one before."""
+        end = self.stop()
+        self._index, self._open = self._index + 1, type
+        return end + self.event(
+            "content_block_start", index=self._index, content_block={"type": type, **parts}
+        )
+
+    def delta(self, type: str, **parts: object) -> bytes:
+        return self.event("content_block_delta", index=self._index, delta={"type": type, **parts})
+
+    def stop(self) -> bytes:
+        if self._open is None:
+            return b""
+        self._open = None
+        return self.event("content_block_stop", index=self._index)
+
+    def text(self, text: str) -> bytes:
+        begun = b"" if self._open == "text" else self.block("text", text="")
+        return begun + self.delta("text_delta", text=text)
+
+    def reasoning(self, text: str) -> bytes:
+        begun = b"" if self._open == "thinking" else self.block("thinking", thinking="", signature="")
+        return begun + self.delta("thinking_delta", thinking=text)
+
+    def seal(self, signature: str) -> bytes:
+        return self.delta("signature_delta", signature=signature)
+
+    def finish(self, reason: str = "end_turn", usage: Mapping[str, object] | None = None) -> bytes:
+        told = {} if usage is None else {"usage": usage}
+        return self.stop() + self.event("message_delta", delta={"stop_reason": reason}, **told)
+
+    def usage(self, input: int, output: int, cached: int = 0, reasoning: int = 0) -> dict[str, object]:
+        """`input` is the whole prompt, as the other scripts have it; this wire counts beside each other."""
+        return {
+            "input_tokens": input - cached,
+            "cache_read_input_tokens": cached,
+            "output_tokens": output,
+            "output_tokens_details": {"thinking_tokens": reasoning},
+        }
+
+    def ending(self, input: int = 9, output: int = 2, cached: int = 0, reasoning: int = 0) -> list[bytes]:
+        usage = self.usage(input, output, cached, reasoning)
+        return [self.finish(usage=usage), self.event("message_stop")]
+
+    def error(self, code: str, message: str) -> bytes:
+        return self.event("error", error={"type": code, "message": message})
+
+
+WIRES: tuple[Wire, ...] = ("chat_completions", "responses", "anthropic_messages")
+
+
 def wire_script(name: str) -> WireScript:
+    if name == "anthropic_messages":
+        return AnthropicScript()
     return ResponsesScript() if name == "responses" else ChatScript()
 
 

@@ -31,6 +31,7 @@ from gateway.messages import Finished, Sampling, TextDelta, Usage
 from gateway.providers.base import Deadlines, Wire
 from gateway.providers.openai_compatible import OpenAICompatible
 from gateway.providers.wire_chat_request import ChatDialect
+from gateway.providers.wires import PATHS
 from net.guard import UrlRefused
 from tests.gateway.providers.asking import Outcome, call_of, outcome
 from tests.gateway.providers.scripts import (
@@ -38,6 +39,8 @@ from tests.gateway.providers.scripts import (
     FAULTS,
     HALF,
     SECRET,
+    WIRES,
+    AnthropicScript,
     ChatScript,
     ResponsesScript,
     WireScript,
@@ -47,7 +50,6 @@ from tests.gateway.providers.scripts import (
 from tests.gateway.providers.upstream import KeepAlive, Pause, Reply, Upstream, serving
 
 KEY = "sk-our-own-key"
-BOTH: list[Wire] = ["chat_completions", "responses"]
 
 
 @asynccontextmanager
@@ -65,7 +67,7 @@ async def talking(
 # --- a good answer ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wire", BOTH)
+@pytest.mark.parametrize("wire", WIRES)
 async def test_an_answer_comes_with_its_end_its_usage_and_its_clocks(wire: Wire) -> None:
     script = wire_script(wire)
     reply = Reply(
@@ -90,7 +92,7 @@ async def test_an_answer_comes_with_its_end_its_usage_and_its_clocks(wire: Wire)
     assert None not in marks
     assert marks == sorted(marks, key=lambda mark: mark or 0)
     assert clocks.first_answer_ns - clocks.first_reasoning_ns >= 15e6  # type: ignore[operator]
-    assert upstream.requests[0].path == ("/v1/responses" if wire == "responses" else "/v1/chat/completions")
+    assert upstream.requests[0].path == f"/v1{PATHS[wire]}"
 
 
 async def test_what_goes_out_is_one_plain_request_with_the_key_and_the_cap() -> None:
@@ -109,6 +111,93 @@ async def test_what_goes_out_is_one_plain_request_with_the_key_and_the_cap() -> 
         "max_tokens": 33,
         "temperature": 0.5,
     }
+
+
+async def test_the_messages_wire_has_a_key_and_a_version_of_its_own() -> None:
+    async with talking(whole_answer(AnthropicScript()), wire="anthropic_messages") as (provider, upstream):
+        got = await outcome(provider, call_of(out_cap=33))
+    assert (got.text, got.finish) == ("Hello world", "stop")
+    (request,) = upstream.requests
+    assert request.headers["x-api-key"] == KEY
+    assert request.headers["anthropic-version"] == "2023-06-01"
+    assert "authorization" not in request.headers
+    assert request.body == {
+        "model": "m",
+        "max_tokens": 33,
+        "stream": True,
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Say hello."}]}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("wire", "path"),
+    [
+        ("chat_completions", "/v1/deployments/my%2Fmodel/chat/completions?api-version=2024-10-21"),
+        ("responses", "/v1/responses?api-version=2024-10-21"),
+    ],
+)
+async def test_azure_has_deployments_in_the_path_and_a_key_header(wire: Wire, path: str) -> None:
+    async with serving(whole_answer(wire_script(wire))) as upstream:
+        provider = OpenAICompatible(
+            "azure",
+            upstream.base_url,
+            KEY,
+            wire,
+            allow_private_address=True,
+            key_header="api-key",
+            deployments=True,
+            api_version="2024-10-21",
+        )
+        got = await outcome(provider, call_of(model="my/model"))
+        await provider.close()
+    assert got.text == "Hello world"
+    (request,) = upstream.requests
+    assert request.path == path
+    assert request.headers["api-key"] == KEY
+    assert "authorization" not in request.headers
+
+
+async def test_azures_filter_is_named_before_an_answer_and_ends_one_in_the_middle() -> None:
+    chat = ChatScript()
+    filters = {"hate": {"filtered": True, "severity": "high"}}
+    refused = {
+        "error": {
+            "message": f"Filtered: {SECRET}",
+            "type": None,
+            "param": "prompt",
+            "code": "content_filter",
+            "status": 400,
+            "innererror": {"code": "ResponsibleAIPolicyViolation", "content_filter_result": filters},
+        }
+    }
+    body = json.dumps(refused).encode()
+    async with talking(Reply([body], 400, {"Content-Type": "application/json"})) as (provider, _):
+        got = await outcome(provider, call_of())
+    assert str(got.error) == (
+        "The provider's content filter stopped the prompt (status 400, content_filter, at prompt)."
+    )
+    stopped = Reply(
+        [
+            chat.chunk(prompt_filter_results=[{"prompt_index": 0, "content_filter_results": filters}]),
+            chat.text(HALF),
+            chat.chunk(choices=[{"index": 0, "finish_reason": None, "content_filter_offsets": {}}]),
+            chat.finish("content_filter"),
+            DONE,
+        ]
+    )
+    async with talking(stopped) as (provider, _):
+        got = await outcome(provider, call_of())
+    assert (got.text, got.finish, got.error) == (HALF, "content_filter", None)
+
+
+@pytest.mark.parametrize(
+    "said", [{"statusCode": 401, "message": SECRET}, {"error": {"code": "401", "message": SECRET}}]
+)
+async def test_azures_other_shapes_of_an_error_tell_nothing_either(said: dict[str, object]) -> None:
+    body = json.dumps(said).encode()
+    async with talking(Reply([body], 401, {"Content-Type": "application/json"})) as (provider, _):
+        got = await outcome(provider, call_of())
+    assert str(got.error) == "The provider does not accept the key it was given (status 401)."
 
 
 async def test_the_cap_goes_by_the_name_that_the_provider_knows() -> None:
@@ -132,7 +221,7 @@ async def test_a_calls_own_wire_goes_before_the_providers() -> None:
     assert upstream.requests[0].body["max_output_tokens"] == 21
 
 
-@pytest.mark.parametrize("wire", BOTH)
+@pytest.mark.parametrize("wire", WIRES)
 async def test_a_connection_whose_answer_was_read_to_its_end_is_used_again(wire: Wire) -> None:
     replies = [whole_answer(wire_script(wire)) for _ in range(3)]
     async with talking(*replies, wire=wire) as (provider, upstream):
@@ -185,7 +274,7 @@ async def test_a_faked_stream_shows_in_the_largest_read_share() -> None:
     assert faked.clocks.largest_read_share == 1
 
 
-@pytest.mark.parametrize("wire", BOTH)
+@pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 async def test_reads_that_split_anything_anywhere_change_nothing(wire: Wire, line_end: str) -> None:
     """Characters, escapes, line ends and fields, cut at random by the network."""
@@ -242,7 +331,7 @@ NOTHING_CAME = {
 }
 
 
-@pytest.mark.parametrize("wire", BOTH)
+@pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_each_fault_is_named_asked_once_and_tells_no_secret(fault: str, wire: Wire) -> None:
     script = wire_script(wire)
@@ -303,6 +392,13 @@ async def test_retry_after_is_read_as_seconds_or_as_a_date(
     assert least_s <= got.error.retry_after_s <= most_s
 
 
+async def test_milliseconds_to_wait_go_before_seconds() -> None:
+    async with talking(Reply([], 429, {"Retry-After": "2", "retry-after-ms": "1250"})) as (provider, _):
+        got = await outcome(provider, call_of())
+    assert isinstance(got.error, ProviderRefused)
+    assert got.error.retry_after_s == 1.25
+
+
 @pytest.mark.parametrize("header", ["soon", "nan", ""])
 async def test_a_retry_after_that_says_nothing_is_none(header: str) -> None:
     async with talking(Reply([], 429, {"Retry-After": header})) as (provider, _):
@@ -319,7 +415,7 @@ async def test_usage_is_cumulative_and_the_last_one_counts() -> None:
     assert [event for event in got.events if isinstance(event, Usage)] == [Usage(input=9, output=8)]
 
 
-@pytest.mark.parametrize("wire", BOTH)
+@pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("count", [-5, 10**12])
 async def test_usage_that_cannot_be_is_passed_on_for_the_gateway_to_judge(wire: Wire, count: int) -> None:
     script = wire_script(wire)
@@ -398,7 +494,7 @@ DEADLINES: dict[str, tuple[Callable[[WireScript], Reply], Deadlines]] = {
 }
 
 
-@pytest.mark.parametrize("wire", BOTH)
+@pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("deadline", DEADLINES)
 async def test_keep_alive_comments_defeat_no_deadline(deadline: str, wire: Wire) -> None:
     make, limits = DEADLINES[deadline]

@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 from gateway.errors import ProviderError
 from gateway.messages import Finished, ReasoningDelta, TextDelta, ToolCallDelta, Usage
 from gateway.providers.wire import Answer, read_error, refusal
+from gateway.providers.wire_anthropic import AnthropicAnswer
 from gateway.providers.wire_chat import ChatAnswer
 from gateway.providers.wire_responses import ResponsesAnswer
 
@@ -19,10 +20,15 @@ FIELDS = """choices delta content text type thinking reasoning_content refusal t
 name arguments finish_reason usage prompt_tokens completion_tokens total_tokens prompt_tokens_details
 cached_tokens completion_tokens_details reasoning_tokens error message code param response item output
 output_index
-summary_index incomplete_details reason input_tokens output_tokens status"""
+summary_index incomplete_details reason input_tokens output_tokens status
+content_block partial_json signature citation stop_reason data summary encrypted_content action input custom
+annotation annotations url_citation url cache_read_input_tokens"""
 VALUES = """stop text thinking function_call error message 429 max_output_tokens response.completed
 response.output_text.delta response.output_item.added response.output_item.done response.failed
-response.function_call_arguments.delta response.incomplete response.reasoning_summary_text.delta"""
+response.function_call_arguments.delta response.incomplete response.reasoning_summary_text.delta
+message_start message_delta message_stop content_block_start content_block_delta content_block_stop error
+tool_use server_tool_use redacted_thinking text_delta input_json_delta end_turn custom_tool_call
+local_shell_call web_search_call reasoning response.output_text.annotation.added url_citation"""
 NAMES = st.sampled_from(FIELDS.split())
 WORDS = st.sampled_from(VALUES.split())
 ATOMS = (
@@ -50,15 +56,24 @@ CHUNK = st.fixed_dictionaries(
 )
 EVENT = st.fixed_dictionaries(
     {"type": WORDS},
-    optional={"delta": ATOMS, "item": JSON, "response": JSON, "output_index": ATOMS, "error": JSON},
+    optional={
+        "delta": ATOMS | JSON,
+        "index": ATOMS,
+        "content_block": JSON,
+        "annotation": JSON,
+        "item": JSON,
+        "response": JSON,
+        "output_index": ATOMS,
+        "error": JSON,
+    },
 )
 
 
-@pytest.mark.parametrize("kind", [ChatAnswer, ResponsesAnswer])
+@pytest.mark.parametrize("kind", [ChatAnswer, ResponsesAnswer, AnthropicAnswer])
 @settings(max_examples=150, deadline=None)
 @given(frames=st.lists(CHUNK | EVENT | JSON, max_size=4))
 def test_any_json_is_an_event_or_a_providers_error(
-    kind: type[ChatAnswer | ResponsesAnswer], frames: list[Any]
+    kind: type[ChatAnswer | ResponsesAnswer | AnthropicAnswer], frames: list[Any]
 ) -> None:
     answer: Answer = kind("lab")
     try:
