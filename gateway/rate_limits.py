@@ -109,9 +109,10 @@ class RateLimits:
 
     async def look_up(self, team_id: int, key_id: int | None) -> None:
         """Know what this team and key may, so that `standing` can tell. Costs nothing while it is known."""
-        if (team_id, key_id) not in self._named:
+        allowed = self._allowances.remembered(team_id, key_id)
+        if allowed is None:
             allowed = await self._allowances.of(team_id, key_id)
-            self._windows(team_id, key_id, allowed, 1 if self._shared else self._among)
+        self._windows(team_id, key_id, allowed, 1 if self._shared else self._among)
 
     def standing(self, team_id: int, key_id: int | None) -> tuple[Standing | None, Standing | None]:
         """Requests and tokens, the nearer limit of team and key each; None where there is none, or nothing
