@@ -190,7 +190,9 @@ def test_a_stream_of_the_api_is_ended_and_paid_for_when_the_app_is_asked_to_end(
 
 
 def limit_seen_by(client: httpx.Client) -> str | None:
-    return client.get("/v1/credits").headers.get("x-ratelimit-limit-requests")
+    headers = client.get("/v1/credits").headers
+    limit: str | None = headers.get("x-ratelimit-limit-requests")
+    return limit
 
 
 def operate(server: Server, *words: str) -> str:
