@@ -87,6 +87,8 @@ class Process:
             ledger=own.stores.ledger,
             quotes=own.quotes,
             latency=latency,
+            paces=own.paces,
+            tiers=self.prepared.tiers,
             identity=identity,
             connections=own.connections,
             provider_keys=own.provider_keys,

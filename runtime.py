@@ -16,7 +16,7 @@ from billing.budgets import Budgets
 from billing.client import LedgerClient
 from billing.commands import CapSet, SetCap
 from billing.statements import Statements
-from billing.usage import Usage
+from billing.usage import MONTH_MS, Usage
 from gateway.catalog import Catalog, ListedProvider
 from gateway.completion import Gateway
 from gateway.connection_tables import Server
@@ -26,11 +26,14 @@ from gateway.provider_keys import ProviderKeys
 from gateway.providers.listing import FoundServer, OfferedModel, find_local
 from gateway.quote import Quote, Quotes
 from gateway.records import RunRecord
+from gateway.tiers import Tier
+from gateway.what_if import WhatIf, on_model, re_rate
 from identity.local import LocalIdentity
 from identity.permissions import require
 from identity.principal import Principal
 from identity.tickets import Tickets
 from telemetry.latency import Latency
+from telemetry.paces import Paces
 
 T = TypeVar("T")
 
@@ -46,12 +49,23 @@ class Services:
     ledger: LedgerClient
     quotes: Quotes
     latency: Latency
+    paces: Paces
+    tiers: tuple[Tier, ...]
     identity: LocalIdentity
     connections: Connections
     provider_keys: ProviderKeys
     tickets: Tickets
     base_url: str
     demonstration_note: str | None  # why the embedded model is missing, in words; None when it is there
+
+    def connected(self) -> frozenset[str]:
+        """The providers that can be asked here, by id."""
+        return self.gateway.connected()
+
+    def on_own_mix(self, principal: Principal, model_id: str, now_ms: int) -> WhatIf:
+        """The team's last 30 days, re-rated on that model. Reads each settled run."""
+        runs = self.usage.settled(principal.team_id, now_ms - MONTH_MS, now_ms + 1)
+        return re_rate(runs, on_model(self.catalog, model_id, now_ms))
 
     def submit(
         self, principal: Principal, request: CompletionRequest, *, parent_run_id: str | None = None

@@ -106,6 +106,7 @@ class Open:
     top_ups: TopUps
     connections: Connections
     provider_keys: ProviderKeys
+    paces: Paces
     rates: RateLimits
 
     def for_the_api(self, **more: Any) -> ApiServices:
@@ -169,6 +170,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
             opened.push_async_callback(provider.close)
     connections, provider_keys = await _open_connections(prepared, stores, secret, opened)
     rates = _rates(prepared, stores)
+    paces = Paces(stores.databases.log.engine)
     keep(opened, rates.keep_share())
     opened.push_async_callback(rates.close)
     gateway = Gateway(
@@ -177,7 +179,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
             prepared.catalog,
             prepared.connected.providers,
             prepared.connected.absent,
-            Paces(stores.databases.log.engine),
+            paces,
         ),
         ledger=stores.ledger,
         kept_runs=stores.kept_runs,
@@ -204,6 +206,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         top_ups=TopUps(purpose_key(secret, TOP_UP_CODE), app_db, stores.ledger.grant),
         connections=connections,
         provider_keys=provider_keys,
+        paces=paces,
         rates=rates,
     )
 

@@ -33,6 +33,13 @@ ENTRIES_MEMBER: Final = "credits-member"
 ENTRIES_KEY: Final = "credits-key"
 ENTRIES_DAYS: Final = "credits-days"
 SPENDING_BY: Final = "credits-spending-by"
+MODELS_TABLE: Final = "models-table"
+MODELS_SEARCH: Final = "models-search"
+MODELS_SORT: Final = "models-sort"
+MODELS_HERE: Final = "models-here"
+MODELS_MIX: Final = "models-mix"
+MODELS_PROMPT: Final = "models-prompt"
+MODELS_COMPARE: Final = "models-compare"
 CONNECT_WAY: Final = "connect-way"
 CONNECT_PROVIDER: Final = "connect-provider"
 CONNECT_KEY: Final = "connect-key"
@@ -47,6 +54,7 @@ _CONNECTED: Final = "connect-done"
 _RUN: Final = "playground-run"
 _NOTICE: Final = "playground-notice"
 _TICKET: Final = "live-ticket"
+_MODEL_RUN: Final = "model-run"
 _RUN_IN_ADDRESS: Final = "run"
 _MODEL_IN_ADDRESS: Final = "model"
 _LONGEST_RUN_ID: Final = 64
@@ -161,6 +169,32 @@ def set_notice(notice: Notice) -> None:
 
 def clear_notice() -> None:
     st.session_state.pop(_NOTICE, None)
+
+
+# --- a model's page --------------------------------------------------------------------------
+
+
+def model_open() -> str | None:
+    """The model whose page the address asks for."""
+    return st.query_params.get(_MODEL_IN_ADDRESS)
+
+
+def open_model(model_id: str) -> None:
+    st.query_params[_MODEL_IN_ADDRESS] = model_id
+
+
+def close_model() -> None:
+    st.query_params.pop(_MODEL_IN_ADDRESS, None)
+
+
+def model_run(model_id: str) -> str | None:
+    """The newest run that was asked for on that model's page."""
+    kept: tuple[str, str] | None = st.session_state.get(_MODEL_RUN)
+    return kept[1] if kept is not None and kept[0] == model_id else None
+
+
+def set_model_run(model_id: str, run_id: str) -> None:
+    st.session_state[_MODEL_RUN] = (model_id, run_id)
 
 
 # --- connecting ------------------------------------------------------------------------------

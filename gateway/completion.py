@@ -392,6 +392,10 @@ class Gateway:
         await self._routing.refresh_paces()
         return preview_of(options, self.health, self._routing.name_of, self._routing.pace_of)
 
+    def connected(self) -> frozenset[str]:
+        """The providers that can be asked here, by id."""
+        return self._routing.connected()
+
     def routable(self, model: Model) -> str | None:
         """Why nobody answers for this model here, in words; None where somebody does."""
         return self._routing.why_not(model)

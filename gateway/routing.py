@@ -124,6 +124,9 @@ class Routing:
             raise unknown or self._nobody(request.model, own, dropped)
         return Plan(_once(found), tuple(dropped))
 
+    def connected(self) -> frozenset[str]:
+        return frozenset(self._providers)
+
     def why_not(self, model: Model) -> str | None:
         """Why nobody answers for this model here; None where somebody does."""
         if any(route.provider in self._providers for route in model.providers):

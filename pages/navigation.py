@@ -12,7 +12,7 @@ from typing import Final
 import streamlit as st
 
 import runtime
-from components import connect_words, house_style, model_names, session, standing, words
+from components import connect_words, house_style, model_names, model_words, session, standing, words
 
 TAB_ICON: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
@@ -23,6 +23,7 @@ TAB_ICON: Final = (
 PAGES: Final = (
     st.Page("playground.py", title=words.PLAYGROUND, icon=":material/edit_square:", default=True),
     st.Page("latency.py", title=words.LATENCY, icon=":material/timeline:"),
+    st.Page("models.py", title=model_words.MODELS, icon=":material/view_list:"),
     st.Page("connect.py", title=connect_words.CONNECT, icon=":material/power:"),
     st.Page("credits.py", title=words.CREDITS, icon=":material/account_balance_wallet:"),
 )

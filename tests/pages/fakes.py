@@ -31,6 +31,7 @@ from gateway.messages import CompletionRequest
 from gateway.provider_keys import ProviderKeys
 from gateway.records import RunRecord, record_of
 from gateway.runs import Failure, Figures, Run, RunHub, RunState, StopReason
+from gateway.tiers import read_tiers
 from identity.keys import purpose_key
 from identity.local import LocalIdentity
 from identity.principal import Principal, TeamRole
@@ -41,6 +42,7 @@ from store.databases import Database, open_engine
 from store.ids import new_id
 from store.tables import AppTable, LogTable
 from telemetry.latency import Latency
+from telemetry.paces import Paces
 from telemetry.request_log import RequestLog
 from telemetry.rows import RequestRow
 
@@ -88,6 +90,10 @@ class FakeGateway:
         self._typing: set[asyncio.Task[None]] = set()
         self._catalog = catalog
         self._absent = absent
+
+    def connected(self) -> frozenset[str]:
+        routes = {route.provider for model in self._catalog.models() for route in model.providers}
+        return frozenset(routes - set(self._absent))
 
     def routable(self, model: Model) -> str | None:
         missing = [route.provider for route in model.providers if route.provider in self._absent]
@@ -373,6 +379,8 @@ def world(
         ledger=cast(Any, budgets),
         quotes=cast(Any, None),
         latency=latency,
+        paces=Paces(engine),
+        tiers=read_tiers(),
         identity=LocalIdentity(replace(PRINCIPAL, role=role)),
         connections=cast(Connections, connections),
         provider_keys=cast(ProviderKeys, provider_keys),
