@@ -18,7 +18,7 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -75,10 +75,11 @@ class Request:
 
 
 class Upstream:
-    """`replies` are given in order, the last one for ever after."""
+    """`replies` are given in order, the last one for ever after; or `choose` finds one for a request."""
 
-    def __init__(self, *replies: Reply) -> None:
+    def __init__(self, *replies: Reply, choose: Callable[[Request], Reply] | None = None) -> None:
         self.replies = list(replies)
+        self._choose = choose
         self.requests: list[Request] = []
         self.connections = 0
         self.dropped = asyncio.Event()  # a caller left in the middle of an answer
@@ -105,14 +106,18 @@ class Upstream:
         try:
             while (request := await _read_request(reader)) is not None:
                 self.requests.append(request)
-                reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-                if not await self._answer(reply, reader, writer):
+                if not await self._answer(self._reply_to(request), reader, writer):
                     break
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             self._tasks.discard(task)
             writer.close()
+
+    def _reply_to(self, request: Request) -> Reply:
+        if self._choose is not None:
+            return self._choose(request)
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
     async def _answer(self, reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Whether the connection may be used again."""
@@ -195,14 +200,16 @@ async def serving(*replies: Reply) -> AsyncIterator[Upstream]:
 
 
 @contextlib.contextmanager
-def serving_in_thread(*replies: Reply) -> Iterator[Upstream]:
+def serving_in_thread(
+    *replies: Reply, choose: Callable[[Request], Reply] | None = None
+) -> Iterator[Upstream]:
     """The same on a loop of its own, for tests that have none."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="upstream", daemon=True)
     thread.start()
 
     async def make() -> Upstream:
-        upstream = Upstream(*replies)
+        upstream = Upstream(*replies, choose=choose)
         await upstream.open()
         return upstream
 

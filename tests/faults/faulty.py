@@ -1,0 +1,205 @@
+"""Every way in which a provider, or a caller, can spoil a request, on each wire; and the server that sees it.
+
+A model is named after its wire and its fault, so one upstream on loopback plays them all at once.
+`FAULTS` are the upstream's; each says what has to become of the bill.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gateway.providers.base import Wire
+from tests.gateway.providers import scripts
+from tests.gateway.providers.scripts import (
+    DONE,
+    HALF,
+    WIRES,
+    AnthropicScript,
+    ChatScript,
+    ResponsesScript,
+    WireScript,
+    whole_answer,
+    wire_script,
+)
+from tests.gateway.providers.upstream import KeepAlive, Part, Pause, Reply, Request
+
+Bill = Literal["nothing", "as reported", "by our count", "bounded"]
+WHOLE = "Häl😀 wörld"
+HOLDS_BACK_S = 20.0  # how long the upstream waits for a caller to leave
+SHORT: dict[Wire, str] = {
+    "chat_completions": "chat",
+    "responses": "responses",
+    "anthropic_messages": "messages",
+}
+_CLEAN = "clean end without an end"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`make` plays it on a wire; `answered` is whether the caller gets a whole answer all the same."""
+
+    name: str
+    make: Callable[[WireScript], Reply]
+    bill: Bill
+    answered: bool = False
+
+    @property
+    def slug(self) -> str:
+        return "".join(letter if letter.isalnum() else "-" for letter in self.name.lower())
+
+
+def _half(wire: WireScript) -> list[Part]:
+    return [*wire.opening(), wire.text(HALF)]
+
+
+def _without_usage(wire: WireScript) -> Reply:
+    begun = [*wire.opening(), wire.text(WHOLE)]
+    match wire:
+        case ChatScript():
+            return Reply([*begun, wire.finish(), DONE])
+        case ResponsesScript():
+            return Reply([*begun, wire.ended("completed", usage=None)])
+        case AnthropicScript():
+            return Reply([*begun, wire.finish(), wire.event("message_stop")])
+    raise AssertionError
+
+
+def _usage_twice(wire: WireScript) -> Reply:
+    """Cumulative: the last one counts."""
+    begun = [*wire.opening(), wire.text(WHOLE)]
+    match wire:
+        case ChatScript():
+            return Reply([*begun, wire.finish(), wire.usage(9, 1), wire.usage(9, 7), DONE])
+        case ResponsesScript():
+            before = wire.event(
+                "response.in_progress", response=wire.response("in_progress", usage=wire.usage(9, 1))
+            )
+            return Reply([*begun, before, *wire.ending(9, 7)])
+        case AnthropicScript():
+            return Reply([*begun, wire.finish(usage=wire.usage(9, 1)), *wire.ending(9, 7)])
+    raise AssertionError
+
+
+def _ending(output: int) -> Callable[[WireScript], Reply]:
+    return lambda wire: Reply([*wire.opening(), wire.text(WHOLE), *wire.ending(output=output)])
+
+
+def _in_pieces(size: int) -> Callable[[WireScript], Reply]:
+    def make(wire: WireScript) -> Reply:
+        raw = b"".join([*wire.opening(), wire.text(WHOLE), *wire.ending(9, 7)])
+        return Reply([raw[at : at + size] for at in range(0, len(raw), size)])
+
+    return make
+
+
+def _split_characters(wire: WireScript) -> Reply:
+    """A write ends within each character that has more than one byte."""
+    raw = b"".join([*wire.opening(), wire.text(WHOLE), *wire.ending(9, 7)])
+    cuts = [0, *(at for at in range(1, len(raw)) if raw[at] & 0xC0 == 0x80), len(raw)]
+    return Reply([raw[start:end] for start, end in itertools.pairwise(cuts)])
+
+
+def _trailing_garbage(wire: WireScript) -> Reply:
+    reply = whole_answer(wire, WHOLE)
+    return replace(reply, parts=[*reply.parts, b"data: {nonsense\n\n", b"\xff\xfe garbage"])
+
+
+def _of(name: str) -> Callable[[WireScript], Reply]:
+    return scripts.FAULTS[name]
+
+
+def _rate_limited_alone(wire: WireScript) -> Reply:
+    reply = _of("rate limited")(wire)
+    headers = {name: value for name, value in reply.headers.items() if name != "Retry-After"}
+    return replace(reply, headers=headers)
+
+
+FAULTS: Sequence[Fault] = (
+    Fault("none", _in_pieces(10**6), "as reported", answered=True),
+    Fault("clean end without an end", _of(_CLEAN), "by our count"),
+    Fault("cut in the middle", _of("cut in the middle of a chunked body"), "by our count"),
+    Fault("reset in the middle", _of("reset in the middle"), "by our count"),
+    Fault("reset before a byte", _of("reset before a byte"), "nothing"),
+    Fault("200 with HTML", _of("html with 200"), "nothing"),
+    Fault("empty 200", _of("empty body"), "nothing"),
+    Fault("broken JSON", _of("broken json"), "by our count"),
+    Fault("error event first", _of("error event first"), "nothing"),
+    Fault("error event in the middle", _of("error event in the middle"), "by our count"),
+    Fault("429 with Retry-After", _of("rate limited"), "nothing"),
+    Fault("429 without Retry-After", _rate_limited_alone, "nothing"),
+    Fault("500", _of("failing"), "nothing"),
+    Fault(
+        "keep-alives for ever, no answer", lambda wire: Reply([*wire.opening(), KeepAlive(0.25)]), "nothing"
+    ),
+    Fault(
+        "keep-alives for ever, half an answer",
+        lambda wire: Reply([*_half(wire), KeepAlive(0.25)]),
+        "by our count",
+    ),
+    Fault("usage missing", _without_usage, "by our count", answered=True),
+    Fault("usage twice", _usage_twice, "as reported", answered=True),
+    Fault("usage of -5", _ending(-5), "bounded", answered=True),
+    Fault("usage of a million millions", _ending(10**12), "bounded", answered=True),
+    Fault("one byte a packet", _in_pieces(1), "as reported", answered=True),
+    Fault("characters split over packets", _split_characters, "as reported", answered=True),
+    Fault("trailing garbage", _trailing_garbage, "as reported", answered=True),
+)
+
+
+def _leaves_before_a_byte(wire: WireScript) -> Reply:
+    return Reply([Pause(HOLDS_BACK_S)])
+
+
+def _leaves_in_the_middle(wire: WireScript) -> Reply:
+    return Reply([*_half(wire), Pause(HOLDS_BACK_S)])
+
+
+def _leaves_before_usage(wire: WireScript) -> Reply:
+    """After the last word; on the responses wire the end and the usage are one event."""
+    begun = [*wire.opening(), wire.text(WHOLE)]
+    match wire:
+        case ChatScript():
+            begun.append(wire.finish())
+        case AnthropicScript():
+            begun.append(wire.finish())
+    return Reply([*begun, Pause(HOLDS_BACK_S)])
+
+
+LEAVING: Sequence[Fault] = (
+    Fault("the caller leaves before the first byte", _leaves_before_a_byte, "nothing"),
+    Fault("the caller leaves in the middle", _leaves_in_the_middle, "by our count"),
+    Fault("the caller leaves before usage", _leaves_before_usage, "by our count"),
+)
+
+
+def reply_to(request: Request) -> Reply:
+    """The fault that the model's name asks for."""
+    short, _, slug = str(request.body["model"]).partition("-")
+    wire = next(wire for wire, name in SHORT.items() if name == short)
+    return next(fault for fault in (*FAULTS, *LEAVING) if fault.slug == slug).make(wire_script(wire))
+
+
+def config(port_of_upstream: int) -> str:
+    """tiltyard.toml with a model for each fault on each wire, at $1 and $4 for a million tokens."""
+    lines = [
+        '[[tiers]]\nno = 1\npaid_usd = "0"\nrequests_per_minute = 100000\ntokens_per_minute = 100000000\n'
+    ]
+    for wire in WIRES:
+        lines.append(
+            f'[providers.{SHORT[wire]}]\nbase_url = "http://127.0.0.1:{port_of_upstream}/v1"\n'
+            f'wire = "{wire}"\nallow_private_address = true\n'
+        )
+    for wire in WIRES:
+        endpoint = "messages" if wire == "anthropic_messages" else wire
+        for fault in (*FAULTS, *LEAVING):
+            model = f"{SHORT[wire]}-{fault.slug}"
+            lines.append(
+                f'[[models]]\nid = "faulty/{model}"\ncontext_tokens = 32768\nmax_output_tokens = 4096\n'
+                f'tokenizer = "o200k"\nendpoints = ["{endpoint}"]\n'
+                'input_usd_per_million = "1.00"\noutput_usd_per_million = "4.00"\n'
+                f'providers = [ {{ id = "{SHORT[wire]}", model = "{model}" }} ]\n'
+            )
+    return "\n".join(lines)
