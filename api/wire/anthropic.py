@@ -46,8 +46,7 @@ from gateway.messages import (
     Tool,
 )
 
-# Anthropic's own tools by the beginning of their dated names. All but the search run at the caller's.
-_OWN_TOOLS = re.compile(r"(bash|text_editor|memory|web_search)_\d{8}")
+_SEARCH = re.compile(r"web_search_\d{8}")
 _ONE_VALUE = re.compile(r"thinking\.display\b")
 
 
@@ -66,14 +65,13 @@ class _Custom(Strict):
     eager_input_streaming: Raw = NONE
 
 
-class _Own(Strict):
+class _Search(Strict):
     type: str
     name: Name
     max_uses: Count | None = None
     allowed_domains: list[str] | None = None
     blocked_domains: list[str] | None = None
     user_location: dict[str, Any] | None = None
-    max_characters: Count | None = None
     cache_control: CacheMark | None = None
 
 
@@ -82,7 +80,7 @@ class _Kind(msgspec.Struct):
 
 
 _CUSTOM = msgspec.json.Decoder(_Custom)
-_OWN = msgspec.json.Decoder(_Own)
+_SEARCH_TOOL = msgspec.json.Decoder(_Search)
 _KIND = msgspec.json.Decoder(_Kind)
 
 
@@ -217,14 +215,14 @@ def _tools(raws: Sequence[Raw]) -> tuple[tuple[AnyTool, ...], int | None]:
         try:
             kind = _KIND.decode(raw).type or "custom"
             custom = _CUSTOM.decode(raw) if kind == "custom" else None
-            own = _OWN.decode(raw) if _OWN_TOOLS.fullmatch(kind) else None
+            search = _SEARCH_TOOL.decode(raw) if _SEARCH.fullmatch(kind) else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             refuse(error, where=where)
         if custom is not None:
             tools.append(_custom(custom, where))
-        elif own is not None:
-            tools.append(_own(own, where))
-            most_calls += [own.max_uses] if own.max_uses is not None else []
+        elif search is not None:
+            tools.append(_search(search, where))
+            most_calls += [search.max_uses] if search.max_uses is not None else []
         else:
             raise Unsupported(f"A tool of type {kind[:60]!r} is not supported here.", f"{where}.type")
     return tuple(tools), min(most_calls) if most_calls else None
@@ -240,20 +238,15 @@ def _custom(tool: _Custom, where: str) -> Tool:
     )
 
 
-def _own(tool: _Own, where: str) -> HostedTool:
+def _search(tool: _Search, where: str) -> HostedTool:
     """A search is written as the responses wire has it, so that any provider that can may run it."""
-    if not tool.type.startswith("web_search"):
-        return HostedTool(tool.type, {"name": tool.name, **_given(max_characters=tool.max_characters)})
     if tool.blocked_domains:
         raise Unsupported(f"`{where}.blocked_domains` is not supported here.", f"{where}.blocked_domains")
     filters = {"allowed_domains": tool.allowed_domains} if tool.allowed_domains else None
     location = tool.user_location
     schema(location, f"{where}.user_location")
-    return HostedTool("web_search", _given(filters=filters, user_location=location))
-
-
-def _given(**fields: object) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if value is not None}
+    options = {"filters": filters, "user_location": location}
+    return HostedTool("web_search", {name: value for name, value in options.items() if value is not None})
 
 
 def _tool_choice(choice: _Choice | None, tools: tuple[AnyTool, ...]) -> str | Mapping[str, object] | None:

@@ -170,7 +170,10 @@ class MessageStream:
                 return _told("content_block_delta", index=self._at, delta=signature)
             case Citation():
                 assert isinstance(self._piece, Said)
-                cited = {"type": "citations_delta", "citation": _citation(event, self._piece.text)}
+                cited = {
+                    "type": "citations_delta",
+                    "citation": _citation(self._piece.citations[-1], self._piece.text),
+                }
                 return _told("content_block_delta", index=self._at, delta=cited)
         return b""
 

@@ -153,15 +153,16 @@ def _message(answered: Answered) -> dict[str, object]:
     text = "".join(piece.text for piece in pieces if isinstance(piece, Said))
     thoughts = [piece for piece in pieces if isinstance(piece, Thought)]
     calls = [piece for piece in pieces if isinstance(piece, Called)]
-    citations = [mark for piece in pieces if isinstance(piece, Said) for mark in piece.citations]
+    said = [piece for piece in pieces if isinstance(piece, Said)]
+    citations = [_annotation(citation, piece.start) for piece in said for citation in piece.citations]
     message: dict[str, object] = {"role": "assistant", "content": text, "refusal": None}
     if thought := "".join(thought.text for thought in thoughts):
         message["reasoning_content"] = thought
     proofs = [(thought.text, thought.proof) for thought in thoughts]
-    if details := [_detail(said, proof, at) for at, (said, proof) in enumerate(proofs) if proof is not None]:
+    if details := [_detail(told, proof, at) for at, (told, proof) in enumerate(proofs) if proof is not None]:
         message["reasoning_details"] = details
     if citations:
-        message["annotations"] = [_annotation(citation) for citation in citations]
+        message["annotations"] = citations
     if calls:
         message["content"] = text or None
         message["tool_calls"] = [_call(call) for call in calls]
@@ -176,12 +177,13 @@ def _detail(text: str, proof: ReasoningProof, index: int) -> dict[str, object]:
     return {"type": "reasoning.text", "text": text, "signature": sealed(proof, _OWN_WIRE), **named}
 
 
-def _annotation(citation: Citation) -> dict[str, object]:
+def _annotation(citation: Citation, start: int = 0) -> dict[str, object]:
+    """Counted in the whole answer's text; `start` is where its piece begins there."""
     place = {
         "url": citation.url,
         "title": citation.title,
-        "start_index": citation.start,
-        "end_index": citation.end,
+        "start_index": citation.start + start,
+        "end_index": citation.end + start,
     }
     return {"type": "url_citation", "url_citation": place}
 

@@ -192,7 +192,8 @@ class ResponseStream:
             case ToolCallDelta():
                 return self._text_delta(item, event.arguments) if event.arguments else b""
             case Citation():
-                return self._annotations(item, [event])
+                assert isinstance(item.piece, Said)
+                return self._annotations(item, item.piece.citations[-1:])
         return b""  # a seal, which is told with the whole thought
 
     def _text_delta(self, item: Item, text: str) -> bytes:

@@ -6,7 +6,7 @@ The wires that number the parts of an answer (responses, Anthropic's) write from
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.messages import (
     CallKind,
@@ -35,6 +35,9 @@ class Thought:
 
 @dataclass(slots=True)
 class Said:
+    """`start`: how many characters of text the answer had before."""
+
+    start: int = 0
     parts: list[str] = field(default_factory=list)
     citations: list[Citation] = field(default_factory=list)
 
@@ -72,6 +75,7 @@ class Assembly:
     def __init__(self, run_id: str) -> None:
         self.pieces: list[Piece] = []
         self._run_id = run_id
+        self._chars = 0
         self._calls: dict[int, Called] = {}
 
     def take_all(self, events: Iterable[Event]) -> tuple[Piece, ...]:
@@ -84,6 +88,7 @@ class Assembly:
             case TextDelta(text):
                 said = self._said()
                 said.parts.append(text)
+                self._chars += len(text)
                 return said
             case ReasoningDelta(text):
                 thought = self._thought()
@@ -101,7 +106,7 @@ class Assembly:
                 return hosted
             case Citation():
                 cited = self._said()
-                cited.citations.append(event)
+                cited.citations.append(_placed(event, cited.start))
                 return cited
         return None
 
@@ -112,7 +117,7 @@ class Assembly:
     def _said(self) -> Said:
         last = self._last
         if not isinstance(last, Said):
-            last = Said()
+            last = Said(self._chars)
             self.pieces.append(last)
         return last
 
@@ -135,6 +140,13 @@ class Assembly:
         if delta.arguments:
             call.parts.append(delta.arguments)
         return call
+
+
+def _placed(citation: Citation, start: int) -> Citation:
+    """Counted in the text that it stands by, not in the whole answer's."""
+    if not start:
+        return citation
+    return replace(citation, start=max(0, citation.start - start), end=max(0, citation.end - start))
 
 
 def pieces_of(record: RunRecord) -> tuple[Piece, ...]:

@@ -369,6 +369,7 @@ def catalog() -> Catalog:
                     "id": "lab/full",
                     "name": "Lab Full",
                     **model,
+                    "providers": [{"id": "lab", "model": "full-1", "wire": "responses"}],
                     "features": [
                         "streaming",
                         "tools",
