@@ -41,7 +41,7 @@ _SSE_HEADERS: Headers = (
 
 async def answer(exchange: Exchange, principal: Principal, asked: Asked, raw: bytes) -> Answer | None:
     """Run it and answer it; None where the answer has been sent already. Raises what `admit` raises."""
-    tags = _tags(exchange)
+    tags = tags_of(exchange)
     if tags:
         asked = replace(asked, request=replace(asked.request, tags=(*asked.request.tags, *tags)))
     listener = _Streamed(exchange, asked) if asked.streamed else _Whole(exchange, asked)
@@ -52,7 +52,7 @@ async def answer(exchange: Exchange, principal: Principal, asked: Asked, raw: by
             surface="api",
             streamed=asked.streamed,
             listener=listener,
-            idempotency=_idempotency(exchange, raw),
+            idempotency=idempotency_of(exchange, raw),
             parent_run_id=asked.parent_run_id,
             request_id=exchange.request_id,
             accepted_ns=exchange.accepted_ns,
@@ -70,7 +70,7 @@ async def answered_of(exchange: Exchange, principal: Principal, record: RunRecor
     return Answered(record, pieces_of(record), ledger_head=proved)
 
 
-def _idempotency(exchange: Exchange, raw: bytes) -> Idempotency | None:
+def idempotency_of(exchange: Exchange, raw: bytes) -> Idempotency | None:
     key = exchange.header(b"idempotency-key")
     if key is None:
         return None
@@ -81,7 +81,7 @@ def _idempotency(exchange: Exchange, raw: bytes) -> Idempotency | None:
     return Idempotency(hashlib.sha256(key.encode()).digest(), fingerprint(raw))
 
 
-def _tags(exchange: Exchange) -> tuple[str, ...]:
+def tags_of(exchange: Exchange) -> tuple[str, ...]:
     """`X-Tags: nightly, repo-7`: what the run is reported and capped under, beside team, member and key."""
     said = exchange.header(b"x-tags")
     if said is None:
@@ -96,7 +96,7 @@ def _tags(exchange: Exchange) -> tuple[str, ...]:
 
 
 async def _until_answered(exchange: Exchange, run: Run, answering: _Answering) -> None:
-    leaving = asyncio.ensure_future(_caller_leaves(exchange))
+    leaving = asyncio.ensure_future(caller_leaves(exchange))
     try:
         await asyncio.wait((leaving, answering.done), return_when=asyncio.FIRST_COMPLETED)
         if not answering.done.done():
@@ -108,7 +108,7 @@ async def _until_answered(exchange: Exchange, run: Run, answering: _Answering) -
         leaving.cancel()
 
 
-async def _caller_leaves(exchange: Exchange) -> None:
+async def caller_leaves(exchange: Exchange) -> None:
     while (await exchange.receive())["type"] != "http.disconnect":
         pass
 
@@ -141,53 +141,59 @@ class _Answering:
         if not self.done.done():
             self.done.set_result(None)
 
-    def _headers(self, run: Run) -> Headers:
-        headers: Headers = (
-            (b"x-run-id", run.id.encode()),
-            (b"x-model", header_value(run.model_id)),
-            (b"x-provider", header_value(run.provider)),
-            (b"x-attempts", b"%d" % (len(run.attempts) + (run.state == "running"))),
-        )
-        stand_in_for = self._stand_in_for(run)
-        if stand_in_for is not None:
-            headers += ((b"x-stand-in-for", header_value(stand_in_for)),)
-        if run.notes:
-            headers += ((b"x-run-notes", header_value(" ".join(run.notes))),)
-        return headers
 
-    def _stand_in_for(self, run: Run) -> str | None:
-        if self._asked.request.model == run.model_id:
-            return None
-        try:
-            return self._exchange.services.catalog.resolve(self._asked.request.model).stand_in_for
-        except GatewayError:
-            return None  # retired since it was admitted
+def headers_of(exchange: Exchange, asked_model: str, run: Run) -> Headers:
+    """Who answered, after how many attempts, and what was changed on the way."""
+    headers: Headers = (
+        (b"x-run-id", run.id.encode()),
+        (b"x-model", header_value(run.model_id)),
+        (b"x-provider", header_value(run.provider)),
+        (b"x-attempts", b"%d" % (len(run.attempts) + (run.state == "running"))),
+    )
+    stand_in_for = _stand_in_for(exchange, asked_model, run)
+    if stand_in_for is not None:
+        headers += ((b"x-stand-in-for", header_value(stand_in_for)),)
+    if run.notes:
+        headers += ((b"x-run-notes", header_value(" ".join(run.notes))),)
+    return headers
 
-    def _answered(self, run: Run, events: Iterable[Event]) -> Answered:
-        """With the ledger's head, where a receipt has come: whoever keeps it can prove what came before."""
-        receipt, usage, proved = run.receipt, run.usage, None
-        if receipt is not None:
-            proved = head(receipt.team_id, receipt.entry_seq, receipt.entry_hash.hex())
-        return Answered(
-            record_of(run),
-            Assembly(run.id).take_all(events),
-            cached_tokens=usage.cached_input if usage else 0,
-            cache_write_tokens=usage.cache_write if usage else 0,
-            ledger_head=proved,
-        )
 
-    def _refusal(self, run: Run, answered: Answered) -> Answer:
-        """Why nothing, or no more, is coming; what was billed stands beside it."""
-        wire, request_id = self._exchange.wire, self._exchange.request_id
-        extras: dict[str, object] = {
-            "run_id": run.id,
-            "provider": run.provider,
-            "usage": {**_counts(answered.record), **costs(answered)},
-        }
-        if run.failure is not None:
-            return failure_answer(run.failure, request_id, extras, wire=wire)
-        error = Ending() if run.stop_reason == "draining" else Stopped()
-        return error_answer(error, request_id, extras=extras, wire=wire)
+def _stand_in_for(exchange: Exchange, asked_model: str, run: Run) -> str | None:
+    """The retired model that was asked for, where another one answered for it."""
+    if asked_model == run.model_id:
+        return None
+    try:
+        asked = exchange.services.catalog.named(asked_model)
+    except GatewayError:
+        return None
+    return asked.id if asked.lifecycle.state == "retired" and asked.id != run.model_id else None
+
+
+def answered_of_run(run: Run, events: Iterable[Event]) -> Answered:
+    """With the ledger's head, where a receipt has come: whoever keeps it can prove what came before."""
+    receipt, usage, proved = run.receipt, run.usage, None
+    if receipt is not None:
+        proved = head(receipt.team_id, receipt.entry_seq, receipt.entry_hash.hex())
+    return Answered(
+        record_of(run),
+        Assembly(run.id).take_all(events),
+        cached_tokens=usage.cached_input if usage else 0,
+        cache_write_tokens=usage.cache_write if usage else 0,
+        ledger_head=proved,
+    )
+
+
+def refusal_of(exchange: Exchange, run: Run, answered: Answered) -> Answer:
+    """Why nothing, or no more, is coming; what was billed stands beside it."""
+    extras: dict[str, object] = {
+        "run_id": run.id,
+        "provider": run.provider,
+        "usage": {**_counts(answered.record), **costs(answered)},
+    }
+    if run.failure is not None:
+        return failure_answer(run.failure, exchange.request_id, extras, wire=exchange.wire)
+    error = Ending() if run.stop_reason == "draining" else Stopped()
+    return error_answer(error, exchange.request_id, extras=extras, wire=exchange.wire)
 
 
 class _Streamed(_Answering):
@@ -203,7 +209,7 @@ class _Streamed(_Answering):
         self._stream = self._asked.shape.stream(Begun(run.id, run.model_id, run.created_ms, run.notes))
         self._unsent = self._stream.opening()
         self._exchange.started = True
-        headers = [*_SSE_HEADERS, *self._headers(run)]
+        headers = [*_SSE_HEADERS, *headers_of(self._exchange, self._asked.request.model, run)]
         await self._sending(run, {"type": "http.response.start", "status": 200, "headers": headers})
 
     async def events(self, run: Run, batch: list[Event]) -> None:
@@ -212,9 +218,9 @@ class _Streamed(_Answering):
         await self._sending(run, {"type": "http.response.body", "body": body, "more_body": True})
 
     async def _close(self, run: Run) -> None:
-        answered = self._answered(run, ())
+        answered = answered_of_run(run, ())
         if self._stream is None and run.state != "done":
-            await self._exchange.answer(self._refusal(run, answered))
+            await self._exchange.answer(refusal_of(self._exchange, run, answered))
             return
         if self._stream is None:
             await self.opened(run)
@@ -222,7 +228,7 @@ class _Streamed(_Answering):
         if run.state == "done":
             ending = self._stream.ended(answered)
         else:
-            refusal = self._refusal(run, answered)
+            refusal = refusal_of(self._exchange, run, answered)
             assert isinstance(refusal.body, dict)
             ending = self._stream.failed(answered, refusal.body, refusal.status)
         await self._exchange.send({"type": "http.response.body", "body": self._unsent + ending})
@@ -251,12 +257,16 @@ class _Whole(_Answering):
         self._events += batch
 
     async def _close(self, run: Run) -> None:
-        answered = self._answered(run, self._events)
+        answered = answered_of_run(run, self._events)
         if run.state == "done":
-            whole = Answer(200, self._asked.shape.whole(answered), self._headers(run))
+            whole = Answer(
+                200,
+                self._asked.shape.whole(answered),
+                headers_of(self._exchange, self._asked.request.model, run),
+            )
             await self._exchange.answer(whole)
         else:
-            await self._exchange.answer(self._refusal(run, answered))
+            await self._exchange.answer(refusal_of(self._exchange, run, answered))
 
 
 def _counts(record: RunRecord) -> dict[str, object]:
@@ -275,12 +285,9 @@ async def _replay(exchange: Exchange, principal: Principal, asked: Asked, run_id
         record = await exchange.services.gateway.record(principal, run_id)
     except GatewayError:
         return _conflict(exchange, run_id, {})
-    if record.state == "running":
-        return error_answer(StillRunning(run_id), exchange.request_id, wire=exchange.wire)
     answered = await answered_of(exchange, principal, record)
     if record.state != "done" or not answered.pieces:
-        usage = {**_counts(record), **costs(replace(answered, ledger_head=None))}
-        return _conflict(exchange, run_id, {"state": record.state, "usage": usage})
+        return _conflict_with(exchange, answered)
     headers: Headers = (
         (b"x-run-id", run_id.encode()),
         (b"x-model", header_value(record.model_id)),
@@ -294,6 +301,23 @@ async def _replay(exchange: Exchange, principal: Principal, asked: Asked, run_id
     await exchange.send({"type": "http.response.start", "status": 200, "headers": [*_SSE_HEADERS, *headers]})
     await exchange.send({"type": "http.response.body", "body": body})
     return None
+
+
+async def conflict_of(exchange: Exchange, principal: Principal, run_id: str) -> Answer:
+    """For what is not kept: 409 with what became of the run."""
+    try:
+        record = await exchange.services.gateway.record(principal, run_id)
+    except GatewayError:
+        return _conflict(exchange, run_id, {})
+    return _conflict_with(exchange, await answered_of(exchange, principal, record))
+
+
+def _conflict_with(exchange: Exchange, answered: Answered) -> Answer:
+    record = answered.record
+    if record.state == "running":
+        return error_answer(StillRunning(record.id), exchange.request_id, wire=exchange.wire)
+    usage = {**_counts(record), **costs(replace(answered, ledger_head=None))}
+    return _conflict(exchange, record.id, {"state": record.state, "usage": usage})
 
 
 def _conflict(exchange: Exchange, run_id: str, extras: Mapping[str, object]) -> Answer:

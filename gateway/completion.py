@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -45,7 +45,7 @@ from gateway.providers.base import Deadlines
 from gateway.pump import LEASE_MS, Admitted, Listener, Money, Pump, Tools
 from gateway.rate_limits import RateLimits, Ticket
 from gateway.records import RunRecord, record_of
-from gateway.routing import NO_OWN_KEYS, OwnKeys, Routing
+from gateway.routing import NO_OWN_KEYS, OwnKeys, Plan, Routing
 from gateway.runs import Run, RunHub, StopReason, Surface
 from identity.permissions import may
 from identity.principal import Principal
@@ -61,6 +61,9 @@ _AFTER_STOP_S = 3.0
 _LONGEST_CONVERSATION = 100
 _NO_DEADLINES = CallerDeadlines()
 _ANSWER_TOKENS = 1_024
+
+
+OptionsFor = Callable[[CompletionRequest, Plan, int], Awaitable[Options]]
 
 
 class Ledger(Money, Protocol):
@@ -163,9 +166,11 @@ class Gateway:
         parent_run_id: str | None = None,
         request_id: str | None = None,
         accepted_ns: int | None = None,
+        options: OptionsFor = options_for,
     ) -> Run:
         """Reserve and start a run; it is running when this returns. Raises `GatewayError` and
-        `BillingError` for whatever refuses it, and logs the refusal."""
+        `BillingError` for whatever refuses it, and logs the refusal. `options` says what the request
+        becomes for each provider that could answer it."""
         asked = Asked(
             request_id=request_id or new_id("req"),
             accepted_ns=time.monotonic_ns() if accepted_ns is None else accepted_ns,
@@ -175,7 +180,7 @@ class Gateway:
             streamed=streamed,
         )
         try:
-            ready = await self.prepare(principal, request, asked.accepted_at_ms)
+            ready = await self.prepare(principal, request, asked.accepted_at_ms, options)
             admitted = await self._reserve(principal, ready, asked, surface, idempotency, parent_run_id)
         except (GatewayError, BillingError) as error:
             self._log(self._refusal(principal, request, asked, surface, error))
@@ -205,7 +210,13 @@ class Gateway:
         if not self._running[run.team_id]:
             del self._running[run.team_id]
 
-    async def prepare(self, principal: Principal, asked: CompletionRequest, at_ms: int) -> Prepared:
+    async def prepare(
+        self,
+        principal: Principal,
+        asked: CompletionRequest,
+        at_ms: int,
+        options: OptionsFor = options_for,
+    ) -> Prepared:
         """Every refusal but the ledger's, in order of precedence. Nothing is held and nothing is logged."""
         if self.draining:
             raise Draining
@@ -216,8 +227,7 @@ class Gateway:
         if asked.routing.sort is not None:
             await self._routing.refresh_paces()
         plan = self._routing.plan(asked, at_ms, self._own_keys(principal.team_id))
-        options = await options_for(asked, plan, at_ms)
-        return Prepared(asked, options, _scopes(principal, asked))
+        return Prepared(asked, await options(asked, plan, at_ms), _scopes(principal, asked))
 
     async def _reserve(
         self,

@@ -8,7 +8,7 @@ dearest, and no more is taken from one than it affords.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -94,19 +94,29 @@ class Options:
 
 async def options_for(asked: CompletionRequest, plan: Plan, at_ms: int) -> Options:
     """Raises what `fit` and `bound` raise, where no candidate is left."""
+    fitted: _Fitted | None = None
+    tools = bool(asked.tools and hosted_tools(asked))
+
+    async def option(candidate: Candidate) -> Option:
+        nonlocal fitted
+        if tools and candidate.route.tools_wire is not None:
+            candidate = replace(candidate, route=replace(candidate.route, wire=candidate.route.tools_wire))
+        if fitted is None or not fitted.suits(candidate):
+            fitted = None  # a model's routes follow each other: a prompt is fitted and counted once
+            fitted = await _fitted(asked, candidate.model, candidate.route.wire)
+        return _option(fitted, candidate, at_ms)
+
+    return await options_of(plan, option)
+
+
+async def options_of(plan: Plan, option: Callable[[Candidate], Awaitable[Option]]) -> Options:
+    """What `option` makes of each candidate. Raises its first error, where no candidate is left."""
     found: list[Option] = []
     dropped: list[Dropped] = []
     first_error: GatewayError | None = None
-    fitted: _Fitted | None = None
-    tools = bool(asked.tools and hosted_tools(asked))
     for candidate in plan.candidates:
-        if tools and candidate.route.tools_wire is not None:
-            candidate = replace(candidate, route=replace(candidate.route, wire=candidate.route.tools_wire))
         try:
-            if fitted is None or not fitted.suits(candidate):
-                fitted = None  # a model's routes follow each other: a prompt is fitted and counted once
-                fitted = await _fitted(asked, candidate.model, candidate.route.wire)
-            found.append(_option(fitted, candidate, at_ms))
+            found.append(await option(candidate))
         except (BadRequest, TooLarge, ModelUnavailable) as error:
             first_error = first_error or error
             dropped.append(Dropped(candidate.model.id, candidate.provider.id, str(error)))

@@ -31,7 +31,7 @@ from gateway.connections import PROVIDER_KEY
 from gateway.kept_runs import KeptRuns
 from gateway.messages import Event, Finished, TextDelta, Usage
 from gateway.provider_keys import ProviderKeys
-from gateway.providers.base import Call, Deadlines
+from gateway.providers.base import Call, Deadlines, Embedded, EmbeddingCall
 from gateway.rate_limits import RateLimits
 from gateway.routing import Routing
 from gateway.tiers import Allowances, Rate, Tier
@@ -65,6 +65,8 @@ class ScriptedProvider:
             Usage(input=9, output=3),
         )
         self.calls: list[Call] = []
+        self.vectors: Embedded | Exception | float = 9.0
+        self.embedded: list[EmbeddingCall] = []
         self.dropped = 0
 
     async def stream(self, call: Call) -> AsyncIterator[Event]:
@@ -82,6 +84,15 @@ class ScriptedProvider:
         except (GeneratorExit, asyncio.CancelledError):
             self.dropped += 1
             raise
+
+    async def embed(self, call: EmbeddingCall) -> Embedded:
+        self.embedded.append(call)
+        if isinstance(self.vectors, Exception):
+            raise self.vectors
+        if isinstance(self.vectors, float):
+            await asyncio.sleep(self.vectors)
+            raise AssertionError("nobody stopped it")
+        return self.vectors
 
     async def close(self) -> None: ...
 
@@ -385,6 +396,20 @@ def catalog() -> Catalog:
                     "sampling": {"effort": True, "temperature": [0, 2], "stop": True},
                 },
                 {"id": "lab/search", "name": "Lab Search", **model, **fees, **over_responses},
+                {
+                    "id": "lab/vectors",
+                    "name": "Lab Vectors",
+                    "context_tokens": 512,
+                    "max_output_tokens": 1,
+                    "input_usd_per_million": "0.10",
+                    "output_usd_per_million": "0",
+                    "providers": [{"id": "lab", "model": "vectors-1"}],
+                    "endpoints": ["embeddings"],
+                    "vector_dimensions": 3,
+                    "features": ["fewer_dimensions"],
+                    "sampling": {},
+                    "output_modalities": [],
+                },
                 {
                     "id": "far/away",
                     "name": "Far Away",

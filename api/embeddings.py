@@ -1,0 +1,60 @@
+"""POST /v1/embeddings: OpenAI's wire around vectors."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from api.answering import (
+    answered_of_run,
+    caller_leaves,
+    conflict_of,
+    headers_of,
+    idempotency_of,
+    refusal_of,
+    tags_of,
+)
+from api.authentication import principal_of
+from api.exchange import Answer, CallerLeft, Exchange
+from api.wire.openai_embeddings import read, whole
+from billing.errors import Replayed
+from gateway.embeddings import Embedding, admit
+
+
+async def create(exchange: Exchange) -> Answer:
+    principal = await principal_of(exchange)
+    raw = await exchange.body()
+    asked = read(raw)
+    request = replace(asked.request, tags=tags_of(exchange))
+    try:
+        embedding = await admit(
+            exchange.services.gateway,
+            principal,
+            request,
+            idempotency=idempotency_of(exchange, raw),
+            request_id=exchange.request_id,
+            accepted_ns=exchange.accepted_ns,
+        )
+    except Replayed as replayed:
+        return await conflict_of(exchange, principal, replayed.run_id)
+    await _until_ended(exchange, embedding)
+    run = embedding.run
+    answered = answered_of_run(run, ())
+    if run.state != "done":
+        return refusal_of(exchange, run, answered)
+    return Answer(200, whole(asked, answered, embedding.vectors), headers_of(exchange, request.model, run))
+
+
+async def _until_ended(exchange: Exchange, embedding: Embedding) -> None:
+    """Whoever leaves stops the run."""
+    run = embedding.run
+    leaving = asyncio.ensure_future(caller_leaves(exchange))
+    ending = asyncio.ensure_future(run.ended.wait())
+    try:
+        await asyncio.wait((leaving, ending), return_when=asyncio.FIRST_COMPLETED)
+        if not run.ended.is_set():
+            run.stop("caller_left")
+            raise CallerLeft
+    finally:
+        leaving.cancel()
+        ending.cancel()
