@@ -21,6 +21,7 @@ from gateway.catalog import Catalog, ListedProvider
 from gateway.completion import Gateway
 from gateway.connection_tables import Server
 from gateway.connections import Connections
+from gateway.errors import GatewayError
 from gateway.messages import CompletionRequest
 from gateway.provider_keys import ProviderKeys
 from gateway.providers.listing import FoundServer, OfferedModel, find_local
@@ -85,6 +86,16 @@ class Services:
         require(principal, "set_caps")
         assert command.team_id == principal.team_id
         return self._on_loop(self.ledger.set_cap(command), 20.0)
+
+    def route(self, principal: Principal, request: CompletionRequest) -> str | None:
+        """Who would be asked, in order, and at what price; None where that is one provider, or nobody."""
+        try:
+            if len(self.catalog.resolve(request.model).model.providers) < 2:
+                return None
+            preview = self._on_loop(self.gateway.preview(principal, request), 5.0)
+        except (GatewayError, TimeoutError):
+            return None  # sending it says why
+        return preview.words if len(preview.candidates) > 1 else None
 
     def stop(self, principal: Principal, run_id: str) -> None:
         self._on_loop(self.gateway.stop(principal, run_id), 5.0)

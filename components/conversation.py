@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from components import asking, plain, words
+from components import asking, plain, trail, words
 from components.run_view import run_view
 from gateway.records import RunRecord
 
@@ -22,6 +22,7 @@ def show(turns: Sequence[RunRecord], ticket: str, on_end: Callable[[], None]) ->
                 for note in turn.notes:
                     st.caption(words.escaped(words.sentence(note)))
                 run_view(turn.id, ticket, f"run-{turn.id}", on_end=on_end)
+                trail.show(turn)
 
 
 def show_new(turns: Sequence[RunRecord], start_over: Callable[[], None]) -> None:

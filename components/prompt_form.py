@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from components import figure, session, words
+from components import figure, routing_words, session, words
 from components.estimate import Estimate
 from components.notices import Notice, show as show_notice
 
@@ -22,13 +22,17 @@ def show(
     names: Mapping[str, str],
     chips: Sequence[str],
     estimate: Estimate | None,
+    route: str | None,
     disabled: bool,
 ) -> None:
-    """`chips` say what will be left out of the request; `disabled` that nobody can answer."""
+    """`chips` say what will be left out of the request, `route` who will be asked where several can;
+    `disabled` that nobody can answer."""
     with st.bottom, st.container(key="prompt", gap="xsmall"):
         if notice is not None:
             show_notice(notice, names, session.pick_model)
         _chips(chips)
+        if route is not None:
+            st.caption(words.escaped(routing_words.route(route)))
         with st.form("prompt-form", border=False):
             st.text_area(
                 words.PROMPT,

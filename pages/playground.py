@@ -127,5 +127,6 @@ prompt_form.show(
     estimate=estimate(choice.model, now_ms, turns, session.system_prompt(), session.most_output())
     if choice.answers
     else None,
+    route=services.route(principal, request) if choice.answers else None,
     disabled=not choice.answers,
 )

@@ -27,9 +27,14 @@ from gateway.completion import Gateway
 from gateway.connections import PROVIDER_KEY, Connections
 from gateway.errors import RunNotFound
 from gateway.fitting import fit
+from gateway.health import RouteHealth
 from gateway.messages import CompletionRequest
+from gateway.options import options_for
+from gateway.preview import Preview, preview_of
 from gateway.provider_keys import ProviderKeys
+from gateway.providers.simulated import Simulated
 from gateway.records import RunRecord, record_of
+from gateway.routing import Routing
 from gateway.runs import Failure, Figures, Run, RunHub, RunState, StopReason
 from gateway.tiers import read_tiers
 from identity.keys import purpose_key
@@ -44,7 +49,7 @@ from store.tables import AppTable, LogTable
 from telemetry.latency import Latency
 from telemetry.paces import Paces
 from telemetry.request_log import RequestLog
-from telemetry.rows import RequestRow
+from telemetry.rows import AttemptRow, RequestRow
 
 T = TypeVar("T")
 
@@ -87,6 +92,7 @@ class FakeGateway:
         self.pace_s: float | None = None
         self.on_end: Callable[[Run], None] = lambda run: None
         self.asked: list[CompletionRequest] = []
+        self.trail: tuple[AttemptRow, ...] = ()  # of the runs to come
         self._typing: set[asyncio.Task[None]] = set()
         self._catalog = catalog
         self._absent = absent
@@ -98,6 +104,18 @@ class FakeGateway:
     def routable(self, model: Model) -> str | None:
         missing = [route.provider for route in model.providers if route.provider in self._absent]
         return self._absent[missing[0]] if missing and len(missing) == len(model.providers) else None
+
+    async def preview(self, principal: Principal, request: CompletionRequest) -> Preview:
+        now_ms = time.time_ns() // 1_000_000
+        model = self._catalog.resolve(request.model).model
+        here = {
+            route.provider: Simulated() for route in model.providers if route.provider not in self._absent
+        }
+        for provider_id, provider in here.items():
+            provider.id = provider_id
+        plan = Routing(self._catalog, here, self._absent).plan(request, now_ms)
+        options = await options_for(request, plan, now_ms)
+        return preview_of(options, RouteHealth(), lambda provider_id: provider_id.title(), lambda _: None)
 
     async def admit(
         self,
@@ -150,6 +168,7 @@ class FakeGateway:
         if state == "done" and not run.text:
             run.append_text(self.answer)
         run.failure = failure
+        run.attempts = self.trail
         run.figures = Figures(
             first_token_ms=118.0,
             first_answer_ms=118.0,

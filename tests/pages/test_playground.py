@@ -13,6 +13,7 @@ from gateway.catalog import CatalogOverrides
 from gateway.errors import Draining, GatewayError, TooManyRequests
 from gateway.messages import Message
 from gateway.runs import Failure
+from telemetry.rows import AttemptRow
 from tests.pages import examples, fakes, reading
 from tests.pages.conftest import OpenPage
 from tests.pages.fakes import World
@@ -285,3 +286,45 @@ def test_what_was_typed_is_never_read_as_markup(world: World, open_page: OpenPag
     drawn = reading.html(at)
     assert "<img" not in drawn
     assert "&lt;img src=x onerror=&quot;alert(1)&quot;&gt; **bold** [link](http://example.com)" in drawn
+
+
+# --- several providers ------------------------------------------------------------------------------
+
+_TWO = CatalogOverrides(
+    providers={"lab": {"base_url": "https://lab.invalid/v1"}, "backup": {"base_url": "https://b.invalid/v1"}},
+    models=[
+        {
+            "id": "lab/pair",
+            "context_tokens": 32_768,
+            "max_output_tokens": 4_096,
+            "input_usd_per_million": "1",
+            "output_usd_per_million": "2",
+            "providers": [{"id": "lab", "model": "a"}, {"id": "backup", "model": "b"}],
+        }
+    ],
+)
+
+
+def test_who_is_asked_in_which_order_stands_above_the_box_where_several_can(
+    build: Build, open_page: OpenPage
+) -> None:
+    build(overrides=_TWO)
+    at = open_page()
+    assert "Asked in this order" not in reading.texts(at)
+    at.selectbox(key=session.MODEL).set_value("lab/pair").run()
+    order = "Asked in this order: Lab then Backup at $1.00 in, $2.00 out a million tokens"
+    assert order in reading.texts(at)
+
+
+def test_an_answer_that_took_two_providers_lists_both(world: World, open_page: OpenPage) -> None:
+    world.gateway.trail = (
+        AttemptRow(1, "lab", "a", "provider_fault", last_ms=12.0, status=500, error="ProviderRefused"),
+        AttemptRow(2, "backup", "b", "ok", sent_ms=13.0, first_answer_ms=230.0),
+    )
+    at = send(open_page(), "Why is the sky blue?")
+    at.run()
+    [trail] = [each for each in at.expander if each.label == "2 providers were asked"]
+    assert [words_unescaped(each.value) for each in trail.caption] == [
+        "1. lab did not answer (ProviderRefused, status 500), after 12 ms.",
+        "2. backup answered, first token after 230 ms.",
+    ]
