@@ -105,6 +105,9 @@ const scenarios = {
     const stranger = createGateway({ baseURL: origin + base, apiKey: 'ty_' + 'x'.repeat(40) })
     return await generateText({ model: stranger('lab/fast'), prompt, maxRetries: 0 })
   },
+  async broke() {
+    return await generateText({ model: 'lab/gold', prompt: prompt.repeat(200), maxRetries: 0 })
+  },
   async tooMuch() {
     return await generateText({ model: 'lab/fast', prompt, temperature: 99, maxRetries: 0 })
   },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.clients import node
 from tests.clients.scripted import Scripted
+from tests.clients.snippets import snippet
 from tests.conftest import IN_CI
 from tests.server import API_KEY, ROOT, Server
 
@@ -59,7 +61,8 @@ _STAND_IN = """
 
 
 def config_of(scripted: Scripted, more: str = "") -> str:
-    models = "".join(
+    gold = _MODEL.format(name="gold", provider="lab", upstream="fast").replace('"1.00"', '"10000.00"')
+    models = gold + "".join(
         _MODEL.format(name=name, provider=provider, upstream=upstream) for name, provider, upstream in _MODELS
     )
     return _PROVIDERS.format(url=scripted.base_url) + models + more
@@ -72,30 +75,40 @@ def scripted() -> Iterator[Scripted]:
 
 
 @pytest.fixture(scope="session")
-def server(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`openai/codex-mini` is retired here, as in the catalog."""
-    yield from _served(tmp_path_factory, config_of(scripted))
-
-
-@pytest.fixture(scope="session")
-def serving_codex_mini(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The operator's tiltyard.toml says that it lives, and where."""
-    yield from _served(tmp_path_factory, config_of(scripted, _CODEX_MINI))
-
-
-@pytest.fixture(scope="session")
-def standing_in(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The operator lets `lab/fast` answer in its place."""
-    yield from _served(tmp_path_factory, config_of(scripted, _STAND_IN))
-
-
-def _served(folders: pytest.TempPathFactory, config: str) -> Iterator[Server]:
-    server = Server(folders.mktemp("clients"), {}, config)
+def servers(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
+    """Three that differ in what their operator says of `openai/codex-mini`; they start side by side."""
+    configs = {"retired": "", "served": _CODEX_MINI, "stood in": _STAND_IN}
+    servers = {
+        name: Server(tmp_path_factory.mktemp("clients"), {}, config_of(scripted, more))
+        for name, more in configs.items()
+    }
     try:
-        server.start()
-        yield server
+        for server in servers.values():
+            server.start(wait=False)
+        for server in servers.values():
+            server.wait_ready(60)
+        yield servers
     finally:
-        server.end()
+        for server in servers.values():
+            server.end()
+
+
+@pytest.fixture(scope="session")
+def server(servers: dict[str, Server]) -> Server:
+    """`openai/codex-mini` is retired here, as in the catalog."""
+    return servers["retired"]
+
+
+@pytest.fixture(scope="session")
+def serving_codex_mini(servers: dict[str, Server]) -> Server:
+    """The operator's tiltyard.toml says that it lives, and where."""
+    return servers["served"]
+
+
+@pytest.fixture(scope="session")
+def standing_in(servers: dict[str, Server]) -> Server:
+    """The operator lets `lab/fast` answer in its place."""
+    return servers["stood in"]
 
 
 @pytest.fixture
@@ -126,6 +139,22 @@ def _installed(package_json: Path) -> Path:
         pytest.skip(f"npm's registry gave no packages for {package_json.relative_to(ROOT)}: {error}")
 
 
+@pytest.fixture
+def run_snippet(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], str]:
+    """`run_snippet("chat.py")` is what that snippet of the page prints."""
+    monkeypatch.setenv("OPENAI_API_KEY", API_KEY)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", API_KEY)
+
+    def run(name: str) -> str:
+        (tmp_path / name).write_text(snippet(name, server.url))
+        runpy.run_path(str(tmp_path / name), run_name="__main__")["client"].close()
+        return capsys.readouterr().out
+
+    return run
+
+
 RunNode = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -140,7 +169,7 @@ def run_node(modules: Path, tmp_path_factory: pytest.TempPathFactory) -> RunNode
         for name, text in files.items():
             (folder / name).write_text(text.replace("http://localhost:8501", server.url))
         environment = {"PATH": str(node.NODE.parent), "HOME": str(folder), "AI_GATEWAY_API_KEY": API_KEY}
-        environment |= {"OPENAI_API_KEY": API_KEY, "AI_SDK_LOG_WARNINGS": "false", **variables}
+        environment |= {"OPENAI_API_KEY": API_KEY, **variables}
         return subprocess.run(
             [str(node.NODE), *arguments],
             cwd=folder, env=environment, capture_output=True, text=True, timeout=within_s,
