@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import Callable
 
-from bench import added_ttft, ledger, ledger_postgresql, process
+from bench import gateway, ledger, ledger_postgresql, process
 from bench.table import Row, print_table
 
 MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
     "process": process.measure,
-    "added_ttft": added_ttft.measure,
+    "gateway": gateway.measure,
     "ledger": ledger.measure,
     "ledger_postgresql": ledger_postgresql.measure,
 }
