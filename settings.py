@@ -15,13 +15,17 @@ import re
 import secrets
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from settings_sign_in import NAME, Names, SignInProvider, TeamClaim, is_provider_variable, with_environment
 
 _PREFIX = "TILTYARD_"
-_TABLES = ("providers", "models", "stand_ins", "tiers")
+_TABLES = ("providers", "models", "stand_ins", "tiers", "sign_in", "team_claims")
 # Read by tools around the app, not by the app itself: no typo, so no complaint.
 _NOT_OURS = {"TILTYARD_CONFIG", "TILTYARD_CHROMIUM", "TILTYARD_TEST_POSTGRESQL", "TILTYARD_API_KEY"}
 _POSTGRESQL = ("postgresql://", "postgres://")
@@ -74,15 +78,26 @@ class Settings(BaseModel):
     stand_ins: dict[str, str] = Field(default_factory=dict)
     tiers: list[dict[str, Any]] = Field(default_factory=list)
 
-    @field_validator("host")
-    @classmethod
-    def loopback_only(cls, host: str) -> str:
-        if host == "localhost" or _is_loopback(host):
-            return host
-        raise ValueError(
-            f"{host!r} can be reached by others, and no sign-in is configured; use 127.0.0.1 (the default), "
-            "and a tunnel of your own to reach it from elsewhere"
-        )
+    sign_in: dict[Annotated[str, Field(pattern=NAME)], SignInProvider] = Field(default_factory=dict)
+    operators: Names = ()
+    sign_in_domains: Names = ()
+    new_teams: Literal["operator", "approval", "anyone"] = "operator"
+    team_claims: tuple[TeamClaim, ...] = ()
+    private_issuers: bool = False
+    trusted_proxies: Names = ()
+    pre_send: Annotated[str | None, Field(pattern=r"^[\w.]+:\w+$")] = None
+
+    @model_validator(mode="after")
+    def sign_in_is_whole(self) -> Settings:
+        local = self.host == "localhost" or _is_loopback(self.host)
+        if self.sign_in and not self.operators:
+            raise ValueError("operators: name at least one (an address, or issuer#subject) who runs this")
+        if self.sign_in and not local and not self.base_url:
+            raise ValueError("base_url: must be set with sign-in; providers send people back to it")
+        named = urlsplit(self.url).hostname or ""
+        if self.sign_in and not self.secure and not (named == "localhost" or _is_loopback(named)):
+            raise ValueError("base_url: must begin with https:// with sign-in, or cookies could be read")
+        return self
 
     @field_validator("data_dir")
     @classmethod
@@ -123,6 +138,11 @@ class Settings(BaseModel):
         return level.lower()
 
     @property
+    def secure(self) -> bool:
+        """Whether browsers reach us over TLS, which something in front of us ends."""
+        return self.url.startswith("https://")
+
+    @property
     def url(self) -> str:
         """Where people reach us, without a slash at its end."""
         if self.base_url:
@@ -138,7 +158,9 @@ class Settings(BaseModel):
 
     @property
     def _named_host(self) -> str:
-        return "localhost" if self.host in ("127.0.0.1", "localhost") else f"[{self.host}]"
+        if self.host in ("127.0.0.1", "localhost"):
+            return "localhost"
+        return f"[{self.host}]" if ":" in self.host else self.host
 
 
 def load(environment: Mapping[str, str] = os.environ, folder: Path | None = None) -> Settings:
@@ -149,12 +171,22 @@ def load(environment: Mapping[str, str] = os.environ, folder: Path | None = None
     names: dict[str, str] = {name: f"{name} (in the file)" for name in file}
     for variable, value in environment.items():
         name = variable.removeprefix(_PREFIX).lower()
-        if not variable.startswith(_PREFIX) or variable in _NOT_OURS:
+        if not variable.startswith(_PREFIX) or variable in _NOT_OURS or is_provider_variable(variable):
             continue
         if name not in Settings.model_fields or name in _TABLES:
             problems.append(f"{variable}: there is no such setting")
         elif value != "":
             values[name], names[name] = value, variable
+    host = str(values.get("host", "127.0.0.1"))
+    if isinstance(table := values.get("sign_in", {}), dict) and (
+        merged := with_environment(table, environment)
+    ):
+        values["sign_in"] = merged
+    if not values.get("sign_in") and host != "localhost" and not _is_loopback(host):
+        problems.append(
+            f"{names.get('host')}: {host!r} can be reached by others, and no sign-in is configured; use "
+            "127.0.0.1 (the default) and a tunnel of your own to reach it from elsewhere, or configure sign-in"
+        )
     if values.get("database_url") and not values.get("secret_key"):
         problems.append(
             f"{_PREFIX}SECRET_KEY: must be set with PostgreSQL, and be the same for every process of the "
@@ -167,6 +199,9 @@ def load(environment: Mapping[str, str] = os.environ, folder: Path | None = None
             top = str(problem["loc"][0]) if problem["loc"] else "settings"
             where = ".".join([names.get(top, top), *(str(part) for part in problem["loc"][1:])])
             message = problem["msg"].removeprefix("Value error, ")
+            if not problem["loc"]:  # of several settings together: its sentence begins with the one to change
+                top, _, message = message.partition(": ")
+                where = names.get(top, f"{_PREFIX}{top.upper()}")
             if problem["type"] == "extra_forbidden":
                 message = "there is no such setting"
             problems.append(f"{where}: {message}")
@@ -177,17 +212,20 @@ def load(environment: Mapping[str, str] = os.environ, folder: Path | None = None
 
 def secret_key(settings: Settings) -> bytes:
     """The installation's secret: as set, or made once and kept in the data folder, readable
-    by us alone. The caller holds the folder's lock."""
+    by us alone. Of two processes that make it at once, one's is kept, and both read that."""
     if settings.secret_key is not None:
         return settings.secret_key.encode()
     path = settings.data_dir / "secret.key"
     if not path.exists():
-        # Written whole beside it and then renamed: a crash in between leaves no empty secret behind.
-        draft = path.with_suffix(".draft")
+        # Written whole beside it and then linked: a crash in between leaves no empty secret behind.
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_suffix(f".{os.getpid()}.draft")
         draft.unlink(missing_ok=True)
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_hex(32))
-        draft.rename(path)
+        with suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
     return path.read_bytes().strip()
 
 

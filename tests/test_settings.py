@@ -124,3 +124,57 @@ def test_the_data_folder_stays_where_it_was_meant_whatever_the_process_does_late
 
 def test_the_callers_own_variable_of_our_examples_is_no_mistake(tmp_path: Path) -> None:
     assert load({"TILTYARD_API_KEY": "ty_x"}, tmp_path).port == 8501
+
+
+# --- sign-in ---------------------------------------------------------------------------------
+
+PROVIDER = {
+    "TILTYARD_SIGN_IN_GOOGLE_CLIENT_ID": "client",
+    "TILTYARD_SIGN_IN_GOOGLE_CLIENT_SECRET": "hush hush",
+    "TILTYARD_SIGN_IN_GOOGLE_DISCOVERY_URL": "https://accounts.google.com/.well-known/openid-configuration",
+}
+WITH_SIGN_IN = {**PROVIDER, "TILTYARD_OPERATORS": "ann@example.org, bob@example.org"}
+
+
+def test_providers_come_from_the_environment_and_the_file_field_by_field(tmp_path: Path) -> None:
+    (tmp_path / "tiltyard.toml").write_text(
+        '[sign_in.google]\nclient_id = "in the file"\ntitle = "Google"\n'
+        '[sign_in.dex]\nclient_id = "d"\nclient_secret = "s"\ndiscovery_url = "https://dex.example/x"\n'
+        '[[team_claims]]\nclaim = "groups"\nvalue = "ml"\nteam = "ML"\n'
+    )
+    settings = load(WITH_SIGN_IN, tmp_path)
+    assert sorted(settings.sign_in) == ["dex", "google"]
+    assert (settings.sign_in["google"].client_id, settings.sign_in["google"].title) == ("client", "Google")
+    assert settings.operators == ("ann@example.org", "bob@example.org")
+    assert settings.team_claims[0].team == "ML"
+    assert "hush hush" not in repr(settings)
+
+
+def test_with_sign_in_and_tls_other_addresses_may_be_served(tmp_path: Path) -> None:
+    settings = load(
+        {**WITH_SIGN_IN, "TILTYARD_HOST": "0.0.0.0", "TILTYARD_BASE_URL": "https://tilt.example"}, tmp_path
+    )
+    assert settings.secure and settings.url == "https://tilt.example"
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({**PROVIDER}, "TILTYARD_OPERATORS"),
+        ({**WITH_SIGN_IN, "TILTYARD_HOST": "0.0.0.0"}, "TILTYARD_BASE_URL: must be set"),
+        (
+            {**WITH_SIGN_IN, "TILTYARD_HOST": "0.0.0.0", "TILTYARD_BASE_URL": "http://tilt.example"},
+            "TILTYARD_BASE_URL: must begin with https",
+        ),
+        ({**WITH_SIGN_IN, "TILTYARD_SIGN_IN_GOOGLE_CLIENT_SECRET": ""}, "client_secret"),
+        ({**WITH_SIGN_IN, "TILTYARD_SIGN_IN_GOOGLE_DISCOVERY_URL": "accounts"}, "discovery_url"),
+        ({**WITH_SIGN_IN, "TILTYARD_SIGN_IN_MY_IDP_CLIENT_ID": "x"}, "sign_in"),
+        ({**WITH_SIGN_IN, "TILTYARD_SIGN_IN_GOOGLE_COLOUR": "red"}, "no such setting"),
+        ({"TILTYARD_NEW_TEAMS": "everybody"}, "TILTYARD_NEW_TEAMS"),
+    ],
+)
+def test_sign_in_that_would_let_the_wrong_people_in_is_refused(
+    tmp_path: Path, more: dict[str, str], named: str
+) -> None:
+    with pytest.raises(SettingsError, match=named):
+        load(more, tmp_path)
