@@ -31,7 +31,8 @@ from identity.local import LocalIdentity
 from identity.tickets import Tickets
 from live_charts import live_charts
 from services import Open, Prepared, open_services
-from settings import Settings, SettingsError, load
+from settings import Settings, SettingsError, load, secret_key
+from signing_in import cookie_secret, streamlit_secrets
 from telemetry.latency import Latency
 
 
@@ -41,6 +42,7 @@ class Process:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.prepared = Prepared(settings)
+        self.secret = secret_key(settings)
         self.api = Api()
 
     @asynccontextmanager
@@ -50,7 +52,10 @@ class Process:
         async with AsyncExitStack() as opened:
             own = await open_services(self.prepared, opened)
             app_db = own.stores.databases.app
-            identity = await asyncio.to_thread(LocalIdentity.open, app_db, settings.local_api_key)
+            identity = await asyncio.to_thread(
+                LocalIdentity.open, app_db, settings.local_api_key, make_key=not settings.sign_in
+            )
+            own.people.changes.listen(identity.forget)
             latency = Latency(own.stores.databases.log.engine, own.stores.log)
             tickets = Tickets(own.secret)
             live = live_app(
@@ -60,7 +65,10 @@ class Process:
                 own.gateway.stop,
                 live_charts(latency, self.prepared.catalog),
                 subscribe=own.stores.subscribe,
+                still=own.people.still if settings.sign_in else None,
             )
+            loop = asyncio.get_running_loop()
+            own.people.changes.listen(lambda: loop.call_soon_threadsafe(live.rights_changed))
             apart = await _api_processes(own)
             opened.push_async_callback(apart.stop)
             runtime.install(self._for_pages(own, identity, latency, tickets))
@@ -90,6 +98,7 @@ class Process:
             paces=own.paces,
             tiers=self.prepared.tiers,
             identity=identity,
+            people=own.people,
             connections=own.connections,
             provider_keys=own.provider_keys,
             tickets=tickets,
@@ -130,6 +139,8 @@ def _prepared() -> Process:
         process = Process(load())
     except (SettingsError, CatalogError) as error:
         startup.fail(*error.problems)
+    except OSError as error:
+        startup.fail(f"cannot write to the data folder: {error.strerror}. See TILTYARD_DATA_DIR.")
     if process.prepared.connected.problems:
         startup.fail(*process.prepared.connected.problems)
     startup.set_up_logging(process.settings.log_level)
@@ -141,6 +152,7 @@ def _prepared() -> Process:
 process = _prepared()
 app = st.App(
     "pages/navigation.py",
+    secrets=streamlit_secrets(process.settings, process.secret),
     lifespan=process.serve,
     middleware=[
         Middleware(
@@ -148,6 +160,11 @@ app = st.App(
         )
     ],
 )
+
+# The same in every process of the installation: whichever one a sign-in comes back to can read its state.
+os.environ["STREAMLIT_SERVER_COOKIE_SECRET"] = cookie_secret(process.secret)
+# Nothing that a proxy says of a caller is believed, unless the proxy is named.
+os.environ["FORWARDED_ALLOW_IPS"] = ",".join(process.settings.trusted_proxies)
 
 if __name__ == "__main__":
     startup.refuse_taken_port(process.settings.host, process.settings.port)

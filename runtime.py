@@ -30,6 +30,7 @@ from gateway.records import RunRecord
 from gateway.tiers import Tier
 from gateway.what_if import WhatIf, on_model, re_rate
 from identity.local import LocalIdentity
+from identity.people import People
 from identity.permissions import require
 from identity.principal import Principal
 from identity.tickets import Tickets
@@ -53,6 +54,7 @@ class Services:
     paces: Paces
     tiers: tuple[Tier, ...]
     identity: LocalIdentity
+    people: People
     connections: Connections
     provider_keys: ProviderKeys
     tickets: Tickets

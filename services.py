@@ -37,8 +37,11 @@ from gateway.tiers import Allowances, read_tiers
 from gateway.vocabularies import load_soon
 from identity.api_keys import ApiKeys
 from identity.keys import purpose_key
+from identity.people import People, open_people
 from identity.sealing import Sealer
 from settings import Settings, secret_key
+from signing_in import rules_of
+from store.databases import Database
 from store.errors import DatabaseUnavailable
 from stores import Role, Stores, open_stores
 from telemetry.paces import Paces
@@ -103,6 +106,7 @@ class Open:
     gateway: Gateway
     quotes: Quotes
     api_keys: ApiKeys
+    people: People
     top_ups: TopUps
     connections: Connections
     provider_keys: ProviderKeys
@@ -120,6 +124,7 @@ class Open:
             quotes=self.quotes,
             top_ups=self.top_ups,
             api_keys=self.api_keys,
+            people=self.people,
             provider_keys=self.provider_keys,
             rates=self.rates,
             add_credit=_ADD_CREDIT,
@@ -203,11 +208,23 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         gateway=gateway,
         quotes=Quotes(gateway, stores.usage),
         api_keys=api_keys,
+        people=_open_people(settings, app_db, api_keys),
         top_ups=TopUps(purpose_key(secret, TOP_UP_CODE), app_db, stores.ledger.grant),
         connections=connections,
         provider_keys=provider_keys,
         paces=paces,
         rates=rates,
+    )
+
+
+def _open_people(settings: Settings, database: Database, api_keys: ApiKeys) -> People:
+    return open_people(
+        database,
+        api_keys,
+        settings.api_url,
+        rules_of(settings),
+        private_issuers=settings.private_issuers,
+        on_loop=asyncio.get_running_loop().call_soon_threadsafe,
     )
 
 

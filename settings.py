@@ -185,7 +185,7 @@ def load(environment: Mapping[str, str] = os.environ, folder: Path | None = None
     if not values.get("sign_in") and host != "localhost" and not _is_loopback(host):
         problems.append(
             f"{names.get('host')}: {host!r} can be reached by others, and no sign-in is configured; use "
-            "127.0.0.1 (the default) and a tunnel of your own to reach it from elsewhere, or configure sign-in"
+            "127.0.0.1 (the default) and a tunnel to reach it from elsewhere, or configure sign-in"
         )
     if values.get("database_url") and not values.get("secret_key"):
         problems.append(

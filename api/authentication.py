@@ -14,11 +14,11 @@ _SCHEME = "bearer "
 
 
 async def principal_of(exchange: Exchange) -> Principal:
-    """From here on each answer tells how this caller's limits stand.
+    """An API key of ours, or a token of an issuer that a team trusts. From here on each answer tells how this caller's limits stand.
 
     Raises `NotAuthenticated`, the same for a credential that is missing, unknown or revoked."""
     services = exchange.services
-    principal = await services.api_keys.principal_of(_credential(exchange))
+    principal = await services.people.principal_of(_credential(exchange))
     exchange.scope[PRINCIPAL] = principal
     if (rates := services.rates) is not None:
         await rates.look_up(principal.team_id, principal.key_id)

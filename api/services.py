@@ -17,6 +17,7 @@ from gateway.provider_keys import ProviderKeys
 from gateway.quote import Quotes
 from gateway.rate_limits import RateLimits
 from identity.api_keys import ApiKeys
+from identity.people import People
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
@@ -44,6 +45,7 @@ class ApiServices:
     quotes: Quotes
     top_ups: TopUps
     api_keys: ApiKeys
+    people: People
     provider_keys: ProviderKeys
     readiness: Callable[[], Awaitable[Readiness]]
     rates: RateLimits | None = None

@@ -16,6 +16,8 @@ import runtime
 from components.notices import Notice, Reader
 from gateway.connection_tables import Server
 from gateway.providers.listing import FoundServer, OfferedModel
+from identity.claims import Claims
+from identity.errors import NotAuthenticated
 from identity.principal import Principal
 from identity.tickets import LIFE_MS
 
@@ -51,6 +53,8 @@ CONNECT_SERVER_KEY: Final = "connect-server-key"
 _OFFERED: Final = "connect-offered"
 _FOUND: Final = "connect-found"
 _CONNECTED: Final = "connect-done"
+TEAM: Final = "person-team"
+
 _RUN: Final = "playground-run"
 _NOTICE: Final = "playground-notice"
 _TICKET: Final = "live-ticket"
@@ -64,14 +68,26 @@ def sampling_key(field: str) -> str:
     return f"playground-sampling-{field}"
 
 
+def claims() -> Claims:
+    """What this browser's sign-in says of its person, without its tokens; empty without sign-in."""
+    return {name: value for name, value in st.user.to_dict().items() if name != "tokens"}
+
+
 def principal() -> Principal:
-    """Who has this page open."""
-    return runtime.current().identity.principal()
+    """Who has this page open. Raises `NotAuthenticated` and `NotAdmitted` where sign-in is configured and
+    is missing, over or of nobody here."""
+    services = runtime.current()
+    if services.people.sign_in is None:
+        return services.identity.principal()
+    found = services.people.sign_in.who(claims()).principal
+    if found is None:
+        raise NotAuthenticated
+    return found
 
 
 def reader() -> Reader:
     """For whom sentences are made. Without sign-in the reader is also the operator."""
-    return Reader(zone=zone(), local=True)
+    return Reader(zone=zone(), local=runtime.current().people.sign_in is None)
 
 
 def zone() -> str | None:
@@ -82,12 +98,20 @@ def zone() -> str | None:
 def ticket() -> str:
     """Lets this tab's live channel say who it is. Kept for most of its life: a new one remounts views."""
     now_ms = time.time_ns() // 1_000_000
+    who = principal()
     kept = st.session_state.get(_TICKET)
-    if kept is None or kept[1] <= now_ms:
-        kept = (runtime.current().tickets.issue(principal()), now_ms + LIFE_MS // 2)
+    if kept is None or kept[1] <= now_ms or kept[2] != who:
+        kept = (runtime.current().tickets.issue(who), now_ms + LIFE_MS // 2, who)
         st.session_state[_TICKET] = kept
     value: str = kept[0]
     return value
+
+
+def forget_team() -> None:
+    """Another team is open from now on: what was on the page was the last one's."""
+    for key in (_TICKET, _RUN, _NOTICE):
+        st.session_state.pop(key, None)
+    st.query_params.clear()
 
 
 # --- the conversation that is open -----------------------------------------------------------

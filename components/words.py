@@ -461,6 +461,7 @@ def left_of(available: str) -> str:
 
 # --- shared ----------------------------------------------------------------------------------
 
+NOT_SIGNED_IN: Final = "Sign in to see this page."
 NOT_PERMITTED: Final = "Your role in this team does not allow this page."
 NOT_PERMITTED_ADVICE: Final = "Ask an owner of the team for it."
 

@@ -30,9 +30,9 @@ class Changes:
     """Listeners may be called on any thread, and must not wait."""
 
     def __init__(self) -> None:
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], object]] = []
 
-    def listen(self, listener: Callable[[], None]) -> None:
+    def listen(self, listener: Callable[[], object]) -> None:
         self._listeners.append(listener)
 
     def tell(self) -> None:

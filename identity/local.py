@@ -44,8 +44,10 @@ class LocalIdentity:
         self.new_key = new_key
 
     @classmethod
-    def open(cls, database: Database, local_api_key: str | None = None) -> LocalIdentity:
-        """Make user, team and key where they are missing. Called once, before anything is served."""
+    def open(
+        cls, database: Database, local_api_key: str | None = None, *, make_key: bool = True
+    ) -> LocalIdentity:
+        """Make user, team and key (where wanted) that are missing. Called once, before anything is served."""
         now_ms = time.time_ns() // 1_000_000
         with database.session() as session:
             lock_until_commit(session, "tiltyard local identity")  # another process may be starting too
@@ -53,7 +55,7 @@ class LocalIdentity:
             new_key = None
             if local_api_key is not None:
                 _use_set_key(session, local_api_key, now_ms)
-            elif not _has_keys(session):
+            elif make_key and not _has_keys(session):
                 new_key = create_key(session, TEAM_ID, USER_ID, FIRST_KEY, now_ms=now_ms).secret
             return cls(_principal(team), new_key, database)
 

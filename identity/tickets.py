@@ -1,7 +1,8 @@
 """Signed tickets that let a page's own channel say who it is.
 
-A ticket is good for 12 hours, for that channel alone, and for one principal; it holds no secret, so
-a page may carry it. Nothing is stored: who must be shut out at once is shut out by a new secret key.
+A ticket is good for that channel alone, and for one principal: a person in a team, by one sign-in. It
+holds no secret, so a page may carry it, and it ends after 12 hours or with the sign-in. Nothing is stored:
+whether what it says is still so, the channel asks (`api/live/standing.py`).
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import base64
 import binascii
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 
 from identity.errors import NotAuthenticated
 from identity.keys import PurposeKey, purpose_key
+from identity.policy import Policy
 from identity.principal import Principal
 
 LIFE_MS = 12 * 60 * 60 * 1000
@@ -40,7 +43,9 @@ class Tickets:
         self._claims = msgspec.json.Decoder(_Claims)
 
     def issue(self, principal: Principal) -> str:
-        claims = msgspec.json.encode(_Claims(principal, self._now_ms() + LIFE_MS))
+        # To look takes no rules, and a long list of models would not fit.
+        looking = replace(principal, policy=Policy(text_readers=principal.policy.text_readers), models=())
+        claims = msgspec.json.encode(_Claims(looking, self._now_ms() + LIFE_MS))
         body = f"{self._key.id}.{_base64(claims)}"
         return f"{body}.{_base64(self._key.sign(body.encode()))}"
 

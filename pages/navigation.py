@@ -1,4 +1,5 @@
-"""What Streamlit runs for each browser session, at each rerun: the list of pages, and the foot below it.
+"""What Streamlit runs for each browser session, at each rerun: sign-in, the list of pages, and the foot
+below it. Without a signed-in person nothing else is drawn, whatever the address.
 
 The icon of the tab is set before the pages are listed: a page's own icon would otherwise be fetched
 from a font server for it.
@@ -12,7 +13,18 @@ from typing import Final
 import streamlit as st
 
 import runtime
-from components import connect_words, house_style, model_names, model_words, session, standing, words
+from components import (
+    connect_words,
+    house_style,
+    model_names,
+    model_words,
+    session,
+    sign_in,
+    standing,
+    team_words,
+    words,
+)
+from identity.permissions import may
 
 TAB_ICON: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
@@ -20,22 +32,27 @@ TAB_ICON: Final = (
     '<path d="M7 9h18M16 9v14" stroke="#fff" stroke-width="4" stroke-linecap="round"/></svg>'
 )
 
-PAGES: Final = (
+PAGES: Final = [
     st.Page("playground.py", title=words.PLAYGROUND, icon=":material/edit_square:", default=True),
     st.Page("latency.py", title=words.LATENCY, icon=":material/timeline:"),
     st.Page("models.py", title=model_words.MODELS, icon=":material/view_list:"),
     st.Page("connect.py", title=connect_words.CONNECT, icon=":material/power:"),
     st.Page("credits.py", title=words.CREDITS, icon=":material/account_balance_wallet:"),
+    st.Page("team.py", title=team_words.TEAM, icon=":material/group:"),
+]
+OPERATOR: Final = st.Page(
+    "operator_desk.py", title=team_words.OPERATOR, url_path="operator", icon=":material/shield_person:"
 )
 
 st.set_page_config(page_icon=TAB_ICON)
 st.logo(TAB_ICON, size="medium")
-page = st.navigation(PAGES, expanded=True)
-st.set_page_config(page_title=words.tab_title(page.title))
 house_style.apply()
 
+principal = sign_in.enter()
+page = st.navigation([*PAGES, OPERATOR] if may(principal, "operate") else PAGES, expanded=True)
+st.set_page_config(page_title=words.tab_title(page.title))
+
 services = runtime.current()
-principal = session.principal()
 balance = standing.read(services.statements, principal.team_id, time.time_ns() // 1_000_000)
 troubles = standing.troubles(
     services.demonstration_note,
@@ -45,4 +62,5 @@ troubles = standing.troubles(
     draining=services.gateway.draining,
 )
 standing.show(principal, balance, session.zone(), troubles)
+sign_in.show_person()
 page.run()

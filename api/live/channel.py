@@ -12,6 +12,7 @@ from starlette.websockets import WebSocket
 
 from api.live.renderings import Renderings
 from api.live.sources import Record
+from api.live.standing import Standing, Still
 from api.live.tab import POLICY, Desk, Stop, Tab, TicketReader
 from api.live.topics import Chart, Subscribe, Topics
 from gateway.runs import RunHub
@@ -32,8 +33,10 @@ class Live:
         charts: Mapping[str, Chart],
         subscribe: Subscribe | None,
         origins: frozenset[str],
+        still: Still | None = None,
     ) -> None:
-        self._desk = Desk(tickets, stop, Renderings(hub, record), Topics(charts, subscribe))
+        self._standing = Standing(still)
+        self._desk = Desk(tickets, stop, Renderings(hub, record), Topics(charts, subscribe), self._standing)
         self._origins = origins
         self._tabs: set[Tab] = set()
         self._closing = False
@@ -55,6 +58,10 @@ class Live:
     def warm(self) -> None:
         """Load what the first answer would wait for, in the background."""
         self._desk.renderings.warm()
+
+    def rights_changed(self) -> None:
+        """Ask again whether everybody may still look. On the loop."""
+        self._standing.changed()
 
     @property
     def tabs(self) -> int:
@@ -83,12 +90,13 @@ def live_app(
     *,
     subscribe: Subscribe | None = None,
     origins: frozenset[str] = frozenset(),
+    still: Still | None = None,
 ) -> Live:
     """The endpoint for `WebSocketRoute("/live", ...)`.
 
     `record` and `stop` are the gateway's, each raising `RunNotFound`; `charts` draw a payload for a
     principal and parameters, raising `ValueError` for parameters that they do not take; `subscribe`
     tells of finished requests, on the loop. `origins` may open the channel beside this host's own,
-    where a proxy changes the Host header.
+    where a proxy changes the Host header. `still` says whether whoever a ticket names may still look.
     """
-    return Live(hub, tickets, record, stop, charts, subscribe, origins)
+    return Live(hub, tickets, record, stop, charts, subscribe, origins, still)

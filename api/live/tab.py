@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from api.live.renderings import FRAME_S, Rendering, Renderings
+from api.live.standing import Standing
 from api.live.topics import NoSuchChart, Topic, Topics
 from api.live.wire import ChartJoin, Join, Malformed, Said, Seen, decode, encode, frame
 from gateway.errors import GatewayError, RunNotFound
@@ -82,6 +83,7 @@ class Desk:
     stop: Stop
     renderings: Renderings
     topics: Topics
+    standing: Standing
 
 
 class Tab:
@@ -97,7 +99,7 @@ class Tab:
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due_s = 0.0
-        self._known = False  # somebody showed a good ticket
+        self._principals: set[Principal] = set()  # whose good tickets were shown
         self._allowance = _BURST
         self._heard_s = self._loop.time()
 
@@ -105,6 +107,7 @@ class Tab:
         await self._socket.accept()
         sender = asyncio.create_task(self._send_all(), name="live sender")
         sender.add_done_callback(self._sender_ended)
+        watcher = asyncio.create_task(self._watch_standing(), name="live standing")
         try:
             await self._hear_all()
         except (TimeoutError, Malformed):
@@ -113,6 +116,7 @@ class Tab:
             pass
         finally:
             sender.cancel()
+            watcher.cancel()
             if self._timer is not None:
                 self._timer.cancel()
             for name in (*self._runs, *self._charts):
@@ -137,7 +141,7 @@ class Tab:
         unknown_until_s = self._loop.time() + _ANONYMOUS_S
         while True:
             now_s = self._loop.time()
-            async with asyncio.timeout_at(now_s + _SILENT_S if self._known else unknown_until_s):
+            async with asyncio.timeout_at(now_s + _SILENT_S if self._principals else unknown_until_s):
                 message = await self._socket.receive()
             if message["type"] != "websocket.receive":
                 return
@@ -160,7 +164,7 @@ class Tab:
         for name in (*said.unsub, *said.unchart):
             self._let_go(name)
         for name, chart in said.chart.items():
-            self._join_chart(name, chart)
+            await self._join_chart(name, chart)
         for run_id, join in said.sub.items():
             await self._join_run(run_id, join)
         for run_id, ticket in said.copy.items():
@@ -179,9 +183,9 @@ class Tab:
         if drawn := self._charts.pop(name, None):
             drawn.leave()
 
-    def _join_chart(self, name: str, join: ChartJoin) -> None:
+    async def _join_chart(self, name: str, join: ChartJoin) -> None:
         self._let_go(name)
-        principal = self._principal(name, join.ticket)
+        principal = await self._principal(name, join.ticket)
         if principal is None:
             return
         if len(self._charts) >= MOST_CHARTS:
@@ -195,7 +199,7 @@ class Tab:
 
     async def _join_run(self, run_id: str, join: Join) -> None:
         self._let_go(run_id)
-        principal = self._principal(run_id, join.ticket)
+        principal = await self._principal(run_id, join.ticket)
         if principal is None:
             return
         if len(self._runs) >= MOST_RUNS:
@@ -213,7 +217,7 @@ class Tab:
         watched.leave = rendering.watch(changed)
 
     async def _copy(self, run_id: str, ticket: str) -> None:
-        principal = self._principal(run_id, ticket)
+        principal = await self._principal(run_id, ticket)
         if principal is not None:
             text = await self._found(run_id, self._desk.renderings.text(principal, run_id))
             if text is not None:
@@ -230,14 +234,29 @@ class Tab:
             self._refuse(run_id, "unavailable", "This answer cannot be read just now.")
         return None
 
-    def _principal(self, name: str, ticket: str) -> Principal | None:
+    async def _principal(self, name: str, ticket: str) -> Principal | None:
         try:
             principal = self._desk.tickets.read(ticket)
         except NotAuthenticated:
+            principal = None
+        if principal is None or not await self._desk.standing.of(principal):
             self._refuse(name, "ticket", "This page is out of date.")
             return None
-        self._known = True
+        self._principals.add(principal)
         return principal
+
+    async def _watch_standing(self) -> None:
+        """Whoever left the team or signed out sees no more, though the page is still open."""
+        while self._desk.standing.asks:
+            await self._desk.standing.wait()
+            try:
+                stands = [await self._desk.standing.of(principal) for principal in self._principals.copy()]
+            except Exception:
+                _log.warning("it could not be asked who may still look", exc_info=True)
+                continue
+            if not all(stands):
+                await self.close(POLICY)
+                return
 
     def _refuse(self, name: str, kind: str, message: str) -> None:
         self._replies.refused[name] = {"kind": kind, "message": message}

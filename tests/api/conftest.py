@@ -36,8 +36,10 @@ from gateway.rate_limits import RateLimits
 from gateway.routing import Routing
 from gateway.tiers import Allowances, Rate, Tier
 from identity.api_keys import ApiKeys, create_key
+from identity.claims import Rules
 from identity.keys import purpose_key
 from identity.local import LocalIdentity
+from identity.people import open_people
 from identity.sealing import Sealer
 from identity.tables import MemberRow, TeamRow, UserRow
 from store.databases import Database, open_engine
@@ -500,6 +502,7 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         quotes=cast(Any, None),
         top_ups=cast(Any, None),
         api_keys=keys,
+        people=open_people(database, keys, "http://testserver", Rules()),
         provider_keys=ProviderKeys(database, Sealer(purpose_key(bytes(32), PROVIDER_KEY)), models),
         readiness=readiness,
         rates=rates,

@@ -21,8 +21,10 @@ from billing.usage import Usage
 from gateway.catalog import Catalog
 from gateway.quote import Quotes
 from identity.api_keys import ApiKeys, create_key
+from identity.claims import Rules
 from identity.keys import purpose_key
 from identity.local import LocalIdentity
+from identity.people import open_people
 from identity.tables import MemberRow, UserRow
 from tests.api.conftest import KEY, Answered, Caller, pages
 from tests.gateway.desk import Desk, desk
@@ -70,6 +72,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
             quotes=Quotes(at.gateway, usage),
             top_ups=TopUps(SIGNER, at.databases.app, at.ledger.grant),
             api_keys=keys,
+            people=open_people(at.databases.app, keys, "http://testserver", Rules()),
             provider_keys=cast(Any, None),
             readiness=readiness,
             add_credit="python -m operate grant --usd 5",

@@ -37,8 +37,11 @@ from gateway.records import RunRecord, record_of
 from gateway.routing import Routing
 from gateway.runs import Failure, Figures, Run, RunHub, RunState, StopReason
 from gateway.tiers import read_tiers
+from identity.api_keys import ApiKeys
+from identity.claims import Rules
 from identity.keys import purpose_key
 from identity.local import LocalIdentity
+from identity.people import open_people
 from identity.principal import Principal, TeamRole
 from identity.sealing import Sealer
 from identity.tickets import Tickets
@@ -388,6 +391,7 @@ def world(
     statements = FakeStatements()
     budgets = FakeBudgets()
     latency = Latency(engine, rows)
+    people = open_people(_app_database(Path(folder.name)), cast(ApiKeys, _NoKeys()), base_url, Rules())
     services = Services(
         loop=loop.loop,
         catalog=catalog,
@@ -401,6 +405,7 @@ def world(
         paces=Paces(engine),
         tiers=read_tiers(),
         identity=LocalIdentity(replace(PRINCIPAL, role=role)),
+        people=people,
         connections=cast(Connections, connections),
         provider_keys=cast(ProviderKeys, provider_keys),
         tickets=Tickets(b"for the pages' tests, and nothing else"),
@@ -410,13 +415,23 @@ def world(
     return World(loop, gateway, statements, budgets, latency, services, rows, engine, folder)
 
 
+def _app_database(folder: Path) -> Database:
+    """A file without tables: who needs them makes them."""
+    return Database(open_engine(folder / "app.db"), ThreadPoolExecutor(1))
+
+
+class _NoKeys:
+    """Of the API's keys, what services of people tell."""
+
+    def forget(self) -> None: ...
+
+
 def _connecting(
     folder: Path, catalog: Catalog, absent: Mapping[str, str], loop: Loop
 ) -> tuple[Connections, ProviderKeys]:
     """The real ones, on a database of their own; made only for pages that connect."""
-    engine = open_engine(folder / "app.db")
-    AppTable.metadata.create_all(engine)
-    database = Database(engine, ThreadPoolExecutor(1))
+    database = _app_database(folder)
+    AppTable.metadata.create_all(database.engine)
     sealer = Sealer(purpose_key(b"for the pages' tests, and nothing else", PROVIDER_KEY))
     connections = Connections(database, sealer, catalog, CatalogOverrides(), {}, dict(absent))
     provider_keys = ProviderKeys(database, sealer, catalog)
