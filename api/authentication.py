@@ -14,9 +14,11 @@ _SCHEME = "bearer "
 
 
 async def principal_of(exchange: Exchange) -> Principal:
-    """An API key of ours, or a token of an issuer that a team trusts. From here on each answer tells how this caller's limits stand.
+    """An API key of ours, or a token of an issuer that a team trusts. From here on each answer tells how
+    this caller's limits stand.
 
-    Raises `NotAuthenticated`, the same for a credential that is missing, unknown or revoked."""
+    Raises `NotAuthenticated`, the same for a credential that is missing, unknown or revoked.
+    """
     services = exchange.services
     principal = await services.people.principal_of(_credential(exchange))
     exchange.scope[PRINCIPAL] = principal
