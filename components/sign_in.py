@@ -12,9 +12,9 @@ from typing import Final
 
 import streamlit as st
 
-import runtime
 from components import session, team_words as say, words
 from identity.errors import IdentityError, NotAdmitted, NotAuthenticated
+from identity.people import People
 from identity.principal import Principal
 from identity.sign_in import SignedIn, SignIn
 
@@ -22,25 +22,25 @@ _WATCHED_EVERY_S: Final = 5.0
 _INVITATION: Final = "invitation"
 
 
-def enter() -> Principal:
+def enter(people: People) -> Principal:
     """Whoever has the page open, in the team that they opened last."""
-    sign_in = runtime.current().people.sign_in
+    sign_in = people.sign_in
     if sign_in is None:
         return session.principal()
     who = _who(sign_in)
     secret = st.query_params.get(_INVITATION)
     if secret:
-        _invitation(sign_in, who, secret)
+        _invitation(people, who, secret)
     if who.principal is None:
-        _no_team(sign_in, who)
+        _no_team(people, sign_in, who)
         st.stop()
     _watch(sign_in, who.principal)
     return who.principal
 
 
-def show_person() -> None:
+def show_person(people: People) -> None:
     """At the foot of the navigation: the teams to switch between, who this is, and the way out."""
-    sign_in = runtime.current().people.sign_in
+    sign_in = people.sign_in
     if sign_in is None:
         return
     who = sign_in.who(session.claims())
@@ -89,14 +89,14 @@ def _providers(sign_in: SignIn, why: str | None) -> None:
             st.info(say.NO_PROVIDER)
 
 
-def _no_team(sign_in: SignIn, who: SignedIn) -> None:
+def _no_team(people: People, sign_in: SignIn, who: SignedIn) -> None:
     with st.container(key="no-team", width=520):
         st.title(say.NO_TEAM)
         st.text(say.signed_in_as(who.email or who.name))
         st.caption(say.NO_TEAM_ADVICE)
         link = st.text_input(say.PASTE_LINK, key="invitation-link").strip()
         if link and st.button(say.JOIN, type="primary"):
-            _accept(who, link.rpartition("=")[2])
+            _accept(people, who, link.rpartition("=")[2])
         if sign_in.rules.new_teams != "operator" or who.operator:
             name = st.text_input(say.TEAM_NAME, key="new-team", max_chars=80).strip()
             if st.button(say.MAKE_TEAM, disabled=not name):
@@ -106,21 +106,21 @@ def _no_team(sign_in: SignIn, who: SignedIn) -> None:
             st.logout()
 
 
-def _invitation(sign_in: SignIn, who: SignedIn, secret: str) -> None:
+def _invitation(people: People, who: SignedIn, secret: str) -> None:
     """A link that was opened while signed in. Joining is a press of a button: links open by themselves."""
     with st.container(key="invitation", border=True):
         st.markdown(say.INVITED)
         join, leave = st.columns(2)
         if join.button(say.JOIN, type="primary", width="stretch"):
-            _accept(who, secret)
+            _accept(people, who, secret)
         if leave.button(say.NOT_NOW, width="stretch"):
             st.query_params.pop(_INVITATION)
             st.rerun()
 
 
-def _accept(who: SignedIn, secret: str) -> None:
+def _accept(people: People, who: SignedIn, secret: str) -> None:
     def accept() -> None:
-        runtime.current().people.teams.accept(who.user_id, secret)
+        people.teams.accept(who.user_id, secret)
         st.query_params.pop(_INVITATION, None)
         session.forget_team()
 

@@ -48,11 +48,11 @@ st.set_page_config(page_icon=TAB_ICON)
 st.logo(TAB_ICON, size="medium")
 house_style.apply()
 
-principal = sign_in.enter()
+services = runtime.current()
+principal = sign_in.enter(services.people)
 page = st.navigation([*PAGES, OPERATOR] if may(principal, "operate") else PAGES, expanded=True)
 st.set_page_config(page_title=words.tab_title(page.title))
 
-services = runtime.current()
 balance = standing.read(services.statements, principal.team_id, time.time_ns() // 1_000_000)
 troubles = standing.troubles(
     services.demonstration_note,
@@ -62,5 +62,5 @@ troubles = standing.troubles(
     draining=services.gateway.draining,
 )
 standing.show(principal, balance, session.zone(), troubles)
-sign_in.show_person()
+sign_in.show_person(services.people)
 page.run()
