@@ -23,23 +23,24 @@ from identity.principal import Principal
 async def show(exchange: Exchange) -> Answer:
     principal = await principal_of(exchange)
     require(principal, "read_credits")
+    return Answer(200, await credits_of(exchange, principal))
+
+
+async def credits_of(exchange: Exchange, principal: Principal) -> dict[str, object]:
     now_ms = time.time_ns() // 1_000_000
     services = exchange.services
     balance = await asyncio.to_thread(services.statements.balance, principal.team_id, now_ms)
     caps = await asyncio.to_thread(services.budgets.caps, principal.team_id, now_ms)
-    return Answer(
-        200,
-        {
-            "currency": "USD",
-            "balance": decimal_usd(balance.balance_nano_usd),
-            "held": decimal_usd(balance.held_nano_usd),
-            "available": decimal_usd(balance.available_nano_usd),
-            "total_used": decimal_usd(balance.total_used_nano_usd),
-            "allowance_remaining": decimal_usd(balance.allowance_remaining_nano_usd),
-            "next_allowance_at": maybe_instant(balance.next_allowance_at_ms),
-            "caps": [_cap(cap, principal) for cap in caps],
-        },
-    )
+    return {
+        "currency": "USD",
+        "balance": decimal_usd(balance.balance_nano_usd),
+        "held": decimal_usd(balance.held_nano_usd),
+        "available": decimal_usd(balance.available_nano_usd),
+        "total_used": decimal_usd(balance.total_used_nano_usd),
+        "allowance_remaining": decimal_usd(balance.allowance_remaining_nano_usd),
+        "next_allowance_at": maybe_instant(balance.next_allowance_at_ms),
+        "caps": [_cap(cap, principal) for cap in caps],
+    }
 
 
 def _cap(cap: CapView, principal: Principal) -> dict[str, object]:

@@ -32,8 +32,16 @@ class CallerLeft(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A body that is not JSON."""
+
+    content: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer as JSON."""
+    """A whole answer: as JSON, or a `Text` as it is."""
 
     status: int
     body: object
@@ -120,10 +128,14 @@ class Exchange:
 
 
 async def send_answer(send: Send, answer: Answer, *, with_body: bool) -> None:
-    body = b"" if answer.status == 204 else msgspec.json.encode(answer.body)
+    body, media_type = b"", b"application/json"
+    if isinstance(answer.body, Text):
+        body, media_type = answer.body.content.encode(), answer.body.media_type.encode()
+    elif answer.status != 204:
+        body = msgspec.json.encode(answer.body)
     headers = [(b"cache-control", b"no-store"), *answer.headers]
     if answer.status != 204:
-        headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        headers += [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body if with_body else b""})
 

@@ -1,4 +1,4 @@
-"""GET /v1/report: what the team spent, by day or hour, model, provider, member, tag or kind of key.
+"""GET /v1/report: what the team spent, by day or hour, model, provider, member, key, tag or kind of key.
 
 Read from the ledger, so the rows of one grouping add up to the ledger's own total (but by tag, where a
 run counts under each of its tags, and not at all where it has none).
@@ -7,12 +7,14 @@ run counts under each of its tags, and not at all where it has none).
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from api.authentication import principal_of
-from api.exchange import Answer, Exchange
+from api.exchange import Answer, Exchange, Text
 from api.wire.values import instant, usd_number
 from billing.money import decimal_usd
 from billing.usage import SettledRun
@@ -20,6 +22,7 @@ from gateway.errors import BadRequest
 from identity.permissions import require
 
 _MOST_DAYS = 366
+_CSV_HEADERS = ((b"content-disposition", b'attachment; filename="report.csv"'),)
 _INPUT = ("input", "cached_input", "cache_write")
 _Names = Callable[[SettledRun], Iterable[str]]
 
@@ -36,15 +39,34 @@ async def show(exchange: Exchange) -> Answer:
     column, names_of = _grouping(exchange)
     wanted = _filter(exchange)
     runs = exchange.services.usage.settled(principal.team_id, _ms(first), _ms(last + timedelta(days=1)))
+    as_csv = _as_csv(exchange)
     rows = await asyncio.to_thread(_rows, (run for run in runs if wanted(run)), names_of)
-    return Answer(
-        200,
-        {
-            "object": "report",
-            "currency": "USD",
-            "results": [{column: name, **row.written()} for name, row in sorted(rows.items())],
-        },
-    )
+    results: list[dict[str, object]] = [{column: name, **row.written()} for name, row in sorted(rows.items())]
+    if as_csv:
+        return Answer(200, Text(_csv(column, results), "text/csv; charset=utf-8"), _CSV_HEADERS)
+    return Answer(200, {"object": "report", "currency": "USD", "results": results})
+
+
+def _as_csv(exchange: Exchange) -> bool:
+    format = exchange.query("format")
+    if format not in (None, "json", "csv"):
+        raise BadRequest("`format` is json or csv.", "format")
+    return format == "csv"
+
+
+def _csv(column: str, results: list[dict[str, object]]) -> str:
+    """What begins like a formula is shown as text by the programs that open it."""
+    written = io.StringIO()
+    table = csv.writer(written)
+    names = [column, *(name for name in _Row().written() if name != "total_cost")]
+    table.writerow(names)
+    for result in results:
+        table.writerow([_cell(result[name]) for name in names])
+    return written.getvalue()
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
 
 
 @dataclass(slots=True)
@@ -94,6 +116,8 @@ def _grouping(exchange: Exchange) -> tuple[str, _Names]:
         "day": lambda run: (instant(run.at_ms)[:10],),
         "hour": lambda run: (f"{instant(run.at_ms)[:13]}:00:00.000Z",),
         "user": lambda run: ("none" if run.user_id is None else str(run.user_id),),
+        "member": lambda run: ("none" if run.user_id is None else str(run.user_id),),
+        "key": lambda run: ("none" if run.key_id is None else str(run.key_id),),
         "model": lambda run: (run.model,),
         "provider": lambda run: (run.provider,),
         "tag": lambda run: dict.fromkeys(run.tags),
@@ -111,6 +135,7 @@ def _grouping(exchange: Exchange) -> tuple[str, _Names]:
 def _filter(exchange: Exchange) -> Callable[[SettledRun], bool]:
     model, provider = exchange.query("model"), exchange.query("provider")
     user, credential = exchange.query("user_id"), exchange.query("credential_type")
+    key = exchange.query("key_id")
     tags = frozenset(tag for tag in (exchange.query("tags") or "").split(",") if tag)
 
     def wanted(run: SettledRun) -> bool:
@@ -118,6 +143,7 @@ def _filter(exchange: Exchange) -> Callable[[SettledRun], bool]:
             (model is None or run.model == model)
             and (provider is None or run.provider == provider)
             and (user is None or str(run.user_id) == user)
+            and (key is None or str(run.key_id) == key)
             and (credential is None or _credential(run) == credential)
             and tags <= set(run.tags)
         )

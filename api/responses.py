@@ -55,6 +55,14 @@ async def show(exchange: Exchange) -> Answer:
     return await _shown(exchange, principal, exchange.tail)
 
 
+async def remove(exchange: Exchange) -> Answer:
+    """Its text is gone, from memory too; the request's facts and its entry in the ledger stay."""
+    principal = await principal_of(exchange)
+    require(principal, "run_models")
+    await exchange.services.gateway.forget_text(principal, exchange.tail)
+    return Answer(200, {"id": exchange.tail, "object": "response", "deleted": True})
+
+
 async def cancel(exchange: Exchange) -> Answer:
     """Stops a run that still runs; what had arrived is billed. An ended one is answered as it is."""
     principal = await principal_of(exchange)

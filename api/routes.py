@@ -12,6 +12,7 @@ from api import (
     embeddings,
     generation,
     health,
+    me,
     messages,
     models,
     provider_keys,
@@ -43,6 +44,7 @@ ROUTES = (
     Route("POST", "/v1/chat/completions", chat_completions.create),
     Route("POST", "/v1/responses", responses.create),
     Route("GET", "/v1/responses/*", responses.show),
+    Route("DELETE", "/v1/responses/*", responses.remove),
     Route("POST", "/v1/responses/*", responses.cancel),
     Route("POST", "/v1/messages", messages.create, "anthropic"),
     Route("POST", "/v1/messages/count_tokens", messages.count, "anthropic"),
@@ -66,6 +68,7 @@ ROUTES = (
         )
     ),
     Route("GET", "/v1/report", report.show),
+    Route("GET", "/v1/me", me.show),
     Route("GET", "/healthz", health.alive),
     Route("GET", "/readyz", health.ready),
 )

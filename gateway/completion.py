@@ -50,6 +50,7 @@ from gateway.runs import Run, RunHub, StopReason, Surface
 from identity.permissions import may
 from identity.principal import Principal
 from store.ids import new_id
+from telemetry.paces import Pace
 from telemetry.rows import Outcome, RequestRow
 
 __all__ = ["Gateway", "Limits", "Listener"]
@@ -268,7 +269,7 @@ class Gateway:
             created_ms=asked.accepted_at_ms,
             out_cap=first.most.out_cap,
             parent_run_id=parent_run_id,
-            keeps_text=surface == "page",
+            keeps_text=principal.policy.keeps_text(surface) and (surface == "page" or request.keep),
         )
         if options.dropped:
             asked = replace(asked, dropped=tuple(str(one) for one in options.dropped))
@@ -380,6 +381,22 @@ class Gateway:
             raise RunNotFound(f"There is no run {run_id!r} in this team.")
         return record
 
+    async def forget_text(self, principal: Principal, run_id: str) -> None:
+        """What was asked and answered is gone, here and where it was kept; what it cost stays.
+
+        Raises `RunNotFound`, and `Forbidden` for another member's run but by an owner, and for one that
+        still runs.
+        """
+        record = await self.record(principal, run_id)
+        if record.state == "running":
+            raise Forbidden("A run that is not over cannot be deleted: stop it first.")
+        if record.user_id != principal.user_id and principal.role != "owner":
+            raise Forbidden("Another member's text is an owner's to delete.")
+        run = self.runs.get(run_id, principal.team_id)
+        if run is not None:
+            run.forget_text()
+        await self._kept.forget_text(principal.team_id, run_id)
+
     async def conversation(self, principal: Principal, run_id: str) -> tuple[RunRecord, ...]:
         """The turns that lead to this run, first first. Empty where the team has no such run."""
         turns: list[RunRecord] = []
@@ -405,6 +422,13 @@ class Gateway:
     def connected(self) -> frozenset[str]:
         """The providers that can be asked here, by id."""
         return self._routing.connected()
+
+    async def refresh_paces(self) -> None:
+        """Before `pace_of`: make what is known a few seconds old at most."""
+        await self._routing.refresh_paces()
+
+    def pace_of(self, model_id: str, provider_id: str) -> Pace | None:
+        return self._routing.pace_at(model_id, provider_id)
 
     def routable(self, model: Model) -> str | None:
         """Why nobody answers for this model here, in words; None where somebody does."""

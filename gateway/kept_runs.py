@@ -101,6 +101,15 @@ class KeptRuns:
         )
         await self._database.write(lambda session: session.execute(change))
 
+    async def forget_text(self, team_id: int, run_id: str) -> None:
+        """What was asked and answered; the facts stay."""
+        change = (
+            update(_TABLE)
+            .where(_TABLE.c.id == run_id, _TABLE.c.team_id == team_id)
+            .values(keeps_text=False, messages_json=None, text=None, reasoning=None, tool_calls_json=None)
+        )
+        await self._database.write(lambda session: session.execute(change))
+
     async def asked_to_stop(self) -> tuple[str, ...]:
         """Which runs of ours another process was asked to stop. Each second, while anything runs."""
         if self._process_id is None:
@@ -173,6 +182,7 @@ def _record_of(row: RunRow) -> RunRecord:
         failure=failure,
         notes=_decode(row.notes_json, tuple[str, ...]),
         keeps_text=row.keeps_text,
+        user_id=row.user_id,
         attempts=_decode(row.attempts_json or "[]", tuple[AttemptRow, ...]),
     )
 

@@ -31,6 +31,7 @@ class RunRecord:
     failure: Failure | None
     notes: tuple[str, ...]
     keeps_text: bool
+    user_id: int | None = None
     attempts: tuple[AttemptRow, ...] = ()
 
     @property
@@ -58,5 +59,6 @@ def record_of(run: Run) -> RunRecord:
         failure=run.failure,
         notes=run.notes,
         keeps_text=run.keeps_text,
+        user_id=run.user_id,
         attempts=run.attempts,
     )

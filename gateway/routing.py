@@ -278,7 +278,10 @@ class Routing:
         return False, figure if by == "first_token" else -figure
 
     def pace_of(self, candidate: Candidate) -> Pace | None:
-        return None if self._paces is None else self._paces.of(candidate.model.id, candidate.provider.id)
+        return self.pace_at(candidate.model.id, candidate.provider.id)
+
+    def pace_at(self, model_id: str, provider_id: str) -> Pace | None:
+        return None if self._paces is None else self._paces.of(model_id, provider_id)
 
     def name_of(self, provider_id: str) -> str:
         listed = self._catalog.provider(provider_id)

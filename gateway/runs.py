@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from billing.commands import Receipt
@@ -120,6 +120,13 @@ class Run:
         self._reasoning.append(piece)
         if len(self._reasoning) > _JOIN_ABOVE:
             self._reasoning = ["".join(self._reasoning)]
+        self.changed()
+
+    def forget_text(self) -> None:
+        """Let go of what was asked and answered. On the loop only."""
+        self.keeps_text = False
+        self.request = replace(self.request, messages=())
+        self._text, self._reasoning, self.tool_calls = [], [], ()
         self.changed()
 
     def changed(self) -> None:

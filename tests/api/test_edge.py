@@ -328,3 +328,22 @@ async def test_a_key_revoked_while_in_use_ends(world: World) -> None:
     same = [{**answered.error, "request_id": ""} for answered in (refused, unknown)]
     assert same[0] == same[1]
     assert KEY not in refused.text
+
+
+async def test_me_says_who_asks_what_it_may_do_and_what_it_has(world: World) -> None:
+    me = (await world.get("/v1/me")).json
+    assert (me["team"], me["role"]) == ({"id": 1, "name": "Local"}, "owner")
+    assert me["key"]["id"] is not None
+    assert {"run_models", "read_credits"} <= set(me["permissions"])
+    assert me["credits"] == (await world.get("/v1/credits")).json
+    assert (await world.get("/v1/me", key="ty_no")).status == 401
+
+
+async def test_a_model_names_its_providers_with_their_price_policy_and_how_they_did(world: World) -> None:
+    model = (await world.get("/v1/models/lab/full")).json
+    (provider,) = model["providers"]
+    assert (provider["id"], provider["model"], provider["wire"]) == ("lab", "full-1", "responses")
+    assert provider["pricing"]["input"] == "0.0000001"
+    assert (provider["zero_data_retention"], provider["standing"]) == ("unknown", "well")
+    assert (provider["first_token_ms_p50"], provider["success"], provider["n"]) == (None, None, 0)
+    assert (await world.get("/v1/models/lab/vectors")).json["vector_dimensions"] == 3

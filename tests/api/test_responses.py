@@ -363,6 +363,18 @@ async def test_a_response_can_be_read_again(world: World) -> None:
     assert (await world.caller().ask("POST", f"/v1/responses/{first['id']}/run")).status == 404
 
 
+async def test_a_deleted_response_has_no_text_any_more_and_keeps_its_cost(world: World) -> None:
+    run_id = (await ask(world, asked("one", store=True))).json["id"]
+    other = await world.caller().ask("DELETE", f"/v1/responses/{run_id}", key=OTHER_KEY)
+    assert other.status == 404
+    gone = await world.caller().ask("DELETE", f"/v1/responses/{run_id}")
+    assert gone.json == {"id": run_id, "object": "response", "deleted": True}
+    shown = (await world.get(f"/v1/responses/{run_id}")).json
+    assert (shown["output"], shown["usage"]["cost"]) == ([], "0.000002100")
+    answered = await ask(world, asked("two", previous_response_id=run_id))
+    assert (answered.status, answered.error["code"]) == (404, "run_not_found")
+
+
 async def test_the_same_idempotency_key_gets_the_same_response_and_pays_once(world: World) -> None:
     headers = {"idempotency-key": "r-1"}
     first = await ask(world, asked(stream=True), headers=headers)
