@@ -49,12 +49,6 @@ def dead(turns: Sequence[RunRecord]) -> Dead | None:
     return "text_gone" if any(not turn.messages for turn in turns) else None
 
 
-def tokens_so_far(turns: Sequence[RunRecord]) -> int:
-    """About how many tokens of the next prompt are already there: what the last turn read and wrote."""
-    figures = [turn.figures for turn in turns if turn.figures.input_tokens is not None]
-    return (figures[-1].input_tokens or 0) + (figures[-1].output_tokens or 0) if figures else 0
-
-
 def most_tokens(request: CompletionRequest) -> int:
     """No text has more tokens than bytes."""
     return sum(len(message.text.encode()) for message in request.messages)

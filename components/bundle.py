@@ -10,7 +10,9 @@ from markup.assets import Bundle, bundle
 
 _HERE = Path(__file__).parent
 
-BUNDLE: Final[Bundle] = bundle(_HERE / "run_view", _HERE / "live_chart", _HERE / "still_chart")
+BUNDLE: Final[Bundle] = bundle(
+    *(_HERE / view for view in ("run_view", "live_chart", "still_chart", "draft_watch"))
+)
 
 
 def shim(name: str) -> str:

@@ -12,8 +12,11 @@ from typing import Final
 import streamlit as st
 
 CSS: Final = """
-.st-key-standing, .st-key-model-facts, .st-key-prompt-foot, .st-key-figures, .st-key-bill,
+.st-key-standing, .st-key-model-facts, .st-key-quote, .st-key-figures, .st-key-bill,
 [class*="st-key-figure-"] { font-variant-numeric: tabular-nums; }
+.st-key-quote { min-height: clamp(2.85rem, (40rem - 100vw) * 999, 4.25rem);
+  margin-top: clamp(-3.3rem, (40rem - 100vw) * 999, 0rem);
+  max-width: clamp(100% - 8rem, (40rem - 100vw) * 999, 100%); }
 .ty-hidden { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; overflow: hidden;
   clip-path: inset(50%); white-space: nowrap; border: 0; }
 .ty-dim { color: color-mix(in srgb, currentColor 70%, transparent); font-size: 0.875rem; font-weight: 400; }

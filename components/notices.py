@@ -75,6 +75,12 @@ def show(notice: Notice, names: Mapping[str, str] = _NO_NAMES, pick: Pick | None
         )
 
 
+def show_command(command: str) -> None:
+    """What adds credit, for who runs this installation."""
+    st.caption(words.ADD_CREDIT_HELP)
+    st.code(command, language=None, wrap_lines=True)
+
+
 def with_cheaper(notice: Notice, cheaper: tuple[Model, int] | None) -> Notice:
     """The same, naming a model that the credit is enough for."""
     if cheaper is None:

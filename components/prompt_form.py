@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from components import figure, routing_words, session, words
-from components.estimate import Estimate
+from components import quote_line, routing_words, session, words
 from components.notices import Notice, show as show_notice
+from components.quote_line import Ask
 
 
 def show(
@@ -21,12 +21,12 @@ def show(
     notice: Notice | None,
     names: Mapping[str, str],
     chips: Sequence[str],
-    estimate: Estimate | None,
+    quote: Ask,
     route: str | None,
     disabled: bool,
 ) -> None:
-    """`chips` say what will be left out of the request, `route` who will be asked where several can;
-    `disabled` that nobody can answer."""
+    """`chips` say what will be left out of the request, `quote` what it would cost, `route` who will be
+    asked where several can; `disabled` that nobody can answer."""
     with st.bottom, st.container(key="prompt", gap="xsmall"):
         if notice is not None:
             show_notice(notice, names, session.pick_model)
@@ -42,8 +42,7 @@ def show(
                 label_visibility="collapsed",
                 persist_state="session",
             )
-            with st.container(horizontal=True, vertical_alignment="center", wrap=False, key="prompt-foot"):
-                _estimate(estimate)
+            with st.container(horizontal=True, horizontal_alignment="right"):
                 st.form_submit_button(
                     words.SEND,
                     type="primary",
@@ -52,6 +51,7 @@ def show(
                     disabled=disabled,
                     on_click=send,
                 )
+        quote_line.show(quote)
 
 
 def _chips(chips: Sequence[str]) -> None:
@@ -59,14 +59,3 @@ def _chips(chips: Sequence[str]) -> None:
         with st.container(horizontal=True, key="chips"):
             for chip in chips:
                 st.badge(words.escaped(chip), color="orange")
-
-
-def _estimate(estimate: Estimate | None) -> None:
-    if estimate is None:
-        st.caption(" ", width="stretch")
-        return
-    st.caption(
-        words.escaped(words.estimate(figure.money(estimate.about_nano_usd), figure.tokens(estimate.tokens))),
-        width="stretch",
-        help=words.escaped(words.estimate_help(figure.money(estimate.held_nano_usd))),
-    )

@@ -55,6 +55,8 @@ _FOUND: Final = "connect-found"
 _CONNECTED: Final = "connect-done"
 TEAM: Final = "person-team"
 
+_TYPED: Final = "playground-typed"
+_TOLD: Final = "playground-told"
 _RUN: Final = "playground-run"
 _NOTICE: Final = "playground-notice"
 _TICKET: Final = "live-ticket"
@@ -151,6 +153,15 @@ def draft() -> str:
 
 def clear_draft() -> None:
     st.session_state[DRAFT] = ""
+    st.session_state[_TYPED] = ""
+
+
+def draft_typed(told: str | None) -> str:
+    """What stands in the box while somebody types: `told` is what its watcher said last, if anything."""
+    if told is not None and told != st.session_state.get(_TOLD):
+        st.session_state[_TOLD] = st.session_state[_TYPED] = told
+    typed: str | None = st.session_state.get(_TYPED)
+    return draft() if typed is None else typed
 
 
 def system_prompt() -> str:

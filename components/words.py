@@ -109,15 +109,34 @@ def example_turns(count: int) -> str:
     return f"{count} example {'turn' if count == 1 else 'turns'} before this prompt"
 
 
-def estimate(about: str, tokens: str) -> str:
-    return f"about {about} for {tokens} tokens"
+QUOTE_EMPTY: Final = "What a prompt costs stands here before you send it."
+QUOTE_CLAMPED: Final = (
+    "Credit or a spending cap leaves less than the longest answer would need: it may be cut short."
+)
+ADD_CREDIT: Final = "Add credit"
+ADD_CREDIT_HELP: Final = "In a terminal, where the server was started:"
 
 
-def estimate_help(held: str) -> str:
-    return (
-        f"Reckoned from the conversation so far, an answer of that length and the list price. About {held} is held while it runs, enough "
-        "for the longest answer; what is not used comes back when it ends."
-    )
+def quote(likely: str, high: str, held: str, after: str, lasts: str | None) -> str:
+    """What a prompt would cost, in a line."""
+    told = f"About {likely}, at most likely {high}. Holds {held}, leaves {after}"
+    return f"{told}: {lasts} at this pace." if lasts else f"{told}."
+
+
+def quote_range(low: str, short: str, likely: str, long: str) -> str:
+    return f"From {low} for {short} tokens of answer; likely {likely}, seldom more than {long}."
+
+
+def quote_of_team(model: str, n: int) -> str:
+    return f"As long as your team's newest {n:,} answers from {model}."
+
+
+def quote_of_default(n: int, needed: int) -> str:
+    return f"A rough guess from the model's own limit: your team has {n} answers from it, and {needed} are needed."
+
+
+def quote_held(most: str) -> str:
+    return f"What is held pays for {most} tokens of answer; what is not used comes back when it ends."
 
 
 def demonstration_missing(note: str) -> str:

@@ -22,12 +22,12 @@ from components import (
     starters,
     words,
 )
-from components.estimate import estimate
 from components.notices import Notice
 from components.starters import Starter
 from gateway.errors import GatewayError
 from gateway.fitting import fit
 from gateway.messages import CompletionRequest
+from gateway.quote import Quote
 from gateway.records import RunRecord
 
 st.set_page_config(layout="centered")
@@ -89,6 +89,18 @@ def _submitted(request: CompletionRequest, parent_run_id: str | None) -> bool:
     return True
 
 
+def quote(draft: str) -> Quote | Notice | None:
+    """What the draft would cost after what was said; why it cannot be sent; None where the page says."""
+    before = _turns()
+    if not choice.answers or asking.dead(before) is not None:
+        return None
+    request = asking.ask(_settings(), before, draft)
+    try:
+        return services.quote(principal, request)
+    except (GatewayError, BillingError, TimeoutError) as error:
+        return _explained(error, request)
+
+
 offered = model_picker.choices(
     services.catalog,
     services.gateway.routable,
@@ -124,9 +136,7 @@ prompt_form.show(
     notice=session.notice(),
     names=names,
     chips=fit(request, choice.model)[1],
-    estimate=estimate(choice.model, now_ms, turns, session.system_prompt(), session.most_output())
-    if choice.answers
-    else None,
+    quote=quote,
     route=services.route(principal, request) if choice.answers else None,
     disabled=not choice.answers,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import statistics
 import time
 from collections.abc import Iterator
@@ -68,3 +69,24 @@ async def test_the_proof_that_is_taken_away_is_sound(
         assert checked.returncode == 0, checked.stdout + checked.stderr
         assert f"${server.get('/v1/credits').json()['balance']}  balance" in checked.stdout
         assert f"{ENTRIES} entries: 0 findings" in checked.stdout
+
+
+async def test_what_a_prompt_would_cost_stands_there_while_it_is_typed(
+    open_page: OpenPage, server: Server
+) -> None:
+    page = await open_page("/", server=server)
+    line = page.locator(".st-key-quote")
+    await expect(line).to_contain_text("before you send it")
+    before = await line.bounding_box()
+    box = page.get_by_label("Prompt", exact=True)
+    await box.press_sequentially("Why is the sky blue, and the sun", delay=20)
+    await expect(line).to_contain_text(re.compile(r"About \$\d.*Holds \$\d.*leaves \$\d.*at this pace"))
+    await box.press_sequentially(" red at night?", delay=20)  # the box kept what was typed, and the focus
+    await expect(box).to_have_value("Why is the sky blue, and the sun red at night?")
+    await expect(line).to_contain_text("About $")
+    after = await line.bounding_box()
+    assert before is not None and after is not None
+    assert after["height"] == before["height"]
+    await box.press("Control+Enter")
+    await expect(page.locator(".rv")).to_have_count(1)
+    await expect(box).to_have_value("")

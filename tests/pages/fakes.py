@@ -33,6 +33,7 @@ from gateway.options import options_for
 from gateway.preview import Preview, preview_of
 from gateway.provider_keys import ProviderKeys
 from gateway.providers.simulated import Simulated
+from gateway.quote import Quote, Three
 from gateway.records import RunRecord, record_of
 from gateway.routing import Routing
 from gateway.runs import Failure, Figures, Run, RunHub, RunState, StopReason
@@ -103,6 +104,9 @@ class FakeGateway:
     def connected(self) -> frozenset[str]:
         routes = {route.provider for model in self._catalog.models() for route in model.providers}
         return frozenset(routes - set(self._absent))
+
+    def model(self, name: str) -> Model:
+        return self._catalog.resolve(name).model
 
     def routable(self, model: Model) -> str | None:
         missing = [route.provider for route in model.providers if route.provider in self._absent]
@@ -292,6 +296,40 @@ class FakeUsage:
         return Pace(charged, len(lately), now_ms - window_ms, now_ms)
 
 
+class FakeQuotes:
+    """Quotes as the real ones reckon them, from the balance that is set and no history; refuses what the
+    gateway refuses."""
+
+    def __init__(self, gateway: FakeGateway, statements: FakeStatements) -> None:
+        self._gateway = gateway
+        self._statements = statements
+        self.asked: list[CompletionRequest] = []
+
+    async def quote(self, principal: Principal, request: CompletionRequest) -> Quote:
+        self.asked.append(request)
+        if self._gateway.refuses is not None:
+            raise self._gateway.refuses
+        available = self._statements.money.available_nano_usd
+        return Quote(
+            model=self._gateway.model(request.model),
+            provider="lab",
+            price_version="2026-11-21",
+            input_tokens=9,
+            input_bound=20,
+            output_tokens=Three(16, 64, 256),
+            out_cap=1_024,
+            cost_nano_usd=Three(7_300, 26_500, 104_400),
+            basis="default",
+            n=3,
+            hold_nano_usd=min(411_600, available),
+            is_clamped=available < 411_600,
+            available_nano_usd=available,
+            pace=Pace(1_000_000_000, 12, 0, 7 * 86_400_000),
+            notes=(),
+            preview=await self._gateway.preview(principal, request),
+        )
+
+
 class FakeBudgets:
     """The caps as given; what is set is kept, newest last."""
 
@@ -400,7 +438,7 @@ def world(
         usage=cast(Any, FakeUsage(statements)),
         budgets=cast(Any, budgets),
         ledger=cast(Any, budgets),
-        quotes=cast(Any, None),
+        quotes=cast(Any, FakeQuotes(gateway, statements)),
         latency=latency,
         paces=Paces(engine),
         tiers=read_tiers(),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -328,3 +330,44 @@ def test_an_answer_that_took_two_providers_lists_both(world: World, open_page: O
         "1. lab did not answer (ProviderRefused, status 500), after 12 ms.",
         "2. backup answered, first token after 230 ms.",
     ]
+
+
+# --- what it would cost -----------------------------------------------------------------------------
+
+
+def typed(open_page: OpenPage, draft: str) -> str:
+    """What the page says while this stands in the box, before anything is sent."""
+    at = open_page()
+    at.session_state[session.DRAFT] = draft
+    return reading.texts(at.run())
+
+
+def test_what_a_prompt_would_cost_stands_there_before_it_is_sent(world: World, open_page: OpenPage) -> None:
+    assert words.QUOTE_EMPTY in typed(open_page, "")
+    said = typed(open_page, "Why is the sky blue?")
+    assert "About $0.000026" in said and "at most likely $0.0001" in said
+    assert re.search(r"Holds \$0\.00041\d*, leaves \$4\.9999\d+: 34 days at this pace\.", said)
+    assert world.gateway.asked == []
+    (quoted, *_) = world.services.quotes.asked  # type: ignore[attr-defined]  # of the fake
+    assert [message.text for message in quoted.messages] == ["Why is the sky blue?"]
+
+
+def test_a_prompt_that_cannot_be_sent_says_so_before_it_is_sent_and_how_to_add_credit(
+    world: World, open_page: OpenPage
+) -> None:
+    world.gateway.refuses = InsufficientCredits(410_000, 12, None)
+    said = typed(open_page, "Why is the sky blue?")
+    assert "This needs $0.00041 and < $0.000001 can be spent." in said
+    assert words.GRANT_COMMAND in said and words.ADD_CREDIT_HELP in said
+
+
+def test_the_cost_of_nothing_is_not_asked_and_a_cut_hold_is_said(world: World, open_page: OpenPage) -> None:
+    typed(open_page, "   ")
+    assert world.services.quotes.asked == []  # type: ignore[attr-defined]  # of the fake
+    world.statements.money = replace(
+        world.statements.money, balance_nano_usd=300_000, available_nano_usd=300_000
+    )
+    at = open_page()
+    at.session_state[session.DRAFT] = "Hello"
+    (line,) = (each for each in at.run().caption if "Holds" in each.value)
+    assert "cut short" in line.help
