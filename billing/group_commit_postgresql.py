@@ -66,6 +66,7 @@ class PostgresGroupCommit:
         # A test's clock is one: what another clock could have given is then known to the millisecond.
         self._clocks_apart_ms = 0 if now_ms else _CLOCKS_APART_MS
         self._limit_nano_usd = free_money_limit_nano_usd
+        self._synced = True
         self._clock_ahead_ms = 0
         self._own_clock = now_ms
         self._journal: PostgresJournal | None = None
@@ -89,8 +90,16 @@ class PostgresGroupCommit:
             await self._journal.close()
             self._journal = None
 
-    async def run(self, commands: Sequence[Command]) -> list[Outcome]:
-        """An answer for each command, in order; by the time this returns, what they say stands."""
+    async def run(self, commands: Sequence[Command], *, synced: bool = True) -> list[Outcome]:
+        """An answer for each command, in order; by the time this returns, what they say stands.
+
+        Where they are not `synced`, an answer that `must_last` does so once the disk has it, which is
+        then the caller's to wait for: until then the server's death would take it back.
+        """
+        self._synced = synced
+        return await self._run(commands)
+
+    async def _run(self, commands: Sequence[Command]) -> list[Outcome]:
         if any(isinstance(command, Sweep) for command in commands):
             return await self._run_with_sweep(commands)
         try:
@@ -128,7 +137,7 @@ class PostgresGroupCommit:
     async def _run_with_sweep(self, commands: Sequence[Command]) -> list[Outcome]:
         """The sweeps after everything else: what was just checkpointed is alive."""
         others = [command for command in commands if not isinstance(command, Sweep)]
-        answers = iter(await self.run(others) if others else [])
+        answers = iter(await self._run(others) if others else [])
         try:
             swept: Outcome = Swept(await self.sweep())
         except BillingError as error:
@@ -139,7 +148,7 @@ class PostgresGroupCommit:
         """Each part of a batch, by the commands' numbers in it, as a batch of its own."""
         outcomes: dict[int, Outcome] = {}
         for numbers in parts:
-            answers = await self.run([commands[no] for no in numbers])
+            answers = await self._run([commands[no] for no in numbers])
             outcomes.update(zip(numbers, answers, strict=True))
         return [outcomes[no] for no in range(len(commands))]
 
@@ -245,7 +254,8 @@ class PostgresGroupCommit:
             seen=seen,
             most_allowances=most,
             counted_after_ms=free_money.counted_after_ms,
-            synced=any(isinstance(command, SetCap) for command in commands),
+            synced=self._synced
+            and (bool(batch.changes.entries) or any(isinstance(command, SetCap) for command in commands)),
         )
 
     # --- sweeping -----------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 Whoever writes here may have company: other processes write to the same teams. `write` therefore
 refuses (`Stale`) where a team is no longer as it was loaded; inside `locked()` that cannot happen.
-A batch with an entry is on the server's disk before its commit returns; one that only holds money
-may be lost with the server, which is why a settle carries its hold.
+What only holds money may be lost with the server, which is why a settle carries its hold; what
+moves money is on its disk before anybody is told, by its own commit or by a later one
+(`syncer_postgresql.py`).
 """
 
 from __future__ import annotations
@@ -188,15 +189,15 @@ class PostgresJournal:
     ) -> None:
         """Write a batch. On return it stands, or does with the transaction that `locked()` began.
 
-        Where it moves money it is synced to disk, whatever `synced` says; `rows_postgresql.arguments`
-        says what the others mean. Raises `Stale` and `Refused`.
+        Where it is not `synced`, the commit does not wait for the disk; `rows_postgresql.arguments` says
+        what the others mean. Raises `Stale` and `Refused`.
         """
         values = arguments(
             changes,
             seen=seen,
             most_allowances=most_allowances,
             counted_after_ms=counted_after_ms,
-            synced=synced or bool(changes.entries),
+            synced=synced,
         )
         with _trouble():
             if changes.caps:

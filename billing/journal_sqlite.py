@@ -41,7 +41,8 @@ from billing.state import (
 SCHEMA: Final = 3
 _SQL: Final = Path(__file__).parent / "sql"
 _BUSY_S: Final = 5.0
-_WAL_PAGES: Final = 2_000  # 8 MB between checkpoints
+# 32 MB between checkpoints: who settles meanwhile waits some milliseconds, which should be few.
+_WAL_PAGES: Final = 8_000
 
 Key = tuple[int, int]
 

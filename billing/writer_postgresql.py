@@ -1,7 +1,9 @@
 """The way into a ledger on PostgreSQL: a coroutine of the gateway's own loop decides and writes.
 
 What has been asked by the time a batch begins goes into it, without a timer: while one batch is being
-written the next one gathers. Other processes may do the same on the same database.
+written the next one gathers. Answers that tell of an entry are given when the server's disk has it
+(`syncer_postgresql.py`); the next batch does not wait for that. Other processes may do the same on the
+same database.
 """
 
 from __future__ import annotations
@@ -11,19 +13,25 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
+
 from billing.client import ANSWER_WITHIN_S, MOST_IN_FLIGHT, SWEEP_EVERY_S, LedgerClient, R
-from billing.commands import Command, Result, Sweep
+from billing.commands import Command, Granted, Receipt, Result, Sweep
 from billing.errors import BillingError, LedgerBug, LedgerBusy, LedgerUnavailable
-from billing.group_commit import Outcome
+from billing.group_commit import Outcome, must_last
 from billing.group_commit_postgresql import PostgresGroupCommit
+from billing.syncer_postgresql import PostgresSyncer, Witness
 
 _log = logging.getLogger(__name__)
 
 _LOOK_AFTER_EVERY_S: Final = 0.5
 _NOBODY: Final = 0
+
+Asked = tuple[int, Command]
+Kept = tuple[Witness, Asked, Outcome]
 
 
 class PostgresLedger(LedgerClient):
@@ -32,12 +40,16 @@ class PostgresLedger(LedgerClient):
     MOST_IN_BATCH = 128
     """So that deciding one keeps the loop from everything else for about 2 ms at most."""
 
-    def __init__(self, commit: PostgresGroupCommit) -> None:
+    def __init__(self, commit: PostgresGroupCommit, syncer: PostgresSyncer) -> None:
         self._commit = commit
+        self._syncer = syncer
         self._in_flight: dict[int, tuple[float, asyncio.Future[Result]]] = {}  # by age, oldest first
-        self._waiting: deque[tuple[int, Command]] = deque()
+        self._waiting: deque[Asked] = deque()
+        self._unsynced: list[Kept] = []
+        self._asked_again: dict[int, Outcome] = {}  # what would have been answered, had it been synced
         self._last_id = _NOBODY
         self._something_waits = asyncio.Event()
+        self._something_unsynced = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
 
@@ -52,9 +64,10 @@ class PostgresLedger(LedgerClient):
         await commit.open()
         with contextlib.suppress(BillingError):  # a full disk must not keep the gateway from starting
             await commit.sweep()
-        ledger = cls(commit)
+        ledger = cls(commit, PostgresSyncer(dsn))
         ledger._tasks = [
             asyncio.create_task(ledger._work(), name="the ledger's writer"),
+            asyncio.create_task(ledger._sync(), name="the ledger's disk"),
             asyncio.create_task(ledger._look_after(), name="the ledger's sweeper"),
         ]
         return ledger
@@ -68,6 +81,7 @@ class PostgresLedger(LedgerClient):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._commit.close()
+        await self._syncer.close()
         for _, future in self._in_flight.values():
             if not future.done():
                 future.set_exception(LedgerUnavailable("The ledger is closed."))
@@ -99,15 +113,45 @@ class PostgresLedger(LedgerClient):
             await self._something_waits.wait()
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.MOST_IN_BATCH))]
-                outcomes = await self._commit.run([command for _, command in batch])
-                for (asked_id, _), outcome in zip(batch, outcomes, strict=True):
-                    self._answer(asked_id, outcome)
+                witness = await self._syncer.witness()
+                outcomes = await self._commit.run([command for _, command in batch], synced=witness is None)
+                for asked, outcome in zip(batch, outcomes, strict=True):
+                    if witness is not None and must_last(outcome):
+                        self._unsynced.append((witness, asked, outcome))
+                        self._something_unsynced.set()
+                    else:
+                        self._answer(asked[0], outcome)
             self._something_waits.clear()
+
+    async def _sync(self) -> None:
+        """Answer what the disk has; ask again what a dying server may have lost."""
+        while True:
+            await self._something_unsynced.wait()
+            self._something_unsynced.clear()
+            kept, self._unsynced = self._unsynced, []
+            lasting = {}
+            for witness in {witness for witness, _, _ in kept}:
+                lasting[witness] = await self._syncer.sync(witness)
+            for witness, (asked_id, _), outcome in kept:
+                if lasting[witness]:
+                    self._answer(asked_id, outcome)
+            self._ask_again([one for one in kept if not lasting[one[0]]])
+
+    def _ask_again(self, lost: Sequence[Kept]) -> None:
+        """Before everything else, and for those alone who still wait."""
+        waited_for = [(asked, outcome) for _, asked, outcome in lost if asked[0] in self._in_flight]
+        self._asked_again.update((asked[0], outcome) for asked, outcome in waited_for)
+        self._waiting.extendleft(asked for asked, _ in reversed(waited_for))
+        if self._waiting:
+            self._something_waits.set()
 
     def _answer(self, asked_id: int, outcome: Outcome) -> None:
         _, future = self._in_flight.pop(asked_id, (0.0, None))
+        before = self._asked_again.pop(asked_id, None)
         if future is None or future.done():
             return  # given up, or cancelled by whoever asked
+        if isinstance(before, Receipt | Granted) and isinstance(outcome, Receipt | Granted):
+            outcome = msgspec.structs.replace(outcome, replayed=before.replayed)  # who asked, asked once
         if isinstance(outcome, BillingError):
             future.set_exception(outcome)
         else:

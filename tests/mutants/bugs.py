@@ -367,8 +367,8 @@ BUGS = (
     Bug(
         "a run that has ended may be reserved again",
         "billing/ledger.py",
-        "            raise HoldGone(command.run_id, ended.how)\n        now_ms",
-        "            pass\n        now_ms",
+        "            raise HoldGone(command.run_id, ended.how)\n        if command.most_open",
+        "            pass\n        if command.most_open",
         _RESERVE,
     ),
     Bug(
@@ -573,6 +573,27 @@ BUGS = (
         "billing/sql/postgresql.sql",
         "    IF NOT p_synced THEN\n",
         "    IF true THEN\n",
+        _POSTGRESQL,
+    ),
+    Bug(
+        "on PostgreSQL a receipt is told before the disk has it",
+        "billing/writer_postgresql.py",
+        "                    if witness is not None and must_last(outcome):\n",
+        "                    if False:\n",
+        _POSTGRESQL,
+    ),
+    Bug(
+        "on PostgreSQL what a dying server lost is acknowledged all the same",
+        "billing/syncer_postgresql.py",
+        "            witness.terminate()\n            return False\n",
+        "            witness.terminate()\n            return True\n",
+        _POSTGRESQL,
+    ),
+    Bug(
+        "on PostgreSQL a server that was away syncs what it never had",
+        "billing/writer_postgresql.py",
+        "                lasting[witness] = await self._syncer.sync(witness)\n",
+        "                lasting[witness] = await self._syncer.sync(await self._syncer.witness())\n",
         _POSTGRESQL,
     ),
     Bug(

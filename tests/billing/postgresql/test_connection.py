@@ -19,6 +19,7 @@ from billing import group_commit_postgresql
 from billing.commands import Checkpoint, Grant, Receipt, Void
 from billing.errors import LedgerUnavailable
 from billing.money import parse_usd
+from billing.syncer_postgresql import PostgresSyncer, Witness
 from billing.writer_postgresql import PostgresLedger
 from tests.billing.postgresql.test_writer import LIMIT, asking, balance, names, outcomes, settling
 from tests.postgresql import PostgreSQL, database_of
@@ -68,7 +69,7 @@ async def test_a_connection_cut_in_the_middle_of_batches_loses_and_doubles_nothi
         nonlocal cut
         while not ended.is_set():
             cut += await terminate(admin, ledger_url)
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.1)
 
     async def caller(name: int) -> None:
         for n in range(12):
@@ -91,11 +92,11 @@ async def test_a_connection_that_ended_between_a_hold_and_its_settle_is_made_aga
     ledger: PostgresLedger, admin: asyncpg.Connection, ledger_url: str
 ) -> None:
     hold = await ledger.reserve(asking("run_1"))
-    assert await terminate(admin, ledger_url) == 1
+    assert await terminate(admin, ledger_url) >= 1
     receipt = await ledger.settle(settling(hold, "0.10"))
     assert (receipt.replayed, receipt.charged_nano_usd) == (False, parse_usd("0.10"))
     hold = await ledger.reserve(asking("run_2"))
-    assert await terminate(admin, ledger_url) == 1
+    assert await terminate(admin, ledger_url) >= 1
     await ledger.void(Void(1, hold.run_id))
     assert balance(ledger_url).open_holds == ()
 
@@ -130,7 +131,7 @@ async def test_a_server_that_dies_between_an_acknowledged_hold_and_its_settle_co
     ledger: PostgresLedger, admin: asyncpg.Connection, ledger_url: str
 ) -> None:
     """Killing one of its processes ends them all, and with them holds that were not on disk yet."""
-    (pid,) = [pid for (pid,) in await admin.fetch(_WRITERS, database_of(ledger_url))]
+    pid = await admin.fetchval(_WRITERS, database_of(ledger_url))
     if not psutil.pid_exists(pid) or psutil.Process(pid).name() != "postgres":
         pytest.skip("the server is on another machine")
     synced = await ledger.settle(settling(await ledger.reserve(asking("run_before")), "0.10"))
@@ -145,6 +146,54 @@ async def test_a_server_that_dies_between_an_acknowledged_hold_and_its_settle_co
     assert synced.entry_seq < min(receipt.entry_seq for receipt in receipts)
     found = balance(ledger_url)
     assert (found.total_used_nano_usd, found.open_holds) == (parse_usd("1"), ())
+
+
+class Dawdles(PostgresSyncer):
+    """A syncer that comes late: what it is to sync is committed, and on no disk."""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(dsn)
+        self.asked, self.may_go = asyncio.Event(), asyncio.Event()
+
+    async def sync(self, witness: Witness) -> bool:
+        self.asked.set()
+        await self.may_go.wait()
+        return await super().sync(witness)
+
+
+async def test_what_a_server_loses_between_its_commit_and_the_disk_was_told_to_nobody_and_is_written_again(
+    ledger: PostgresLedger, admin: asyncpg.Connection, ledger_url: str
+) -> None:
+    pid = await admin.fetchval(_WRITERS, database_of(ledger_url))
+    if not psutil.pid_exists(pid) or psutil.Process(pid).name() != "postgres":
+        pytest.skip("the server is on another machine")
+    await ledger._syncer.close()
+    ledger._syncer = late = Dawdles(ledger_url)
+    holds = [await ledger.reserve(asking(f"run_{n}")) for n in range(5)]
+    settles = [asyncio.create_task(ledger.settle(settling(hold, "0.10"))) for hold in holds]
+    await late.asked.wait()
+    assert balance(ledger_url).total_used_nano_usd == parse_usd("0.50"), "it is committed"
+    assert not any(task.done() for task in settles), "and nobody is told"
+    another = await ledger.reserve(asking("run_another"))
+    assert another.run_id == "run_another", "nobody else waits for that"
+    os.kill(pid, signal.SIGKILL)
+    await asyncio.sleep(0.5)  # the server is back before the sync begins
+    late.may_go.set()
+    receipts = await asyncio.gather(*settles)
+    assert {receipt.charged_nano_usd for receipt in receipts} == {parse_usd("0.10")}
+    for hold, receipt in zip(holds, receipts, strict=True):
+        again = await ledger.settle(settling(hold, "0.10"))
+        assert (again.replayed, again.entry_hash) == (True, receipt.entry_hash)
+    assert balance(ledger_url).total_used_nano_usd == parse_usd("0.50")
+
+
+async def test_where_there_is_no_connection_to_sync_by_each_commit_waits_for_the_disk(
+    ledger: PostgresLedger,
+) -> None:
+    await ledger._syncer.close()
+    ledger._syncer = PostgresSyncer("postgresql://127.0.0.1:1/nowhere")
+    receipt = await ledger.settle(settling(await ledger.reserve(asking("run_1")), "0.10"))
+    assert (receipt.replayed, receipt.charged_nano_usd) == (False, parse_usd("0.10"))
 
 
 # --- starting -------------------------------------------------------------------------------------

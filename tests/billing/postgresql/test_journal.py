@@ -101,7 +101,7 @@ async def test_what_is_locked_is_read_as_it_is_and_waits_for_nobody(
     assert known[1] is teams[1], "a team of the version that is known is not read again"
 
 
-async def test_only_a_batch_with_an_entry_waits_for_the_disk(journal: PostgresJournal) -> None:
+async def test_only_a_batch_that_is_to_be_synced_waits_for_the_disk(journal: PostgresJournal) -> None:
     await reserve(journal, asking("run_0"))  # which gives the allowance, an entry
     teams = await journal.load([1], {})
     setting = "SHOW synchronous_commit"
@@ -114,7 +114,7 @@ async def test_only_a_batch_with_an_entry_waits_for_the_disk(journal: PostgresJo
     async with journal.locked():
         batch = batch_on(teams)
         batch.settle(settling(hold, "0.10"))
-        await journal.write(batch.changes)
+        await journal.write(batch.changes, synced=True)
         assert await journal._db.fetchval(setting) == "on"
 
 
