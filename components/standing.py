@@ -45,13 +45,16 @@ def troubles(
     *,
     ledger: bool,
     draining: bool,
+    alarms: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """What is wrong with this installation, a sentence each. `summaries` are of the last minutes."""
+    """What is wrong with this installation, a sentence each. `summaries` are of the last minutes,
+    `alarms` those of spending caps."""
     found = [words.DRAINING] if draining else []
     if not ledger:
         found.append(words.LEDGER_UNREADABLE)
     if demonstration_note is not None:
         found.append(words.NO_DEMONSTRATION)
+    found += alarms
     for summary in summaries:
         success = summary.success
         if success.value is not None and success.value < _WORRYING and success.n >= _ENOUGH:

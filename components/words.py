@@ -355,6 +355,68 @@ def key(key: int | str) -> str:
     return f"Key {key}"
 
 
+CAPS: Final = "Spending caps"
+CAPS_HELP: Final = "What is held counts until its run ends."
+NO_CAPS: Final = "No spending cap is set: what can be spent is what there is."
+CAP: Final = "Cap"
+CAP_WINDOW: Final = "Window"
+LIMIT: Final = "Limit"
+SPENT_IN_WINDOW: Final = "Spent"
+LEFT: Final = "Left"
+RESETS: Final = "Starts again"
+BIT_BY_BIT: Final = "bit by bit"
+NEVER: Final = "never"
+OFF: Final = "off"
+WHO: Final = "Who"
+WHEN: Final = "When"
+OPERATOR: Final = "Operator"
+THE_TEAM: Final = "The team"
+SET_CAP: Final = "Set a cap"
+SET_IT: Final = "Set the cap"
+REMOVE_CAP: Final = "Remove a cap"
+REMOVE_IT: Final = "Remove it"
+CAP_CHANGES: Final = "Changes of caps"
+CAP_SCOPE: Final = "For"
+CAP_SCOPES: Final = {
+    "team": "The team", "member": "A member", "key": "A key", "tag": "A tag", "battle": "A battle",
+    "batch": "A batch",
+}  # fmt: skip
+CAP_SUBJECT: Final = "Which one"
+CAP_SUBJECT_HELP: Final = "The number of a member or key, the name of a tag. The team needs none."
+CAP_LIMIT: Final = "Limit in dollars"
+CAP_ALERTS: Final = "Tell at percent"
+CAP_ALERTS_HELP: Final = "Each is told once a window. Empty: none."
+SUBJECT_IS_A_NUMBER: Final = "Members and keys are named by their numbers."
+SUBJECT_IS_MISSING: Final = "Say which one."
+LIMIT_BELOW_ZERO: Final = "A limit is zero or more."
+
+
+def cap_window(window: str, days: int) -> str:
+    if window == "rolling":
+        return "last 24 hours" if days == 1 else f"last {days} days"
+    return {"total": "all time", "day": "a day", "week": "a week", "month": "a month"}[window]
+
+
+def cap_zone(zone: str) -> str:
+    return f"Days, weeks and months are those of {zone}."
+
+
+def cap_subject(scope: str, subject: str) -> str:
+    return f"{scope.capitalize()} {subject}"
+
+
+def told_at(percent: int) -> str:
+    return f"told at {percent} %"
+
+
+def cap_alarm(whose: str, window: str, percent: int, spent: str, limit: str) -> str:
+    return f"Spending cap of {whose} ({window}): {percent} % reached, {spent} of {limit} spent."
+
+
+def cap_was_set(cap: str, limit: str | None) -> str:
+    return f"{cap}: {limit}." if limit else f"{cap}: off."
+
+
 def spent_in(series: str, amount: str) -> str:
     return f"{amount} {series}"
 

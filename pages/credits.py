@@ -9,7 +9,7 @@ import streamlit as st
 
 import runtime
 from billing import runway
-from billing.errors import LedgerUnavailable
+from billing.errors import BillingError, LedgerUnavailable
 from billing.usage import MONTH_MS
 from components import (
     credit_figures,
@@ -22,9 +22,11 @@ from components import (
     paging,
     session,
     spend_chart,
+    spending_caps,
     words,
 )
 from components.entry_names import Names
+from identity.permissions import may
 
 st.set_page_config(layout="wide")
 principal = guard.enter("read_credits")
@@ -68,6 +70,24 @@ def history() -> None:
                 )
 
 
+def budgets() -> None:
+    st.subheader(words.CAPS)
+    for alarm in spending_caps.alarms(caps, names):
+        st.warning(words.escaped(alarm), icon=":material/speed:")
+    spending_caps.show(caps, names, zone)
+    if not may(principal, "set_caps"):
+        return
+    wish = spending_caps.show_form(caps, lambda: services.budgets.changes(team_id), names, team_id, zone)
+    if wish is None:
+        return
+    try:
+        services.set_cap(principal, wish.command(team_id, principal.user_id))
+    except (BillingError, TimeoutError) as error:
+        notices.show(notices.notice_of(error, session.reader()))
+    else:
+        st.rerun()
+
+
 st.title(words.CREDITS)
 at_ms = now_ms()
 try:
@@ -75,6 +95,7 @@ try:
     newest = statements.newest(team_id)
     told = statements.told(team_id)
     spent = usage.spent(team_id, spend_chart.first_ms(at_ms, zone))
+    caps = services.budgets.caps(team_id, at_ms)
     paces = (usage.pace(team_id, at_ms), usage.pace(team_id, at_ms, MONTH_MS))
 except LedgerUnavailable as error:
     notices.show(notices.notice_of(error, session.reader()))
@@ -85,10 +106,12 @@ credit_figures.show_holds(balance.open_holds, names.model, at_ms, zone)
 if told.kinds:
     credit_figures.show_runway(runway.forecast(balance, paces, at_ms), at_ms, zone)
     spend_chart.show(spent, at_ms, names, zone)
+    budgets()
     st.header(words.ENTRIES)
     credit_figures.show_not_booked(balance)
     export.show(statements, team_id, newest, now_ms)
     history()
 else:
+    budgets()
     st.header(words.ENTRIES)
     st.info(f"**{words.NO_ENTRIES}**  \n{words.NO_ENTRIES_ADVICE}")

@@ -20,10 +20,12 @@ from components import (
     model_words,
     session,
     sign_in,
+    spending_caps,
     standing,
     team_words,
     words,
 )
+from components.entry_names import Names
 from identity.permissions import may
 
 TAB_ICON: Final = (
@@ -54,12 +56,14 @@ page = st.navigation([*PAGES, OPERATOR] if may(principal, "operate") else PAGES,
 st.set_page_config(page_title=words.tab_title(page.title))
 
 balance = standing.read(services.statements, principal.team_id, time.time_ns() // 1_000_000)
+names = Names(model_names.of(services.catalog), principal.user_id)
 troubles = standing.troubles(
     services.demonstration_note,
     services.latency.summary(principal.team_id, standing.TROUBLE_WINDOW_MS),
     model_names.of(services.catalog),
     ledger=balance is not None,
     draining=services.gateway.draining,
+    alarms=spending_caps.read_alarms(services.budgets, principal.team_id, time.time_ns() // 1_000_000, names),
 )
 standing.show(principal, balance, session.zone(), troubles)
 sign_in.show_person(services.people)

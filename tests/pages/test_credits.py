@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 import runtime
 from billing import audit_export
 from billing.accounts import EntryKind
-from billing.commands import Line
+from billing.budgets import CapView
+from billing.commands import Line, SetCap
 from billing.errors import LedgerUnavailable
 from billing.export import as_csv, as_json
 from billing.statements import OpenHold, Statements
@@ -251,3 +252,83 @@ def test_an_estimated_bill_and_what_was_written_off_are_said(world: World) -> No
     assert "$0.000000007 of it was more than the hold" in said
     assert "2 \N{MULTIPLICATION SIGN} $0.01" in said
     assert "$0.020001000" in said  # 20,000,999,999 pico-dollars, rounded up to the nano-dollar
+
+
+# --- spending caps ----------------------------------------------------------------------------------
+
+MONTHLY = CapView(
+    no=1, scope="key", subject="5", window="month", days=0, zone="Europe/Berlin",
+    limit_nano_usd=10_000_000_000, spent_nano_usd=8_020_000_000, held_nano_usd=500_000,
+    remaining_nano_usd=1_979_500_000, window_starts_ms=NOON_MS - 86_400_000, window_ends_ms=NOON_MS,
+    alert_at=(50, 80, 100), told=(50, 80), change_no=1,
+)  # fmt: skip
+
+
+def test_a_cap_stands_with_its_use_and_a_full_one_is_told_on_every_page(
+    world: World, open_page: OpenPage
+) -> None:
+    world.budgets.views = (
+        MONTHLY,
+        replace(MONTHLY, no=2, scope="team", window="rolling", days=7, window_ends_ms=None, told=(50,)),
+    )
+    at = open_page("credits.py")
+    alarm = "Spending cap of Key 5 (a month): 80 % reached, $8.02 of $10.00 spent."
+    assert reading.texts(at).count(alarm) == 2  # on the page, and at the foot of the navigation
+    said = reading.html(at)
+    for words_ in (
+        "Key 5",
+        "a month",
+        "$10.00",
+        "80.2 %",
+        "21 Nov, 13:00 (Berlin)",
+        "last 7 days",
+        "bit by bit",
+    ):
+        assert words_ in said
+    assert alarm in reading.texts(open_page())
+
+
+def test_an_owner_sets_changes_and_removes_a_cap_and_the_change_is_listed(
+    world: World, open_page: OpenPage
+) -> None:
+    at = open_page("credits.py")
+    assert words.NO_CAPS in reading.texts(at)
+    at.selectbox(key=session.CAP_SCOPE).set_value("key")
+    at.text_input(key=session.CAP_SUBJECT).set_value("5")
+    at.text_input(key=session.CAP_LIMIT).set_value("$2.50")
+    at.selectbox(key=session.CAP_WINDOW).set_value("7d")
+    next(each for each in at.button if each.label == words.SET_IT).click().run()
+    world.budgets.views = (MONTHLY,)
+    at = open_page("credits.py")
+    assert "Key 5, last 7 days" in reading.html(at)
+    at.button(key="cap-remove").click().run()
+    assert world.budgets.asked == [
+        SetCap(1, "key", "5", 2_500_000_000, "rolling", 7, "UTC", (50, 80, 100), 1),
+        SetCap(1, "key", "5", None, "month", 0, "Europe/Berlin", (50, 80, 100), 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({session.CAP_LIMIT: "much"}, "much"),
+        ({session.CAP_LIMIT: "-1"}, words.LIMIT_BELOW_ZERO),
+        ({session.CAP_LIMIT: "1", session.CAP_ALERTS: "50, 200"}, "percents"),
+    ],
+)
+def test_a_cap_that_makes_no_sense_is_refused_in_words(
+    world: World, open_page: OpenPage, fields: dict[str, str], why: str
+) -> None:
+    at = open_page("credits.py")
+    for key, text in fields.items():
+        at.text_input(key=key).set_value(text)
+    next(each for each in at.button if each.label == words.SET_IT).click().run()
+    assert why in at.error[0].value.replace("\\", "")
+    assert world.budgets.asked == []
+
+
+def test_who_is_no_owner_sees_caps_and_sets_none(build: Callable[..., World], open_page: OpenPage) -> None:
+    build(role="member").budgets.views = (MONTHLY,)
+    at = open_page("credits.py")
+    assert "Key 5" in reading.html(at)
+    assert not [each for each in at.button if each.label in (words.SET_IT, words.REMOVE_IT)]
