@@ -160,6 +160,7 @@ def main(arguments: Sequence[str]) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # nobody here asks for a caller's address
         backlog=_BACKLOG,
     )
     with suppress(KeyboardInterrupt):  # it was answered by the drain; uvicorn raises it again
@@ -220,6 +221,7 @@ async def _serving(prepared: Prepared, api: Api) -> AsyncIterator[None]:
         api.open(own.for_the_api())
         opened.callback(api.close)
         startup.install_drain(lambda: own.gateway.drain(prepared.settings.drain_s))
+        startup.rest_after_opening()
         yield
         await own.gateway.drain(0)
 

@@ -79,6 +79,7 @@ class Process:
             opened.callback(self.api.close)
             startup.install_drain(lambda: _drain(own.gateway, live, apart, settings.drain_s))
             self._greet(identity)
+            startup.rest_after_opening()
             yield
             await _drain(own.gateway, live, apart, 0)
 

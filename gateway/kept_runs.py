@@ -159,7 +159,10 @@ def _row_of(run: Run, process_id: str | None) -> dict[str, Any]:
         "failure_message": run.failure.message if run.failure else None,
         "attempts_json": _encode(run.attempts) if run.attempts else None,
     }
-    return {name: _storable(value) if isinstance(value, str) else value for name, value in row.items()}
+    for name, value in row.items():
+        if isinstance(value, str) and (not value.isascii() or "\0" in value):
+            row[name] = _storable(value)
+    return row
 
 
 def _record_of(row: RunRow) -> RunRecord:

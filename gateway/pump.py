@@ -51,8 +51,8 @@ from gateway.outcomes import (
 )
 from gateway.pricing import cost_of, lines_for, sane_usage
 from gateway.runs import Figures, Run, RunState
-from gateway.streaming import with_deadlines
-from gateway.tokens import Tally, count_tokens, estimate_input_tokens
+from gateway.streaming import batches_of, with_deadlines
+from gateway.tokens import Tally, count_tokens, estimate_input
 from gateway.tool_fees import billable, with_calls
 from telemetry.rows import RequestRow
 
@@ -62,6 +62,7 @@ LEASE_MS = 30_000
 REASONING_DRAIN_S = 30.0
 STUCK_LISTENER_S = 30.0
 _SETTLE_AGAIN_S = 5.0
+_FIRST_CHECKPOINT_S = 0.05  # after the first event
 
 
 class Listener(Protocol):
@@ -123,6 +124,7 @@ class Pump:
         self._busy_since_s: float | None = None  # since when the listener keeps us waiting
         self._muted = False  # a reasoning model is being drained: nobody sees what still comes
         self._under_way = False
+        self._tells_it_began: asyncio.TimerHandle | None = None
         self._first_checkpoint: asyncio.Task[None] | None = None
         self._error: Exception | None = None
         self.task: asyncio.Task[None] | None = None
@@ -198,18 +200,23 @@ class Pump:
 
     async def _answer(self) -> None:
         call, provider = self._attempt.call, self._attempt.option.provider
-        async with aclosing(with_deadlines(provider.stream(call), call, provider.id)) as events:
-            async for event in events:
-                self._take(event)
-                if self._listener is not None and not self._muted:
-                    await self._tell(event)
-                if self._began and self._first_checkpoint is None:
-                    # From here on a crash of ours is charged for; nobody waits until the ledger knows.
-                    self._first_checkpoint = asyncio.create_task(
-                        self._checkpoint(), name=f"began {self.run.id}"
-                    )
+        async with aclosing(with_deadlines(batches_of(provider, call), call, provider.id)) as batches:
+            async for batch in batches:
+                told = [event for event in batch if self._take(event)]
+                if told and self._listener is not None and not self._muted:
+                    await self._tell(told)
+                if self._began and self._tells_it_began is None:
+                    loop = asyncio.get_running_loop()
+                    self._tells_it_began = loop.call_later(_FIRST_CHECKPOINT_S, self._tell_it_began)
 
-    def _take(self, event: Event) -> None:
+    def _tell_it_began(self) -> None:
+        """From here on a crash of ours is charged for; nobody waits until the ledger knows. A run that ends
+        before is settled at once instead."""
+        self._first_checkpoint = asyncio.create_task(self._checkpoint(), name=f"began {self.run.id}")
+
+    def _take(self, event: Event) -> bool:
+        """Keep an event; whether it is the caller's to see. Until an answer begins nothing is: another
+        provider may still give it."""
         match event:
             case TextDelta(text):
                 self._came(text)
@@ -227,6 +234,7 @@ class Pump:
                 self.run.finish_reason = reason
             case Usage():
                 self._usage = event  # cumulative: the last one counts
+                return False
             case HostedCall():
                 self._began = True
                 tool = billable(event, self._attempt.option.most.price)
@@ -234,25 +242,23 @@ class Pump:
                     self._hosted[tool] += 1
             case _:
                 self._began = True
+        return self._began or self._opened or isinstance(event, Finished)
 
     def _came(self, text: str) -> None:
         if text:
             self._began = True
             self._tally.add(text)
 
-    async def _tell(self, event: Event) -> None:
-        """Hand one event to the listener; let a listener that fails go."""
+    async def _tell(self, batch: list[Event]) -> None:
+        """Hand events to the listener; let a listener that fails go."""
         listener = self._listener
         assert listener is not None
         self._busy_since_s = time.monotonic()
         try:
             if not self._opened:
-                if not self._began and not isinstance(event, Finished):
-                    return  # until an answer begins another provider may still give it
                 self._opened = True
                 await listener.opened(self.run)
-            if not isinstance(event, Usage):
-                await listener.events(self.run, [event])
+            await listener.events(self.run, batch)
         except Exception as error:  # whatever a broken connection raises
             _log.debug("the caller of %s left: %r", self.run.id, error)
             self._listener = None
@@ -312,6 +318,8 @@ class Pump:
 
     async def _end(self) -> None:
         run = self.run
+        if self._tells_it_began is not None:
+            self._tells_it_began.cancel()
         run.tool_calls = tuple(self._calls[index] for index in sorted(self._calls))
         state: RunState = "stopped" if run.stop_reason else "done"
         if self._error is not None:
@@ -367,7 +375,7 @@ class Pump:
         """Our own count, where there is none from the provider: never more than the hold was made for."""
         option = self._attempt.option
         if self._input_estimate is None:
-            counted = await asyncio.to_thread(estimate_input_tokens, option.request, option.model)
+            counted = await estimate_input(option.request, option.model)
             self._input_estimate = min(counted, option.most.input_bound)
         output = min(max(output_tokens, 1), self._attempt.call.out_cap)
         usage = with_calls(Usage(input=self._input_estimate, output=output, estimated=True), self._hosted)

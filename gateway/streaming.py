@@ -17,25 +17,40 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from gateway.errors import Deadline, ProviderBroke, ProviderError, ProviderTimeout
 from gateway.messages import Event, Finished, ReasoningDelta, TextDelta, ToolCallDelta, Usage
-from gateway.providers.base import Call, Clocks
+from gateway.providers.base import Call, Clocks, InBatches, Provider
 
 AFTER_FINISH_S = 5.0  # what a provider has, once its answer is whole, to say what it cost
 
 
+def batches_of(provider: Provider, call: Call) -> AsyncGenerator[list[Event], None]:
+    """What a provider streams, as it came together where it can tell, else one by one."""
+    return provider.batches(call) if isinstance(provider, InBatches) else singly(provider.stream(call))
+
+
+async def singly(events: AsyncIterator[Event]) -> AsyncGenerator[list[Event], None]:
+    """Each event as a batch of its own."""
+    try:
+        async for event in events:
+            yield [event]
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
+
+
 async def with_deadlines(
-    events: AsyncIterator[Event], call: Call, provider_id: str
-) -> AsyncGenerator[Event, None]:
-    """The same events, in time. Consume it inside `contextlib.aclosing`: leaving drops the connection.
+    batches: AsyncGenerator[list[Event], None], call: Call, provider_id: str
+) -> AsyncGenerator[list[Event], None]:
+    """The same batches, in time. Consume it inside `contextlib.aclosing`: leaving drops the connection.
 
     Raises `ProviderTimeout`, `ProviderBroke` where the stream was cut or empty, and what the
-    provider raises. Time that the consumer takes between two events counts against `total` alone.
+    provider raises. Time that the consumer takes between two batches counts against `total` alone.
     """
     watch = _Watch(call)
     try:
         while True:
             watch.wait()
             try:
-                event = await anext(events)
+                batch = await anext(batches)
             except StopAsyncIteration:
                 break
             except asyncio.CancelledError:
@@ -50,12 +65,12 @@ async def with_deadlines(
                 raise
             finally:
                 watch.rest()
-            watch.saw(event)
-            yield event
+            for event in batch:
+                watch.saw(event)
+            yield batch
     finally:
         watch.close()
-        if isinstance(events, AsyncGenerator):
-            await events.aclose()
+        await batches.aclose()
     if not watch.finished:
         what = "cut its answer short" if watch.began else "sent an empty answer"
         raise ProviderBroke(provider_id, f"The provider {what}.")

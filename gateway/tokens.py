@@ -68,6 +68,13 @@ def estimate_input_tokens(request: CompletionRequest, model: Model) -> int:
     return counted + images + _ESTIMATED_FRAME * len(request.messages)
 
 
+async def estimate_input(request: CompletionRequest, model: Model) -> int:
+    """`estimate_input_tokens` without holding up the event loop: long work goes to a thread."""
+    if _is_quick(_texts(request, model), model):
+        return estimate_input_tokens(request, model)
+    return await asyncio.to_thread(estimate_input_tokens, request, model)
+
+
 def count_tokens(text: str, model: Model) -> int:
     """Our best count of a text, for a bill where the provider reported none. May block, as above."""
     counter = _encoder(model)

@@ -11,7 +11,7 @@ An `Embedder` turns texts into vectors, whole; one class may be both.
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -79,6 +79,15 @@ class Call:
     wire: Wire | None = None
     started_s: float | None = None
     features: frozenset[str] = frozenset()
+
+
+@runtime_checkable
+class InBatches(Protocol):
+    """A provider that can tell which events came together: what is done once a batch costs less."""
+
+    def batches(self, call: Call) -> AsyncGenerator[list[Event], None]:
+        """The events of `Provider.stream`, those of one read together."""
+        ...
 
 
 class Provider(Protocol):

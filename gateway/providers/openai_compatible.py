@@ -95,6 +95,13 @@ class OpenAICompatible:
         self._session: aiohttp.ClientSession | None = None
 
     async def stream(self, call: Call) -> AsyncGenerator[Event, None]:
+        async with contextlib.aclosing(self.batches(call)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
+
+    async def batches(self, call: Call) -> AsyncGenerator[list[Event], None]:
+        """What `stream` yields, a list for each read from the network."""
         wire = call.wire or self._wire
         answer = answer_to(call, wire, self._chat, self.id)
         headers = self._messages_headers if wire == "anthropic_messages" else self._headers
@@ -103,19 +110,24 @@ class OpenAICompatible:
             async with self._post(call, self._address(PATHS[wire], call.model), body, headers) as response:
                 await self._refuse_what_is_no_stream(response)
                 async for frames in _Reads(response, call.clocks):
-                    chars = 0
-                    for frame in frames:
-                        for event in answer.take(frame):
-                            chars += _chars(event)
-                            yield event
-                        if answer.done:
-                            break
-                    if chars:
-                        call.clocks.read(chars)
+                    batch: list[Event] = []
+                    try:
+                        for frame in frames:
+                            batch += answer.take(frame)
+                            if answer.done:
+                                break
+                    except ProviderError:
+                        if batch:  # what came before it did come
+                            yield batch
+                        raise
+                    if batch:
+                        if chars := sum(map(_chars, batch)):
+                            call.clocks.read(chars)
+                        yield batch
                     if answer.done:
                         break
-                for event in answer.end():
-                    yield event
+                if ending := answer.end():
+                    yield ending
         except (aiohttp.ClientError, OSError) as error:
             raise self._named(error, call) from error
         except FrameTooLarge as error:

@@ -13,7 +13,7 @@ from gateway import streaming
 from gateway.errors import ProviderBroke, ProviderRefused, ProviderTimeout
 from gateway.messages import Event, Finished, ReasoningDelta, TextDelta, ToolCallDelta, Usage
 from gateway.providers.base import Call, Deadlines
-from gateway.streaming import with_deadlines
+from tests.gateway.in_time import in_time
 from tests.gateway.providers.asking import call_of
 
 LIMITS = Deadlines(connect_s=0.1, first_token_s=0.2, idle_s=0.2, total_s=1.0)
@@ -42,7 +42,7 @@ class Said:
 
 async def heard(said: Said, call: Call | None = None) -> list[Event]:
     call = call or call_of(deadlines=LIMITS)
-    async with aclosing(with_deadlines(said.events(), call, "lab")) as events:
+    async with aclosing(in_time(said.events(), call, "lab")) as events:
         return [event async for event in events]
 
 
@@ -93,7 +93,7 @@ async def test_usage_that_never_comes_is_not_waited_for_long(monkeypatch: pytest
 
 async def test_leaving_early_closes_the_provider() -> None:
     said = Said(TextDelta("a"), 30.0)
-    async with aclosing(with_deadlines(said.events(), call_of(), "lab")) as events:
+    async with aclosing(in_time(said.events(), call_of(), "lab")) as events:
         assert await anext(events) == TextDelta("a")
     assert said.closed
 
@@ -144,7 +144,7 @@ async def test_the_first_token_is_counted_from_when_the_request_was_sent() -> No
         for event in WHOLE:
             yield event
 
-    async with aclosing(with_deadlines(slow_to_connect(), call, "lab")) as events:
+    async with aclosing(in_time(slow_to_connect(), call, "lab")) as events:
         assert [event async for event in events] == WHOLE
 
 
@@ -158,7 +158,7 @@ async def test_a_provider_that_never_sends_is_not_waited_for_for_ever() -> None:
 async def test_a_slow_consumer_is_not_its_providers_silence() -> None:
     said = Said(*[TextDelta("x")] * 3, Finished("stop"))
     got = 0
-    async with aclosing(with_deadlines(said.events(), call_of(deadlines=LIMITS), "lab")) as events:
+    async with aclosing(in_time(said.events(), call_of(deadlines=LIMITS), "lab")) as events:
         async for _ in events:
             got += 1
             await asyncio.sleep(0.22)
@@ -170,7 +170,7 @@ async def test_total_holds_a_slow_consumer_too() -> None:
     steps: list[Event | float | Exception] = [TextDelta("x"), 0.01]
 
     async def listen_slowly() -> None:
-        async with aclosing(with_deadlines(Said(*steps * 30).events(), call, "lab")) as events:
+        async with aclosing(in_time(Said(*steps * 30).events(), call, "lab")) as events:
             async for _ in events:
                 await asyncio.sleep(0.15)
 

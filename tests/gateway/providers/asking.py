@@ -18,7 +18,7 @@ from gateway.messages import (
     Usage,
 )
 from gateway.providers.base import Call, Clocks, Deadlines, Provider, Wire
-from gateway.streaming import with_deadlines
+from tests.gateway.in_time import in_time
 
 QUICK = Deadlines(connect_s=1.0, first_token_s=1.0, idle_s=1.0, total_s=3.0)
 
@@ -66,7 +66,7 @@ async def outcome(provider: Provider, call: Call, *, stop_after: int | None = No
     result = Outcome()
     started_s = time.monotonic()
     try:
-        async with aclosing(with_deadlines(provider.stream(call), call, provider.id)) as events:
+        async with aclosing(in_time(provider.stream(call), call, provider.id)) as events:
             async for event in events:
                 result.events.append(event)
                 if len(result.events) == stop_after:
