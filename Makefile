@@ -48,9 +48,10 @@ mutants: ## put deliberate bugs into a copy, one by one: does some test catch ea
 	@$(PYTHON) -m tools.install --dev
 	@$(uv) run --no-sync python -m tests.mutants $(BUGS)
 
-audit: ## check the ledger in TILTYARD_DATA_DIR: invariants and hash chain
+audit: ## check the ledger, in use or not: TILTYARD_DATABASE_URL's, else TILTYARD_DATA_DIR's; EXTENDS="TEAM:SEQ:HASH ..."
 	$(need-python)
-	@$(PYTHON) -m billing.audit "$${TILTYARD_DATA_DIR:-.tiltyard}/ledger.db"
+	@$(PYTHON) -m tools.install
+	@$(uv) run --no-sync python -m operate audit $(foreach kept,$(EXTENDS),--extends $(kept))
 
 constraints: ## pin what the direct dependencies bring along, after one of them changed
 	$(need-python)

@@ -154,7 +154,7 @@ def _rate(rate: Rate) -> str:
 
 def check_ledger(settings: Settings, asked: argparse.Namespace) -> int:
     """Check every rule of the ledger and its hash chain, while it is in use or not."""
-    heads = [word for head in asked.head for word in ("--head", head)]
+    heads = [word for kept in asked.extends for word in ("--extends", kept)]
     if settings.database_url is not None:
         return audit_postgresql.main([settings.database_url, *heads])
     return audit.main([str(_ledger_path(settings)), *heads])
@@ -326,8 +326,8 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=limit_rate)
 
     one = commands.add_parser("audit", help=check_ledger.__doc__, description=check_ledger.__doc__)
-    one.add_argument("--head", action="append", default=[], metavar="TEAM:SEQ:HASH",
-                     help="a head that an earlier audit printed")  # fmt: skip
+    one.add_argument("--extends", "--head", action="append", default=[], metavar="TEAM:SEQ:HASH",
+                     help="a head that an earlier audit printed, or a team's older export")  # fmt: skip
     one.set_defaults(run=check_ledger)
     _add_credit_commands(commands)
     _add_cap_commands(commands)

@@ -209,12 +209,12 @@ def _newest(path: Path) -> Iterable[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """The command: 0 where everything holds, 1 where something does not, 2 where it was not understood."""
-    if len(arguments) % 2 == 0 or arguments[0].startswith("-") or set(arguments[1::2]) - _OPTIONS:
+    if len(arguments) % 2 == 0 or arguments[0].startswith("-") or set(arguments[1::2]) - OPTIONS:
         print(_USAGE, file=sys.stderr)
         return 2
     path = Path(arguments[0])
     try:
-        heads = [head for kept in arguments[2::2] for head in _heads(kept)]
+        heads = [head for kept in arguments[2::2] for head in kept_heads(kept)]
     except (OSError, ValueError) as error:
         print(f"--extends takes a head or an older export: {error}", file=sys.stderr)
         return 2
@@ -228,7 +228,7 @@ def main(arguments: Sequence[str]) -> int:
     return tell(report, _newest(path))
 
 
-_OPTIONS: Final = {"--head", "--extends"}
+OPTIONS: Final = {"--head", "--extends"}
 _USAGE: Final = "usage: python -m billing.audit FILE [--extends TEAM:SEQ:HASH | --extends OLDER_EXPORT]..."
 
 
@@ -237,8 +237,10 @@ def _is_database(path: Path) -> bool:
         return file.read(16) == b"SQLite format 3\0"
 
 
-def _heads(kept: str) -> list[Head]:
-    """The head that somebody kept, or that of the export that they kept. Raises `ValueError`."""
+def kept_heads(kept: str) -> list[Head]:
+    """The head that somebody kept, or that of the export that they kept.
+
+    Raises `ValueError`, and `OSError` where the export cannot be read."""
     path = Path(kept)
     if not path.is_file():
         return [head_of(kept)]

@@ -14,7 +14,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import IsolationLevel, sql
 
-from billing.audit import Finding, Report, broken, chain_of, count, kept, rules, tell
+from billing.audit import OPTIONS, Finding, Report, broken, chain_of, count, kept, kept_heads, rules, tell
 
 _ROWS_AT_ONCE: Final = 5_000
 # The little that PostgreSQL writes otherwise than SQLite.
@@ -156,12 +156,19 @@ def _newest(url: str) -> Iterable[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """The command: 0 where everything holds, 1 where something does not, 2 where it was not understood."""
-    if len(arguments) % 2 == 0 or arguments[0].startswith("-") or set(arguments[1::2]) - {"--head"}:
-        sys.stderr.write("usage: python -m billing.audit_postgresql URL [--head TEAM:SEQ:HASH]...\n")
+    if len(arguments) % 2 == 0 or arguments[0].startswith("-") or set(arguments[1::2]) - OPTIONS:
+        sys.stderr.write(
+            "usage: python -m billing.audit_postgresql URL [--extends TEAM:SEQ:HASH | --extends EXPORT]...\n"
+        )
         return 2
     url = arguments[0]
     try:
-        return tell(audit(url, heads=arguments[2::2]), _newest(url))
+        heads = [str(head) for kept in arguments[2::2] for head in kept_heads(kept)]
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"--extends takes a head or an older export: {error}\n")
+        return 2
+    try:
+        return tell(audit(url, heads=heads), _newest(url))
     except (psycopg.Error, ValueError) as error:
         sys.stderr.write(f"there is no ledger that can be read: {error}\n")
         return 2

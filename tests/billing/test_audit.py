@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from billing.audit import audit, rules
+from billing import audit_postgresql
+from billing.audit import audit, main, rules
+from billing.export import as_json
 from tests.billing.bank import Bank
+from tests.billing.bank_postgresql import PostgresqlBank
 from tests.billing.test_tampering import write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +67,29 @@ def test_a_ledger_that_was_rewritten_as_a_whole_does_not_match_a_head_that_was_k
     done = run(str(other.path), "--head", kept)
     assert done.returncode == 1
     assert "an entry is what it was when its head was kept: team 1, entry 3" in done.stdout
+
+
+def test_a_ledger_in_use_extends_the_heads_and_the_exports_that_somebody_kept_of_it(
+    bank: Bank, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def audited(*arguments: str) -> int:
+        if isinstance(bank, PostgresqlBank):
+            return audit_postgresql.main([bank.url, *arguments])
+        return main([str(bank.path), *arguments])
+
+    bank.pay("2")
+    hold = bank.reserve("1")
+    assert audited() == 0
+    kept = head_of(capsys.readouterr().out)
+    older = tmp_path / "older.json"
+    older.write_bytes(b"".join(as_json(bank.statements, 1, bank.now_ms)))
+    bank.settle(hold, "0.50")
+    assert audited("--extends", kept, "--extends", str(older)) == 0
+    team, seq, digest = kept.split(":")
+    assert audited("--extends", f"{team}:{seq}:{digest[::-1]}") == 1
+    assert "an entry is what it was when its head was kept" in capsys.readouterr().out
+    older.write_text(older.read_text().replace("2.000000000", "3.000000000"))
+    assert audited("--extends", str(older)) == 2
 
 
 @pytest.mark.parametrize(
