@@ -7,14 +7,15 @@ effort as a budget of tokens, a schema as a tool.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any, get_args
 
 from gateway.catalog import Model
-from gateway.catalog_values import SamplingField, Wire
+from gateway.catalog_values import Price, SamplingField, Wire
 from gateway.errors import BadRequest, Unsupported
 from gateway.messages import AnyTool, CompletionRequest, Effort, FilePart, HostedTool, ImagePart, Sampling
+from gateway.tool_fees import tool_of
 
 _DEFAULTS = Sampling()
 _NAMES = tuple(field.name for field in fields(Sampling) if field.name != "max_output_tokens")
@@ -144,7 +145,7 @@ def _fit_tools(request: CompletionRequest, model: Model, wire: Wire, notes: list
     if len(kept) != len(request.tools):
         _refuse_needed(request, kept, model, wire)
         lost = [_kind(tool) for tool in request.tools if tool not in kept]
-        notes += [f"The tool {kind} was left out: {_nobody_runs(model, wire)}" for kind in lost]
+        notes += [f"The tool {kind} was left out: {_nobody_runs(kind, model, wire)}" for kind in lost]
         request = replace(request, tools=kept)
     if request.max_tool_calls is not None and not any(map(_by_provider, kept)):
         if wire != "responses":
@@ -154,12 +155,21 @@ def _fit_tools(request: CompletionRequest, model: Model, wire: Wire, notes: list
 
 
 def _runs(tool: AnyTool, model: Model, wire: Wire) -> bool:
-    """Whether somebody runs the tool: the caller, or on this wire the provider."""
-    if not _by_provider(tool) or wire == "responses":
+    """Whether somebody runs the tool: the caller, or on this wire the provider, at a price that is known."""
+    if not _by_provider(tool):
         return True
+    if wire == "responses":
+        return any(tool_of(_kind(tool)) in (price.tool_fees or {}) for price in _prices(model))
     return wire == "anthropic_messages" and _kind(tool).startswith("web_search") and (
         "web_search" in model.features
     )  # fmt: skip
+
+
+def _prices(model: Model) -> Iterator[Price]:
+    """All of them, each provider's own included: which holds is decided once it is known who answers."""
+    yield from model.prices
+    for route in model.providers:
+        yield from route.prices
 
 
 def _by_provider(tool: AnyTool) -> bool:
@@ -177,10 +187,12 @@ def _refuse_needed(request: CompletionRequest, kept: tuple[AnyTool, ...], model:
     named = next((kind for kind in lost if f"'{kind}'" in asked), None)
     if not kept or named:
         kind = (named or lost[0])[:60]
-        raise Unsupported(f"The tool {kind!r} cannot be used: {_nobody_runs(model, wire)}", "tools")
+        raise Unsupported(f"The tool {kind!r} cannot be used: {_nobody_runs(kind, model, wire)}", "tools")
 
 
-def _nobody_runs(model: Model, wire: Wire) -> str:
+def _nobody_runs(kind: str, model: Model, wire: Wire) -> str:
+    if wire == "responses":
+        return f"{model.name} has no price for calls of {tool_of(kind)} here."
     return f"{model.name} is asked over {_WIRE_NAMES[wire]}, where nobody runs it."
 
 

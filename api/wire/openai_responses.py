@@ -17,6 +17,7 @@ from msgspec import Meta, Raw
 
 from api.wire.openai_responses_answer import ResponseShape
 from api.wire.openai_responses_items import MOST_ITEMS, messages_of
+from api.wire.openai_responses_objects import Namespaces, named_in
 from api.wire.reading import (
     MOST_TOOLS,
     NONE,
@@ -96,6 +97,14 @@ class _WebSearchPreview(_WebSearchOptions, tag_field="type", tag="web_search_pre
     pass
 
 
+class _Namespace(Strict, tag_field="type", tag="namespace"):
+    """Tools that a caller groups under one name; its calls say both names."""
+
+    name: Name
+    tools: Annotated[list[Raw], Meta(max_length=MOST_TOOLS)]
+    description: str | None = None
+
+
 _Tool = _Function | _Custom | _LocalShell | _WebSearch | _WebSearchPreview
 TOOLS: OneOf[Any] = OneOf(
     {
@@ -104,9 +113,11 @@ TOOLS: OneOf[Any] = OneOf(
         "local_shell": _LocalShell,
         "web_search": _WebSearch,
         "web_search_preview": _WebSearchPreview,
+        "namespace": _Namespace,
     },
     what="A tool",
 )
+_INSIDE: OneOf[Any] = OneOf({"function": _Function, "custom": _Custom}, what="A tool in a namespace")
 
 
 class _Choice(Strict):
@@ -219,10 +230,8 @@ def read(raw: bytes) -> ResponsesBody:
 
 def asked_of(body: ResponsesBody, earlier: Earlier | None = None) -> Asked:
     """Raises as `read` does."""
-    read_tools = [
-        _tool(TOOLS.decode(raw, f"tools[{at}]"), f"tools[{at}]") for at, raw in enumerate(body.tools or ())
-    ]
-    tools, choice = _chosen(body.tool_choice, tuple(read_tools))
+    read_tools, namespaces = _tools(body.tools or ())
+    tools, choice = _chosen(body.tool_choice, read_tools)
     text = body.text or _Text()
     request = CompletionRequest(
         model=model_name(body.model),
@@ -237,7 +246,7 @@ def asked_of(body: ResponsesBody, earlier: Earlier | None = None) -> Asked:
         cache_key=body.prompt_cache_key,
         routing=read_preferences(body),
     )
-    shape = ResponseShape(_echo(body), with_seals=_ENCRYPTED in (body.include or ()))
+    shape = ResponseShape(_echo(body), _ENCRYPTED in (body.include or ()), namespaces)
     return Asked(request, bool(body.stream), shape, earlier.run_id if earlier else None)
 
 
@@ -264,9 +273,24 @@ def _sampling(body: ResponsesBody, text: _Text) -> Sampling:
     )
 
 
-def _tools(raws: Sequence[Raw]) -> tuple[AnyTool, ...]:
-    places = [(raw, f"tools[{at}]") for at, raw in enumerate(raws)]
-    return tuple(_tool(TOOLS.decode(raw, where), where) for raw, where in places)
+def _tools(raws: Sequence[Raw]) -> tuple[tuple[AnyTool, ...], Namespaces]:
+    """All of them side by side, and of those in a namespace what they are called there."""
+    tools: list[AnyTool] = []
+    namespaces: dict[str, tuple[str, str]] = {}
+    for at, raw in enumerate(raws):
+        where = f"tools[{at}]"
+        tool = TOOLS.decode(raw, where)
+        if not isinstance(tool, _Namespace):
+            tools.append(_tool(tool, where))
+            continue
+        for inner_at, inner in enumerate(tool.tools):
+            place = f"{where}.tools[{inner_at}]"
+            inside = _INSIDE.decode(inner, place)
+            outside = tool_name(named_in(tool.name, inside.name), f"{place}.name")
+            namespaces[outside] = (tool.name, inside.name)
+            about = "\n\n".join(said for said in (tool.description, inside.description) if said)
+            tools.append(_tool(msgspec.structs.replace(inside, name=outside, description=about), place))
+    return tuple(tools), namespaces
 
 
 def _tool(tool: _Tool, where: str) -> AnyTool:

@@ -21,6 +21,7 @@ from api.wire.openai_responses_objects import (
     ANSWERED_NOTHING,
     Ended,
     Item,
+    Namespaces,
     annotation,
     incomplete_reason,
     response,
@@ -35,17 +36,19 @@ _encode = msgspec.json.encode
 
 @dataclass(frozen=True, slots=True)
 class ResponseShape:
-    """`echo` is what the answer repeats of the request; seals are given out where they were asked for."""
+    """`echo` is what the answer repeats of the request; seals are given out where they were asked for.
+    `namespaces`: which tools the caller knows under two names."""
 
     echo: Mapping[str, object] = field(default_factory=lambda: ANSWERED_NOTHING)
     with_seals: bool = False
+    namespaces: Namespaces = field(default_factory=dict)
 
     def stream(self, begun: Begun) -> ResponseStream:
         return ResponseStream(begun, self)
 
     def whole(self, answered: Answered) -> dict[str, object]:
         record = answered.record
-        items = _items(answered.record.id, answered.pieces, answered.finish, self.with_seals)
+        items = _items(answered.record.id, answered.pieces, answered.finish, self)
         begun = Begun(record.id, record.model_id, record.created_ms)
         error: dict[str, object] | None = None
         if record.failure is not None:
@@ -81,8 +84,12 @@ def usage_of(answered: Answered) -> dict[str, object]:
     }
 
 
-def _items(run_id: str, pieces: Iterable[Piece], finish: FinishReason, seals: bool) -> list[dict[str, Any]]:
-    numbered = [Item(run_id, at, piece, seals) for at, piece in enumerate(pieces)]
+def _items(
+    run_id: str, pieces: Iterable[Piece], finish: FinishReason, shape: ResponseShape
+) -> list[dict[str, Any]]:
+    numbered = [
+        Item(run_id, at, piece, shape.with_seals, shape.namespaces) for at, piece in enumerate(pieces)
+    ]
     return [item.whole(_item_status(item, numbered, finish)) for item in numbered]
 
 
@@ -155,7 +162,7 @@ class ResponseStream:
         item = self._by_piece.get(id(piece))
         if item is None:
             item = self._by_piece[id(piece)] = Item(
-                self._begun.run_id, len(self._items), piece, self._shape.with_seals
+                self._begun.run_id, len(self._items), piece, self._shape.with_seals, self._shape.namespaces
             )
             self._items.append(item)
             return self._close_flowing() + self._begin(item)
@@ -265,8 +272,9 @@ class ResponseStream:
         elif isinstance(piece, Called) and piece.kind == "custom":
             told = self._said("response.custom_tool_call_input.done", item, input=piece.arguments)
         elif isinstance(piece, Called) and piece.kind == "function":
+            _, name = self._shape.namespaces.get(piece.name, (None, piece.name))
             told = self._said(
-                "response.function_call_arguments.done", item, name=piece.name, arguments=piece.arguments
+                "response.function_call_arguments.done", item, name=name, arguments=piece.arguments
             )
         return told + self._told(
             "response.output_item.done", output_index=item.index, item=item.whole(status)

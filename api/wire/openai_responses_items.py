@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Raw
 
+from api.wire.openai_responses_objects import named_in
 from api.wire.reading import NONE, Detail, Id, Name, OneOf, Strict, file, image
 from api.wire.seals import unsealed
 from api.wire.turns import Conversation
@@ -92,6 +93,7 @@ class _Thought(_Item, kw_only=True):
 class _FunctionCall(_Item, kw_only=True):
     call_id: Id
     name: Name
+    namespace: Name | None = None
     arguments: str
     caller: Raw = NONE
 
@@ -99,6 +101,7 @@ class _FunctionCall(_Item, kw_only=True):
 class _CustomCall(_Item, kw_only=True):
     call_id: Id
     name: Name
+    namespace: Name | None = None
     input: str
     caller: Raw = NONE
 
@@ -167,9 +170,9 @@ def _take(conversation: Conversation, item: _Item, where: str) -> None:
             if thought.text or thought.proof:
                 conversation.think(thought)
         case _FunctionCall():
-            conversation.call(ToolCall(item.call_id, item.name, item.arguments))
+            conversation.call(ToolCall(item.call_id, _called(item), item.arguments))
         case _CustomCall():
-            conversation.call(ToolCall(item.call_id, item.name, item.input, "custom"))
+            conversation.call(ToolCall(item.call_id, _called(item), item.input, "custom"))
         case _ShellCall():
             action = msgspec.json.encode(item.action).decode()
             conversation.call(ToolCall(item.call_id, "local_shell", action, "local_shell"))
@@ -180,6 +183,10 @@ def _take(conversation: Conversation, item: _Item, where: str) -> None:
             if call_id is None:
                 raise BadRequest(f"`{where}.call_id` is missing.", f"{where}.call_id")
             conversation.add(_result(call_id, item.output, where))
+
+
+def _called(item: _FunctionCall | _CustomCall) -> str:
+    return item.name if item.namespace is None else named_in(item.namespace, item.name)
 
 
 def _result(call_id: str, output: _Output, where: str) -> Message:

@@ -15,6 +15,9 @@ from gateway.messages import Citation, FinishReason
 
 Ended = Literal["completed", "incomplete"]
 
+# By what a tool is called among all, the namespace and the name under which its caller knows it.
+Namespaces = Mapping[str, tuple[str, str]]
+
 _OWN_WIRE = "responses"
 _IDS = {Thought: "rs", Said: "msg", Hosted: "ws"}
 _CALL_IDS = {"function": "fc", "custom": "ctc", "local_shell": "lsh"}
@@ -74,6 +77,11 @@ def incomplete_reason(finish: FinishReason) -> str | None:
     return {"length": "max_output_tokens", "content_filter": "content_filter"}.get(finish)
 
 
+def named_in(namespace: str, name: str) -> str:
+    """What a tool of a namespace is called where there are none."""
+    return f"{namespace}__{name}"
+
+
 @dataclass(slots=True, eq=False)
 class Item:
     """A piece of the answer as an output item; `index` is its place. `ended` once it was told whole."""
@@ -82,6 +90,7 @@ class Item:
     index: int
     piece: Piece
     with_seals: bool
+    namespaces: Namespaces
     ended: Ended | None = None
 
     @property
@@ -147,11 +156,14 @@ class Item:
         call = self.piece
         assert isinstance(call, Called)
         item: dict[str, Any] = {"id": self.id, "status": status, "call_id": call.id}
+        namespace, name = self.namespaces.get(call.name, (None, call.name))
+        if namespace is not None:
+            item["namespace"] = namespace
         match call.kind:
             case "function":
-                return {**item, "type": "function_call", "name": call.name, "arguments": arguments}
+                return {**item, "type": "function_call", "name": name, "arguments": arguments}
             case "custom":
-                return {**item, "type": "custom_tool_call", "name": call.name, "input": arguments}
+                return {**item, "type": "custom_tool_call", "name": name, "input": arguments}
             case "local_shell":
                 return {**item, "type": "local_shell_call", "action": _action(arguments)}
 

@@ -266,6 +266,32 @@ async def test_tools_of_every_kind_and_how_to_answer_reach_the_provider(world: W
     Response.model_validate(answered.json)
 
 
+async def test_tools_of_a_namespace_are_sent_side_by_side_and_called_by_both_names(world: World) -> None:
+    close = {
+        "type": "function",
+        "name": "close",
+        "description": "Ends one.",
+        "parameters": {"type": "object"},
+    }
+    namespace = {"type": "namespace", "name": "agents", "description": "Helpers.", "tools": [close]}
+    called = ToolCallDelta(0, "call_1", "agents__close", "{}")
+    world.provider.script = (called, Finished("tool_calls"), Usage(input=9, output=3))
+    earlier = {"type": "function_call", "call_id": "c0", "name": "close", "namespace": "agents",
+               "arguments": "{}"}  # fmt: skip
+    result = {"type": "function_call_output", "call_id": "c0", "output": "closed"}
+    said = [{"role": "user", "content": "Close them."}, earlier, result]
+    answered = await ask(world, asked(input=said, tools=[namespace]))
+    assert answered.status == 200, answered.text
+    request = world.provider.calls[0].request
+    assert request.tools == (Tool("agents__close", "Helpers.\n\nEnds one.", {"type": "object"}),)
+    assert request.messages[1].tool_calls[0].name == "agents__close"
+    (item,) = answered.json["output"]
+    assert (item["type"], item["namespace"], item["name"]) == ("function_call", "agents", "close")
+    streamed = await ask(world, asked(input=said, tools=[namespace], stream=True))
+    assert '"namespace":"agents"' in streamed.text
+    assert "agents__close" not in streamed.text
+
+
 async def test_where_some_tools_are_allowed_only_these_are_sent(world: World) -> None:
     tools = [{"type": "function", "name": name} for name in ("a", "b", "c")]
     allowed = {

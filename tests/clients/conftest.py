@@ -125,8 +125,13 @@ def modules() -> Path:
 
 
 @pytest.fixture(scope="session")
-def agents() -> Path:
-    return _installed(HERE / "agents" / "package.json")
+def codex() -> Path:
+    return _installed(HERE / "codex" / "package.json")
+
+
+@pytest.fixture(scope="session")
+def claude_code() -> Path:
+    return _installed(HERE / "claude_code" / "package.json")
 
 
 def _installed(package_json: Path) -> Path:

@@ -139,6 +139,17 @@ def test_a_tool_that_nobody_runs_is_left_out_while_others_remain() -> None:
         assert fit(asking(tools=(SEARCH, LOOK_UP)), chosen, wire)[0].tools == (SEARCH, LOOK_UP)  # type: ignore[arg-type]
 
 
+def test_a_tool_of_the_providers_that_has_no_price_is_left_out_while_others_remain() -> None:
+    free = replace(LUNA, prices=tuple(replace(price, tool_fees=None) for price in LUNA.prices))
+    fitted, notes = fit(asking(tools=(SEARCH, LOOK_UP)), free, "responses")
+    assert fitted.tools == (LOOK_UP,)
+    assert notes == (
+        "The tool web_search was left out: GPT-6 Luna has no price for calls of web_search here.",
+    )
+    with pytest.raises(Unsupported, match="has no price for calls of web_search"):
+        fit(asking(tools=(SEARCH,)), free, "responses")
+
+
 @pytest.mark.parametrize(
     ("tools", "choice"), [((SEARCH,), None), ((SEARCH, LOOK_UP), {"type": "web_search"})]
 )
