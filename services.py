@@ -8,6 +8,7 @@ API alone. Composes, and holds no logic.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -33,12 +34,14 @@ from gateway.providers.simulated import Simulated
 from gateway.quote import Quotes
 from gateway.rate_limits import RateLimits
 from gateway.routing import Routing
+from gateway.team_policy import PreSend
 from gateway.tiers import Allowances, read_tiers
 from gateway.vocabularies import load_soon
 from identity.api_keys import ApiKeys
 from identity.keys import purpose_key
 from identity.people import People, open_people
 from identity.sealing import Sealer
+from identity.text_reads import TextReads
 from settings import Settings, secret_key
 from signing_in import rules_of
 from store.databases import Database
@@ -178,6 +181,9 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
     paces = Paces(stores.databases.log.engine)
     keep(opened, rates.keep_share())
     opened.push_async_callback(rates.close)
+    people = _open_people(settings, app_db, api_keys)
+    text_reads = TextReads(people.audit)
+    opened.callback(text_reads.close)
     gateway = Gateway(
         catalog=prepared.catalog,
         routing=Routing(
@@ -192,6 +198,8 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         status_of=status_of,
         deadlines=Deadlines(settings.connect_s, settings.first_token_s, settings.idle_s, settings.total_s),
         own_keys=provider_keys.of_team,
+        pre_send=_pre_send(settings),
+        on_text_read=text_reads,
         limits=Limits(settings.max_running, settings.max_running_team, lag_ms=settings.max_lag_ms),
         rates=rates,
     )
@@ -208,13 +216,25 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         gateway=gateway,
         quotes=Quotes(gateway, stores.usage),
         api_keys=api_keys,
-        people=_open_people(settings, app_db, api_keys),
+        people=people,
         top_ups=TopUps(purpose_key(secret, TOP_UP_CODE), app_db, stores.ledger.grant),
         connections=connections,
         provider_keys=provider_keys,
         paces=paces,
         rates=rates,
     )
+
+
+def _pre_send(settings: Settings) -> tuple[PreSend, ...]:
+    """The installation's own check of what is about to leave; ends the process where there is none."""
+    if settings.pre_send is None:
+        return ()
+    module, _, name = settings.pre_send.partition(":")
+    try:
+        hook: PreSend = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        startup.fail(f"TILTYARD_PRE_SEND: {settings.pre_send!r} cannot be had: {error}.")
+    return (hook,)
 
 
 def _open_people(settings: Settings, database: Database, api_keys: ApiKeys) -> People:

@@ -121,6 +121,7 @@ TABLE: dict[type[Exception], Verdict] = {
     gateway.UnknownModel: Verdict(404, "model_not_found"),
     gateway.RetiredModel: Verdict(410, "model_retired"),
     gateway.ModelUnavailable: Verdict(503, "model_unavailable", retry=False),
+    gateway.PolicyRefused: Verdict(403, "policy_refused", retry=False),
     gateway.Forbidden: Verdict(403, "not_permitted"),
     gateway.TooManyRequests: Verdict(429, "too_many_requests"),
     gateway.RateLimited: Verdict(429, "rate_limit_exceeded"),

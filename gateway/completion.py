@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -44,9 +44,10 @@ from gateway.preview import Preview, preview_of
 from gateway.providers.base import Deadlines
 from gateway.pump import LEASE_MS, Admitted, Listener, Money, Pump, Tools
 from gateway.rate_limits import RateLimits, Ticket
-from gateway.records import RunRecord, record_of
+from gateway.records import RunRecord, record_of, without_text
 from gateway.routing import NO_OWN_KEYS, OwnKeys, Plan, Routing
 from gateway.runs import Run, RunHub, StopReason, Surface
+from gateway.team_policy import PreSend, checked, keeps_text, narrowed, within
 from identity.permissions import may
 from identity.principal import Principal
 from store.ids import new_id
@@ -104,6 +105,8 @@ class Gateway:
         deadlines: Deadlines,
         limits: Limits,
         own_keys: Callable[[int], OwnKeys] = lambda team_id: NO_OWN_KEYS,
+        pre_send: Sequence[PreSend] = (),
+        on_text_read: Callable[[Principal, str], None] = lambda reader, run_id: None,
         rates: RateLimits | None = None,
     ) -> None:
         self.runs = RunHub()
@@ -118,6 +121,8 @@ class Gateway:
         self._deadlines = deadlines
         self._limits = limits
         self._own_keys = own_keys
+        self._pre_send = pre_send
+        self._on_text_read = on_text_read
         self._rates = rates
         self._tickets: dict[str, Ticket] = {}  # what running requests took of their limits
         self.admission = Admission(limits.running, limits.lag_ms)
@@ -225,9 +230,11 @@ class Gateway:
             raise Forbidden("Your role in this team may look, but not send prompts.")
         self._refuse_crowds(principal)
         refuse_too_much(asked)
+        asked = checked(principal, narrowed(principal, asked), self._pre_send)
         if asked.routing.sort is not None:
             await self._routing.refresh_paces()
         plan = self._routing.plan(asked, at_ms, self._own_keys(principal.team_id))
+        plan = within(principal, plan, self._catalog)
         return Prepared(asked, await options(asked, plan, at_ms), _scopes(principal, asked))
 
     async def _reserve(
@@ -269,7 +276,7 @@ class Gateway:
             created_ms=asked.accepted_at_ms,
             out_cap=first.most.out_cap,
             parent_run_id=parent_run_id,
-            keeps_text=principal.policy.keeps_text(surface) and (surface == "page" or request.keep),
+            keeps_text=keeps_text(principal, request, surface),
         )
         if options.dropped:
             asked = replace(asked, dropped=tuple(str(one) for one in options.dropped))
@@ -374,11 +381,17 @@ class Gateway:
             await self._kept.ask_to_stop(principal.team_id, run_id)  # another process has it
 
     async def record(self, principal: Principal, run_id: str) -> RunRecord:
-        """Raises `RunNotFound`."""
+        """A run of the team; another member's comes without its text, unless the team lets this reader
+        have it. Raises `RunNotFound`."""
         run = self.runs.get(run_id, principal.team_id)
         record = record_of(run) if run else await self._kept.get(principal.team_id, run_id)
         if record is None:
             raise RunNotFound(f"There is no run {run_id!r} in this team.")
+        if record.user_id == principal.user_id:
+            return record
+        if not may(principal, "read_others_text"):
+            return without_text(record)
+        self._on_text_read(principal, run_id)
         return record
 
     async def forget_text(self, principal: Principal, run_id: str) -> None:

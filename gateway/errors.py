@@ -9,6 +9,7 @@
     |- RetiredModel            use `successor`
     |- ModelUnavailable        no provider serves it here now; configure one or pick another
     |- Forbidden               ask an owner for the permission
+    |  `- PolicyRefused        obey the team's rule named in `rule`, or ask an owner to change it
     |- TooManyRequests         wait `retry_after_s`
     |  `- RateLimited          the same: a minute's worth of requests or tokens is used (`scope` whose)
     |- Overloaded              ask again in `retry_after_s`, or another process
@@ -83,6 +84,15 @@ class ModelUnavailable(GatewayError):
 
 class Forbidden(GatewayError):
     pass
+
+
+class PolicyRefused(Forbidden):
+    """`rule` is the field of the team's policy that says no; "key_models" is the key's own."""
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(f"Refused by the rule {rule!r}: {reason}.")
+        self.rule = rule
+        self.reason = reason
 
 
 class TooManyRequests(GatewayError):

@@ -169,6 +169,7 @@ def _record_of(row: RunRow) -> RunRecord:
     failure = Failure(row.failure_kind, row.failure_message or "") if row.failure_kind else None
     return RunRecord(
         id=row.id,
+        user_id=row.user_id,
         parent_run_id=row.parent_run_id,
         state=row.state,  # type: ignore[arg-type]  # only `Run.state` is ever written
         model_id=row.model_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.messages import Message, ToolCall
 from gateway.runs import Failure, Figures, Run, RunState
@@ -33,6 +33,7 @@ class RunRecord:
     keeps_text: bool
     user_id: int | None = None
     attempts: tuple[AttemptRow, ...] = ()
+    user_id: int | None = None
 
     @property
     def prompt(self) -> str:
@@ -61,4 +62,10 @@ def record_of(run: Run) -> RunRecord:
         keeps_text=run.keeps_text,
         user_id=run.user_id,
         attempts=run.attempts,
+        user_id=run.user_id,
     )
+
+
+def without_text(record: RunRecord) -> RunRecord:
+    """The facts alone: for whoever may not read what its author wrote and got."""
+    return replace(record, messages=(), text="", reasoning="", tool_calls=(), keeps_text=False)

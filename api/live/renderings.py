@@ -172,7 +172,7 @@ class Renderings:
         self._hub = hub
         self._record = record
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="render")
-        self._kept: OrderedDict[tuple[int, str], Rendering] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int | None, str], Rendering] = OrderedDict()
 
     def warm(self) -> None:
         """Load lexers in the background, so that the first code block need not wait for them."""
@@ -181,7 +181,7 @@ class Renderings:
     async def of(self, principal: Principal, run_id: str) -> Rendering:
         """Raises `RunNotFound`."""
         self._forget_idle()
-        key = (principal.team_id, run_id)
+        key = (principal.team_id, principal.user_id, run_id)  # what its author may see, others may not
         if key not in self._kept:
             self._kept[key] = Rendering(await self._source(principal, run_id), self._pool)
         self._kept.move_to_end(key)
@@ -198,7 +198,7 @@ class Renderings:
 
     async def _source(self, principal: Principal, run_id: str) -> Source:
         run = self._hub.get(run_id, principal.team_id)
-        if run is not None:
+        if run is not None and run.user_id == principal.user_id:
             return RunSource(run)
         return RecordSource(principal, await self._record(principal, run_id), self._record)
 

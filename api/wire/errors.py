@@ -30,6 +30,7 @@ from gateway.errors import (
     GatewayError,
     ModelUnavailable,
     NoProviderLeft,
+    PolicyRefused,
     ProviderError,
     RateLimited,
     RetiredModel,
@@ -145,6 +146,8 @@ def _extras_of_gateway(error: GatewayError) -> dict[str, object]:
             return {"model": error.model, "nearest": error.nearest}
         case RetiredModel():
             return {"model": error.model, "successor": error.successor, "retired_on": error.retired_on}
+        case PolicyRefused():
+            return {"rule": error.rule}
         case RateLimited():
             return {"limit_scope": error.scope, "limit": error.limit, "limit_of": f"{error.what} a minute"}
         case ModelUnavailable():
