@@ -186,7 +186,6 @@ def _record_of(row: RunRow) -> RunRecord:
         failure=failure,
         notes=_decode(row.notes_json, tuple[str, ...]),
         keeps_text=row.keeps_text,
-        user_id=row.user_id,
         attempts=_decode(row.attempts_json or "[]", tuple[AttemptRow, ...]),
     )
 

@@ -33,7 +33,6 @@ class RunRecord:
     keeps_text: bool
     user_id: int | None = None
     attempts: tuple[AttemptRow, ...] = ()
-    user_id: int | None = None
 
     @property
     def prompt(self) -> str:
@@ -62,7 +61,6 @@ def record_of(run: Run) -> RunRecord:
         keeps_text=run.keeps_text,
         user_id=run.user_id,
         attempts=run.attempts,
-        user_id=run.user_id,
     )
 
 
