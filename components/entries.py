@@ -68,9 +68,9 @@ def _row(entry: EntryView, names: Names, *, who: bool) -> dict[str, Any]:
     return {
         "at": figure.instant(entry.at_ms),
         "what": title(entry, names.model),
-        **({"who": names.who(entry)} if who else {}),
         "amount": figure.signed_exact_money(entry.amount_nano_usd),
         "balance": figure.exact_money(entry.balance_after_nano_usd),
+        **({"who": names.who(entry)} if who else {}),
     }
 
 
@@ -79,12 +79,12 @@ def _columns(zone: str | None) -> dict[str, Any]:
     column = st.column_config
     return {
         "at": column.DatetimeColumn(
-            words.when(short), format="D MMM, HH:mm:ss", timezone=found.key, width=124
+            words.when(short), format="D MMM, HH:mm:ss", timezone=found.key, width=116
         ),
-        "what": column.TextColumn(words.WHAT, width=144),
+        "what": column.TextColumn(words.WHAT, width=120),
         "who": column.TextColumn(words.MEMBER, width=120),
-        "amount": column.TextColumn(words.AMOUNT, alignment="right", width=110),
-        "balance": column.TextColumn(words.BALANCE_AFTER, alignment="right", width=110),
+        "amount": column.TextColumn(words.AMOUNT, alignment="right", width=112),
+        "balance": column.TextColumn(words.BALANCE_AFTER, alignment="right", width=112),
     }
 
 

@@ -34,11 +34,22 @@ CSS: Final = """
 .st-key-entry .ty-wide :is(th, td) { padding-right: 0.75rem; }
 .ty-wide :is(th:first-child) { text-align: start; }
 .ty-wide :is(th, td):last-child { padding-right: 0.25rem; }
-.ty-wide small { font-size: 0.8125rem; }
+.ty-wide small { font-size: 0.8125rem; display: block; }
 .ty-wide tbody :not(.ty-faint) > small { color: color-mix(in srgb, currentColor 70%, transparent); }
 .ty-wide .ty-faint { color: color-mix(in srgb, currentColor 62%, transparent); }
 .ty-wide .ty-total { border-bottom: 0; }
 .ty-wide .ty-total :is(th, td) { font-weight: 600; }
+@media (max-width: 40rem) {
+  .ty-stack thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .ty-stack table, .ty-stack caption, .ty-stack tbody { display: block; }
+  .ty-stack tbody tr { display: grid; grid-template-columns: 1fr 1fr; gap: 0.375rem 1rem;
+    padding: 0.625rem 0; }
+  .ty-stack tbody th { grid-column: 1 / -1; font-weight: 600; padding: 0; white-space: normal; }
+  .ty-stack tbody td { text-align: start; padding: 0; white-space: normal; overflow-wrap: anywhere; }
+  .ty-stack td::before { content: attr(data-head); display: block; font-size: 0.8125rem;
+    color: color-mix(in srgb, currentColor 70%, transparent); }
+  .ty-stack .ty-faint::before { color: inherit; }
+}
 [class*="st-key-"] [role="radio"][aria-checked="true"], [class*="st-key-"] [role="tab"][aria-selected="true"],
 [class*="st-key-"] [aria-checked="true"] > [role="radio"] { color: inherit; font-weight: 600; }
 .ty-example { margin-bottom: 0.5rem; white-space: pre-wrap; overflow-wrap: anywhere; }

@@ -64,20 +64,12 @@ def read_alarms(budgets: Budgets, team_id: int, now_ms: int, names: Names) -> tu
         return ()
 
 
-def show(caps: Sequence[CapView], names: Names, zone: str | None) -> None:
+def show(caps: Sequence[CapView], names: Names) -> None:
     if not caps:
         st.caption(words.NO_CAPS)
         return
-    heads = (
-        words.CAP,
-        words.CAP_WINDOW,
-        words.LIMIT,
-        words.SPENT_IN_WINDOW,
-        words.HELD,
-        words.LEFT,
-        words.RESETS,
-    )
-    table.show(words.CAPS, heads, [_row(cap, names, zone) for cap in caps], about=words.CAPS_HELP)
+    heads = (words.CAP, words.SPENT_IN_WINDOW, words.LEFT, words.LIMIT, words.HELD, words.RESETS)
+    table.show(words.CAPS_TABLE, heads, [_row(cap, names) for cap in caps], about=words.CAPS_HELP)
 
 
 def show_form(
@@ -101,18 +93,17 @@ def show_form(
     return wish
 
 
-def _row(cap: CapView, names: Names, zone: str | None) -> list[str | Cell]:
-    told = words.told_at(cap.told[-1]) if cap.told else ""
+def _row(cap: CapView, names: Names) -> list[str | Cell]:
+    part = figure.share(_part(cap))
     resets = words.BIT_BY_BIT if cap.window == "rolling" else words.NEVER
     if cap.window_ends_ms is not None:
         resets = figure.day_and_time(cap.window_ends_ms, cap.zone)
     return [
-        Cell(_whose(cap.scope, cap.subject, names), told),
-        words.cap_window(cap.window, cap.days),
-        figure.money(cap.limit_nano_usd),
-        Cell(figure.money(cap.spent_nano_usd), figure.share(_part(cap))),
-        figure.money(cap.held_nano_usd),
+        Cell(_whose(cap.scope, cap.subject, names), words.cap_window(cap.window, cap.days)),
+        Cell(figure.money(cap.spent_nano_usd), words.told_at(part, cap.told[-1]) if cap.told else part),
         figure.money(cap.remaining_nano_usd),
+        figure.money(cap.limit_nano_usd),
+        figure.money(cap.held_nano_usd),
         resets,
     ]
 

@@ -1,4 +1,4 @@
-"""A small table to read, with digits that line up: real HTML, which scrolls sideways on a phone.
+"""A small table to read, with digits that line up: real HTML. On a phone a row of many columns is a card.
 
 For tables that people sort or pick from, `st.dataframe` is better.
 """
@@ -8,8 +8,11 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import streamlit as st
+
+_STACKED_ABOVE: Final = 3  # columns: a phone has no room for more, and shows each row as a card
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +35,25 @@ def show(
 ) -> None:
     """The first column is text, the others figures. `total` sets the last row apart."""
     head = "".join(f'<th scope="col"{_title(each)}>{_inside(each)}</th>' for each in heads)
-    body = "".join(_row(row, last=total and no == len(rows) - 1) for no, row in enumerate(rows))
+    names = [each if isinstance(each, str) else f"{each.text} {each.aside}".strip() for each in heads]
+    body = "".join(_row(row, names, last=total and no == len(rows) - 1) for no, row in enumerate(rows))
     note = f'<span class="ty-dim"> {html.escape(about)}</span>' if about else ""
+    kind = "ty-wide ty-stack" if len(heads) > _STACKED_ABOVE else "ty-wide"
     st.html(
-        f'<div class="ty-wide" tabindex="0" role="region" aria-label="{html.escape(caption)}">'
-        f"<table><caption>{html.escape(caption)}{note}</caption>"
+        f'<div class="{kind}" tabindex="0" role="region" aria-label="{html.escape(caption)}">'
+        f'<table role="table"><caption>{html.escape(caption)}{note}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def _row(row: Sequence[str | Cell], *, last: bool) -> str:
+def _row(row: Sequence[str | Cell], heads: Sequence[str], *, last: bool) -> str:
     first, *rest = row
-    cells = "".join(f"<td{_class(each)}{_title(each)}>{_inside(each)}</td>" for each in rest)
+    cells = "".join(
+        f'<td role="cell" data-head="{html.escape(head)}"{_class(each)}{_title(each)}>{_inside(each)}</td>'
+        for each, head in zip(rest, heads[1:], strict=True)
+    )
     total = ' class="ty-total"' if last else ""
-    return f'<tr{total}><th scope="row">{_inside(first)}</th>{cells}</tr>'
+    return f'<tr role="row"{total}><th scope="row" role="rowheader">{_inside(first)}</th>{cells}</tr>'
 
 
 def _inside(cell: str | Cell) -> str:

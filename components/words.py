@@ -356,6 +356,7 @@ def key(key: int | str) -> str:
 
 
 CAPS: Final = "Spending caps"
+CAPS_TABLE: Final = "What each leaves."
 CAPS_HELP: Final = "What is held counts until its run ends."
 NO_CAPS: Final = "No spending cap is set: what can be spent is what there is."
 CAP: Final = "Cap"
@@ -405,8 +406,8 @@ def cap_subject(scope: str, subject: str) -> str:
     return f"{scope.capitalize()} {subject}"
 
 
-def told_at(percent: int) -> str:
-    return f"told at {percent} %"
+def told_at(part: str, percent: int) -> str:
+    return f"{part}, told at {percent} %"
 
 
 def cap_alarm(whose: str, window: str, percent: int, spent: str, limit: str) -> str:

@@ -74,7 +74,7 @@ def budgets() -> None:
     st.subheader(words.CAPS)
     for alarm in spending_caps.alarms(caps, names):
         st.warning(words.escaped(alarm), icon=":material/speed:")
-    spending_caps.show(caps, names, zone)
+    spending_caps.show(caps, names)
     if not may(principal, "set_caps"):
         return
     wish = spending_caps.show_form(caps, lambda: services.budgets.changes(team_id), names, team_id, zone)
