@@ -175,14 +175,13 @@ class Pump:
             try:
                 return await self._answer()
             except GatewayError as error:
-                if (
-                    self._began
-                    or self._opened
-                    or self.run.stop_reason
-                    or not self._at.attempts.goes_on(error)
-                ):
+                if self._has_begun() or not self._at.attempts.goes_on(error):
                     raise
                 self._give_way(error)
+
+    def _has_begun(self) -> bool:
+        """Whether anything came of an answer, or the run is to end: then nobody else is asked."""
+        return self._began or self._opened or self.run.stop_reason is not None
 
     def _give_way(self, error: GatewayError) -> None:
         gave_way = self._attempt
@@ -345,6 +344,8 @@ class Pump:
     async def _final_usage(self) -> Usage | None:
         """The provider's usage, if it can be true; else what was counted; None where nothing came."""
         reported = self._usage
+        if self._error is not None and not self._began:
+            return None  # it failed before its answer began: whoever runs this bears what that may cost
         if reported is not None:
             reported = with_calls(reported, self._hosted)
             usage, suspect = self._sane(reported)

@@ -81,4 +81,7 @@ def test_the_second_provider_answers_where_the_first_fails_and_everything_says_s
         assert resting["words"] == "Second then First at $3.00 in, $6.00 out"
         assert resting["candidates"][1]["standing"] == "resting"
         assert client.post("/v1/chat/completions", json=BODY).headers["x-attempts"] == "1"
+        stormy = {**BODY, "model": "simulated/rate-limited", "models": ["simulated/steady"], "max_tokens": 2}
+        calm = client.post("/v1/chat/completions", json=stormy)
+        assert (calm.headers["x-model"], calm.headers["x-attempts"]) == ("simulated/steady", "2")
     assert server.credits()["held"] == 0

@@ -44,6 +44,11 @@ async def answers(self: Scripted, call: Call) -> AsyncGenerator[Event, None]:
     yield Usage(input=1_000, output=100)
 
 
+async def answers_without_usage(self: Scripted, call: Call) -> AsyncGenerator[Event, None]:
+    yield TextDelta(f"{self.id} says hello")
+    yield Finished("stop")
+
+
 async def cut_in_the_middle(self: Scripted, call: Call) -> AsyncGenerator[Event, None]:
     yield TextDelta("half of an")
     raise ProviderBroke(self.id, "The provider cut its answer short.")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from tests.gateway.scripted import (
     Play,
     Scripted,
     answers,
+    answers_without_usage,
     asks,
     cut_in_the_middle,
     empty,
@@ -125,12 +128,16 @@ async def test_one_hold_covers_all_attempts_at_the_dearest(tmp_path: Path) -> No
 async def test_an_attempt_that_gave_way_is_never_billed_even_where_it_told_what_it_cost(
     tmp_path: Path,
 ) -> None:
-    lab = Scripted("lab", garbled_after_usage)
-    async with with_providers(tmp_path, lab, Scripted("backup")) as here:
+    lab, backup = Scripted("lab", garbled_after_usage), Scripted("backup")
+    async with with_providers(tmp_path, lab, backup) as here:
         answered = await run(here, asks())
         assert answered.receipt is not None
         assert charged(here) == answered.receipt.cost_nano_usd == AT_BACKUP
         assert not answered.receipt.estimated
+        lab.plays, backup.plays = [garbled_after_usage], [answers_without_usage]
+        counted = await run(here, asks())
+        assert counted.usage is not None and counted.usage.estimated
+        assert counted.usage.input < 100  # not the thousand that lab had told of
 
 
 # --- other models -----------------------------------------------------------------------------------
@@ -193,6 +200,30 @@ async def test_without_fallbacks_the_first_provider_is_the_only_one(tmp_path: Pa
         failed = await run(here, asks(allow_fallbacks=False))
         assert (failed.state, backup.calls) == ("failed", [])
         assert here.rows[-1].dropped == ("two/fast at backup: fallbacks are off.",)
+
+
+async def test_a_hundred_runs_of_every_fate_at_once_are_each_billed_for_the_answer_they_got(
+    tmp_path: Path,
+) -> None:
+    dice = random.Random(20261121)
+    fates = [answers, answers, refuses(500), empty, unreachable, garbled_after_usage, refuses(400)]
+    lab = Scripted("lab", *dice.choices([*fates, cut_in_the_middle], k=100))
+    backup = Scripted("backup", *dice.choices(fates, k=100))
+    async with with_providers(tmp_path, lab, backup, Scripted("slow")) as here:
+        requests = [asks(models=("one/slow",)) if at % 2 else asks() for at in range(100)]
+        begun = [await here.gateway.admit(LOCAL, request, surface="api") for request in requests]
+        runs = [await ended(run) for run in begun]
+        price = {"lab": AT_LAB, "backup": AT_BACKUP, "slow": AT_SLOW}
+        for one in runs:
+            cost = one.receipt.cost_nano_usd if one.receipt is not None else 0
+            if one.state == "done":
+                assert cost == price[one.provider]
+            else:
+                assert (cost > 0) == bool(one.text)
+            assert one.attempts[-1].provider == one.provider
+        assert len({one.provider for one in runs if one.state == "done"}) == 3
+        assert charged(here) == sum(one.receipt.cost_nano_usd for one in runs if one.receipt is not None)
+        assert len(here.rows) == 100
 
 
 # --- deadlines --------------------------------------------------------------------------------------
@@ -354,6 +385,8 @@ async def test_calls_of_the_providers_tools_are_held_for_and_billed_by_kind(tmp_
             ("tool_call", 3, 10_000_000_000),
         ]
         assert charged(here) == 1_000 * 2_000 + 100 * 8_000 + 2_500_000 + 3 * 10_000_000
+        await run(here, replace(request, max_tool_calls=None))
+        assert openai.calls[1].request.max_tool_calls == 8  # ours, where the caller sets no limit
 
 
 async def test_a_tool_without_a_price_is_refused_and_never_free(tmp_path: Path) -> None:

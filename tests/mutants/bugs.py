@@ -19,6 +19,8 @@ class Bug:
 
 _PRICING = ("tests/gateway/test_pricing.py",)
 _COMPLETION = ("tests/gateway/test_completion.py", "tests/faults/test_known_failures.py")
+_ATTEMPTS = ("tests/gateway/test_attempts.py",)
+_ROUTING = ("tests/gateway/test_routing.py",)
 _RESERVE = ("tests/billing/test_reserve.py",)
 _SETTLE = ("tests/billing/test_settle.py",)
 _ALLOWANCE = ("tests/billing/test_allowance.py",)
@@ -135,6 +137,98 @@ BUGS = (
         "if row is not None and row.team_id == team_id else None",
         "if row is not None else None",
         _COMPLETION,
+    ),
+    # --- several providers
+    Bug(
+        "the hold is made for the first provider, not for the dearest",
+        "gateway/options.py",
+        "return max(option.most.amount_nano_usd for option in self.options)",
+        "return self.first.most.amount_nano_usd",
+        _ATTEMPTS,
+    ),
+    Bug(
+        "a bill names the provider that was asked first",
+        "gateway/pump.py",
+        "return facts_of(self._attempt.option, self._at.facts)",
+        "return self._at.facts",
+        _ATTEMPTS,
+    ),
+    Bug(
+        "every provider of a model is priced as its first one",
+        "gateway/options.py",
+        "        route.provider,\n        tool_calls",
+        "        None,\n        tool_calls",
+        _ATTEMPTS,
+    ),
+    Bug(
+        "what an attempt that gave way reported is billed",
+        "gateway/pump.py",
+        "        self._usage: Usage | None = None\n        self._calls",
+        "        self._usage: Usage | None = getattr(self, '_usage', None)\n        self._calls",
+        _ATTEMPTS,
+    ),
+    Bug(
+        "an answer that broke in the middle is asked again of the next",
+        "gateway/pump.py",
+        "return self._began or self._opened or self.run.stop_reason is not None",
+        "return False",
+        _ATTEMPTS,
+    ),
+    Bug(
+        "a request that is itself at fault goes round all providers",
+        "gateway/attempts.py",
+        "return error.status not in _THE_REQUESTS_FAULT",
+        "return True",
+        _ATTEMPTS,
+    ),
+    Bug(
+        "a provider that credit does not reach for is asked all the same",
+        "gateway/options.py",
+        "kept = tuple(option for option in self.options if option.most.least_nano_usd <= amount_nano_usd)",
+        "kept = self.options",
+        _ATTEMPTS,
+    ),
+    Bug(
+        "the total deadline begins anew with each attempt",
+        "gateway/streaming.py",
+        "self._start_s if call.started_s is None else call.started_s",
+        "self._start_s",
+        _ATTEMPTS,
+    ),
+    Bug(
+        "a hold forgets the calls of the provider's tools",
+        "gateway/pricing.py",
+        "amount_nano_usd=hold_nano_usd(price, input_bound, cap, tool_calls, fee)",
+        "amount_nano_usd=hold_nano_usd(price, input_bound, cap)",
+        _ATTEMPTS,
+    ),
+    Bug(
+        "every call of a tool costs as the dearest",
+        "gateway/pricing.py",
+        "fees.get(kind, dearest)",
+        "dearest",
+        _ATTEMPTS,
+    ),
+    Bug(
+        "a tool without a price is free",
+        "gateway/tool_fees.py",
+        "        if fee is None:\n            raise",
+        "        if fee is None:\n            continue\n            raise",
+        _ATTEMPTS,
+    ),
+    Bug(
+        "a limit on calls does not go upstream",
+        "gateway/options.py",
+        "        request = replace(request, max_tool_calls=calls)\n",
+        "        pass\n",
+        _ATTEMPTS,
+    ),
+    Bug(
+        "where nobody's data policy is known everybody is asked",
+        "gateway/routing.py",
+        'if wants.zero_data_retention and retention != "yes":',
+        'if wants.zero_data_retention and retention == "no":',
+        _ROUTING,
     ),
     # --- the pump
     Bug(
