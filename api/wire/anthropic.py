@@ -47,11 +47,13 @@ from gateway.messages import (
 )
 
 _SEARCH = re.compile(r"web_search_\d{8}")
-_ONE_VALUE = re.compile(r"thinking\.display\b")
+_ONE_VALUE = re.compile(r"(context_management|tools\[\d+\]\.defer_loading)\b")
 
 
 class BlockMessage(Strict):
-    role: Literal["user", "assistant"]
+    """A system's message in mid-conversation is what agents tell on the way."""
+
+    role: Literal["user", "assistant", "system"]
     content: str | Annotated[list[Raw], Meta(max_length=10_000)]
 
 
@@ -63,6 +65,7 @@ class _Custom(Strict):
     strict: bool | None = None
     cache_control: CacheMark | None = None
     eager_input_streaming: Raw = NONE
+    defer_loading: Literal[False] | None = None
 
 
 class _Search(Strict):
@@ -93,7 +96,7 @@ class _Choice(Strict):
 class _Thinking(Strict):
     type: Literal["enabled", "disabled", "adaptive"]
     budget_tokens: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
-    display: Literal["summarized"] | None = None
+    display: Literal["summarized", "omitted"] | None = None
 
 
 class _Format(Strict):
@@ -104,6 +107,17 @@ class _Format(Strict):
 class _OutputConfig(Strict):
     effort: Effort | None = None
     format: _Format | None = None
+
+
+class _ClearThinking(Strict):
+    """What is kept whole is not edited; anything else would change the prompt."""
+
+    type: Literal["clear_thinking_20251015"]
+    keep: Literal["all"]
+
+
+class _ContextManagement(Strict):
+    edits: list[_ClearThinking] | None = None
 
 
 class CountBody(Strict, kw_only=True, rename={"provider_options": "providerOptions"}):
@@ -119,7 +133,7 @@ class CountBody(Strict, kw_only=True, rename={"provider_options": "providerOptio
     output_format: _Format | None = None
     mcp_servers: None = None
     container: None = None
-    context_management: None = None
+    context_management: _ContextManagement | None = None
     # Who may answer (`routing.py`).
     provider: Raw = NONE
     models: Raw = NONE
@@ -156,7 +170,7 @@ def read(raw: bytes) -> Asked:
         stop=tuple(body.stop_sequences or ()),
         **_thinking(body),
     )
-    return Asked(_request(body, sampling), bool(body.stream), MessageShape())
+    return Asked(_request(body, sampling), bool(body.stream), MessageShape(_hides_thoughts(body)))
 
 
 def read_count(raw: bytes) -> CompletionRequest:
@@ -191,10 +205,15 @@ def _system(system: str | list[TextBlock] | None) -> tuple[Message, ...]:
     return (Message("system", parts, instructions=True),)
 
 
+def _hides_thoughts(body: CountBody) -> bool:
+    return body.thinking is not None and body.thinking.display == "omitted"
+
+
 def _thinking(body: CountBody) -> dict[str, Any]:
     """Anthropic's effort where nothing is said is high; what is thought is shown as it comes."""
     effort = body.output_config.effort if body.output_config else None
     thinking = body.thinking
+    summary = None if _hides_thoughts(body) else "auto"
     if thinking is None:
         return {"effort": effort}
     if thinking.type == "disabled":
@@ -202,8 +221,8 @@ def _thinking(body: CountBody) -> dict[str, Any]:
     if thinking.type == "enabled" and thinking.budget_tokens is None:
         raise BadRequest("`thinking.budget_tokens` is missing.", "thinking.budget_tokens")
     if thinking.type == "adaptive":
-        return {"effort": effort or "high", "reasoning_summary": "auto"}
-    return {"effort": effort, "reasoning_tokens": thinking.budget_tokens, "reasoning_summary": "auto"}
+        return {"effort": effort or "high", "reasoning_summary": summary}
+    return {"effort": effort, "reasoning_tokens": thinking.budget_tokens, "reasoning_summary": summary}
 
 
 def _tools(raws: Sequence[Raw]) -> tuple[tuple[AnyTool, ...], int | None]:

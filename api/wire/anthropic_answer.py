@@ -44,18 +44,27 @@ _encode = msgspec.json.encode
 
 @dataclass(frozen=True, slots=True)
 class MessageShape:
+    """`hides_thoughts`: only their seals are given out, for a caller who sends them back and shows none."""
+
+    hides_thoughts: bool = False
+
     def stream(self, begun: Begun) -> MessageStream:
-        return MessageStream(begun)
+        return MessageStream(begun, self.hides_thoughts)
 
     def whole(self, answered: Answered) -> dict[str, object]:
         record = answered.record
-        blocks = [block for piece in answered.pieces for block in _blocks(piece)]
+        pieces = map(_hidden, answered.pieces) if self.hides_thoughts else answered.pieces
+        blocks = [block for piece in pieces for block in _blocks(piece)]
         return {
             **_message(record.id, record.model_id),
             "content": blocks,
             "stop_reason": _STOPS[answered.finish],
             "usage": usage_of(answered),
         }
+
+
+def _hidden(piece: Piece) -> Piece:
+    return Thought([""], piece.proof) if isinstance(piece, Thought) else piece
 
 
 def usage_of(answered: Answered) -> dict[str, object]:
@@ -74,8 +83,9 @@ def usage_of(answered: Answered) -> dict[str, object]:
 class MessageStream:
     """Encodes one stream. `_at` is the index of the open block."""
 
-    def __init__(self, begun: Begun) -> None:
+    def __init__(self, begun: Begun, hides_thoughts: bool = False) -> None:
         self._begun = begun
+        self._hides_thoughts = hides_thoughts
         self._assembly = Assembly(begun.run_id)
         self._piece: Piece | None = None  # whose block is open
         self._waiting: list[Called] = []
@@ -108,6 +118,8 @@ class MessageStream:
     def _event(self, event: Event) -> bytes:
         if isinstance(event, Finished):
             return b"" if event.reason == "error" else self._end()
+        if self._hides_thoughts and isinstance(event, ReasoningDelta):
+            event = ReasoningDelta("")
         piece = self._assembly.take(event)
         if piece is None or (isinstance(piece, Called) and piece in self._waiting):
             return b""
@@ -162,7 +174,7 @@ class MessageStream:
             case TextDelta(text):
                 return self._text(text)
             case ReasoningDelta(text):
-                return self._text(text)
+                return self._text(text) if text else b""
             case ToolCallDelta():
                 return self._text(event.arguments) if event.arguments else b""
             case ReasoningProof():

@@ -94,6 +94,7 @@ class _NotSentAgain(msgspec.Struct):
 
 
 _SHOWN: dict[str, type[Any]] = {"text": TextBlock, "image": _Image, "document": _Document}
+_SYSTEM: OneOf[Any] = OneOf({"text": TextBlock}, what="A content block of a system")
 USER: OneOf[Any] = OneOf({**_SHOWN, "tool_result": _ToolResult}, what="A content block of a user")
 RESULT: OneOf[Any] = OneOf(_SHOWN, what="A content block of a tool's result")
 ASSISTANT: OneOf[Any] = OneOf(
@@ -116,6 +117,8 @@ def messages_of(messages: Iterable[tuple[str, str | list[Raw]]]) -> tuple[Messag
         where = f"messages[{at}].content"
         if role == "user":
             _user(conversation, content, where)
+        elif role == "system":
+            conversation.add(Message("system", _said(content, where)))
         else:
             _assistant(conversation, content, where)
             conversation.end_turn()
@@ -123,6 +126,13 @@ def messages_of(messages: Iterable[tuple[str, str | list[Raw]]]) -> tuple[Messag
     if not conversation.messages:
         raise BadRequest("`messages` hold nothing to answer.", "messages")
     return tuple(conversation.messages)
+
+
+def _said(content: str | list[Raw], where: str) -> tuple[Part, ...]:
+    if isinstance(content, str):
+        return (TextPart(content),)
+    places = [(raw, f"{where}[{at}]") for at, raw in enumerate(content)]
+    return tuple(_part(_SYSTEM.decode(raw, place), place) for raw, place in places)
 
 
 def _user(conversation: Conversation, content: str | list[Raw], where: str) -> None:

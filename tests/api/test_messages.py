@@ -241,7 +241,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (asked(tool_choice={"type": "tool", "name": "g"}), "tool_choice"),
     (asked(tool_choice={"type": "tool"}), "tool_choice.name"),
     (asked(thinking={"type": "enabled"}), "thinking.budget_tokens"),
-    (asked(thinking={"type": "adaptive", "display": "omitted"}), "thinking.display"),
+    (asked(thinking={"type": "adaptive", "display": "hidden"}), "thinking.display"),
+    (asked(context_management={"edits": [{"type": "clear_tool_uses_20250919"}]}),
+     "context_management.edits[0].type"),
+    (asked(tools=[{"name": "f", "input_schema": {}, "defer_loading": True}]), "tools[0].defer_loading"),
 ]  # fmt: skip
 
 
@@ -256,6 +259,34 @@ async def test_what_cannot_be_carried_is_refused_by_name_in_anthropics_shape(
     assert answered.error["param"] == param
     assert answered.json["request_id"] == answered.headers["x-request-id"]
     assert world.provider.calls == []
+
+
+async def test_what_agents_say_on_the_way_and_thoughts_that_nobody_wants_to_see(world: World) -> None:
+    body = asked(
+        thinking={"type": "adaptive", "display": "omitted"},
+        context_management={"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+    )
+    body["messages"].append({"role": "system", "content": [{"type": "text", "text": "The shell is bash."}]})
+    answered = await ask(world, body)
+    assert answered.status == 200, answered.text
+    request = world.provider.calls[0].request
+    assert [(message.role, message.text) for message in request.messages] == [
+        ("user", "hi"),
+        ("system", "The shell is bash."),
+    ]
+
+
+async def test_thoughts_that_nobody_wants_to_see_are_given_out_as_their_seals(world: World) -> None:
+    thought = (ReasoningDelta("Hush"), ReasoningDelta("!"), ReasoningProof("seal", "anthropic_messages"))
+    world.provider.script = (*thought, TextDelta("Hi"), Finished("stop"), Usage(input=9, output=3))
+    thinking = {"type": "adaptive", "display": "omitted"}
+    told = [{"type": "thinking", "thinking": "", "signature": "seal"}, {"type": "text", "text": "Hi"}]
+    whole = await ask(world, asked(thinking=thinking, model="lab/full"))
+    assert whole.json["content"] == told
+    assert world.provider.calls[0].request.sampling.reasoning_summary is None
+    streamed = await ask(world, asked(thinking=thinking, model="lab/full", stream=True))
+    assert put_together(events_of(streamed.text))["content"] == told
+    assert "Hush" not in streamed.text
 
 
 async def test_errors_have_anthropics_types(world: World) -> None:

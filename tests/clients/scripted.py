@@ -5,12 +5,13 @@
     tools, and no result yet       a call of the first function, with `CITY` as its arguments
     otherwise                      three pieces of text, after a thought where the model is `thinker`
 
-A coding agent is answered by its own script (`Coder`). It remembers every request, so that a test can see
+A coding agent is answered by another rule (`by_working`). It remembers every request, so that a test can see
 what a client's words became.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -67,6 +68,24 @@ def by_rule(asked: Asked) -> Says:
     return Says(PIECES, THOUGHT if asked.body["model"] == "thinker" else "")
 
 
+_COMMAND = "echo hello > hello.txt && cat hello.txt"
+# How coding agents call a shell.
+_SHELLS: Mapping[str, Mapping[str, Any]] = {
+    "exec_command": {"cmd": _COMMAND},
+    "shell_command": {"command": _COMMAND},
+    "shell": {"command": ["sh", "-c", _COMMAND]},
+    "Bash": {"command": _COMMAND, "description": "Writes the file"},
+}
+
+
+def by_working(asked: Asked) -> Says:
+    """What a coding agent's model does: writes a file by a command, reads what came of it, says so."""
+    if asked.results:
+        return Says((f"Done: {asked.results[-1].strip().splitlines()[-1]}",))
+    shell = next(name for name in _SHELLS if name in asked.tools)
+    return Says(("I write the file.",), calls=(Call("call_1", shell, json.dumps(_SHELLS[shell])),))
+
+
 @dataclass
 class Scripted:
     """Serves in a thread from `with` to its end. `script` may be changed between requests."""
@@ -74,6 +93,14 @@ class Scripted:
     script: Script = by_rule
     asked: list[Asked] = field(default_factory=list)
     base_url: str = ""
+
+    @contextlib.contextmanager
+    def following(self, script: Script) -> Iterator[None]:
+        before, self.script = self.script, script
+        try:
+            yield
+        finally:
+            self.script = before
 
     def __enter__(self) -> Scripted:
         scripted = self

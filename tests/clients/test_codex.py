@@ -6,7 +6,6 @@ it, and says that it is done.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -15,26 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.clients import node
-from tests.clients.scripted import INPUT_TOKENS, OUTPUT_TOKENS, Asked, Call, Says, Scripted, by_rule
+from tests.clients.scripted import INPUT_TOKENS, OUTPUT_TOKENS, Scripted, by_working
 from tests.clients.snippets import snippet
 from tests.server import API_KEY, Server
 
 pytestmark = pytest.mark.slow  # its binary alone is 300 MB
 
 COST_NANO_USD = INPUT_TOKENS * 1_000 + OUTPUT_TOKENS * 4_000
-COMMAND = "echo hello > hello.txt && cat hello.txt"
-SHELLS = {
-    "exec_command": {"cmd": COMMAND},
-    "shell_command": {"command": COMMAND},
-    "shell": {"command": ["sh", "-c", COMMAND]},
-}
-
-
-def coder(asked: Asked) -> Says:
-    if asked.results:
-        return Says((f"Done: {asked.results[-1].strip().splitlines()[-1]}",))
-    shell = next(name for name in SHELLS if name in asked.tools)
-    return Says(("I write the file.",), calls=(Call("call_1", shell, json.dumps(SHELLS[shell])),))
 
 
 @pytest.mark.parametrize("model", ["lab/native", "lab/fast"])
@@ -47,8 +33,7 @@ def test_codex_writes_a_file_and_says_so(
     config = snippet("config.toml", server.url).replace("lab/native", model)
     (home / "config.toml").write_text(config)
     before = len(scripted.asked)
-    scripted.script = coder
-    try:
+    with scripted.following(by_working):
         done = subprocess.run(
             [
                 str(node.NODE), str(codex / "@openai" / "codex" / "bin" / "codex.js"), "exec",
@@ -61,8 +46,6 @@ def test_codex_writes_a_file_and_says_so(
                 "CODEX_HOME": str(home), "TILTYARD_API_KEY": API_KEY,
             },
         )  # fmt: skip
-    finally:
-        scripted.script = by_rule
     assert done.returncode == 0, done.stderr
     assert (work / "hello.txt").read_text() == "hello\n"
     assert done.stdout.strip() == "Done: hello"
