@@ -77,6 +77,7 @@ class Process:
                 own.for_the_api(readiness=lambda: _readiness(own, apart), live=live, assets=Assets(BUNDLE))
             )
             opened.callback(self.api.close)
+            startup.bound_unread_answers()
             startup.install_drain(lambda: _drain(own.gateway, live, apart, settings.drain_s))
             self._greet(identity)
             startup.rest_after_opening()

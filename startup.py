@@ -23,6 +23,8 @@ from typing import IO, Any, NoReturn
 
 _log = logging.getLogger(__name__)
 
+UNREAD_BYTES = 64 * 1024  # of an answer, in the kernel
+_LOOK_AGAIN_S = 0.01
 _CLOSE_WITHIN_S = 3  # what uvicorn gives open connections once our own drain is over
 
 
@@ -90,6 +92,26 @@ def rest_after_opening() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
+
+
+def bound_unread_answers() -> None:
+    """A caller that does not read may keep this much in the kernel, not megabytes: what is accepted takes
+    it over from the listening sockets, which uvicorn opens right after the lifespan's start.
+
+    Call on the server's loop once uvicorn's own handlers are installed, and before `install_drain`.
+    """
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    if server is None:
+        return  # no server of uvicorn's runs here, a test, or another runner
+
+    def bound() -> None:
+        listening = [one for each in getattr(server, "servers", ()) for one in each.sockets]
+        if not listening and not server.should_exit:
+            asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, bound)
+        for one in listening:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
+
+    asyncio.get_running_loop().call_soon(bound)
 
 
 def install_drain(drain: Callable[[], Awaitable[None]]) -> None:

@@ -32,6 +32,7 @@ from gateway.providers.wires import PATHS, answer_to, asked
 from net.guard import AddressRefused, check_url, guarded_connector
 
 _ANTHROPIC_VERSION = "2023-06-01"
+_READ_BYTES = 16 * 1024  # twice this waits for a caller who reads slowly, not half a megabyte
 _MOST_ERROR_BYTES = 64 * 1024
 _MOST_EMBEDDING_BYTES = 128 * 1024 * 1024
 _ERROR_BODY_S = 2.0  # an error's body is worth no longer a wait
@@ -184,6 +185,7 @@ class OpenAICompatible:
                 auto_decompress=False,
                 trust_env=False,
                 trace_configs=[sent],
+                read_bufsize=_READ_BYTES,
             )
         return self._session
 
