@@ -34,6 +34,7 @@ from services import Open, Prepared, open_services
 from settings import Settings, SettingsError, load, secret_key
 from signing_in import cookie_secret, streamlit_secrets
 from telemetry.latency import Latency
+from telemetry.requests import Requests
 
 
 class Process:
@@ -97,6 +98,7 @@ class Process:
             ledger=own.stores.ledger,
             quotes=own.quotes,
             latency=latency,
+            requests=Requests(own.stores.databases.log.engine, own.stores.log),
             paces=own.paces,
             tiers=self.prepared.tiers,
             identity=identity,

@@ -36,6 +36,7 @@ from identity.principal import Principal
 from identity.tickets import Tickets
 from telemetry.latency import Latency
 from telemetry.paces import Paces
+from telemetry.requests import Requests
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ class Services:
     ledger: LedgerClient
     quotes: Quotes
     latency: Latency
+    requests: Requests
     paces: Paces
     tiers: tuple[Tier, ...]
     identity: LocalIdentity

@@ -52,6 +52,14 @@ CSS: Final = """
 }
 [class*="st-key-"] [role="radio"][aria-checked="true"], [class*="st-key-"] [role="tab"][aria-selected="true"],
 [class*="st-key-"] [aria-checked="true"] > [role="radio"] { color: inherit; font-weight: 600; }
+.ty-waterfall { font-size: 0.875rem; }
+.ty-track { position: relative; height: 0.75rem; margin: 0.125rem 0 0.5rem; border-radius: 0.25rem;
+  background: color-mix(in srgb, currentColor 8%, transparent); overflow: hidden; }
+.ty-track > span { position: absolute; top: 0; bottom: 0; }
+.ty-waiting { background: color-mix(in srgb, currentColor 30%, transparent); }
+.ty-thinking { background: repeating-linear-gradient(45deg, #7a5cc7 0 4px, #a48fdb 4px 8px); }
+.ty-answering { background: #2557d6; }
+.ty-failed { background: repeating-linear-gradient(-45deg, #b3261e 0 4px, #d8665f 4px 8px); }
 .ty-example { margin-bottom: 0.5rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 

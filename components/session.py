@@ -20,6 +20,7 @@ from identity.claims import Claims
 from identity.errors import NotAuthenticated
 from identity.principal import Principal
 from identity.tickets import LIFE_MS
+from telemetry.requests import Place
 
 # Widgets, by their keys: `st-key-<key>` is also what the style sheet may aim at.
 MODEL: Final = "playground-model"
@@ -41,6 +42,7 @@ CAP_LIMIT: Final = "cap-limit"
 CAP_WINDOW: Final = "cap-window"
 CAP_ALERTS: Final = "cap-alerts"
 CAP_REMOVED: Final = "cap-removed"
+REQUESTS_WINDOW: Final = "requests-window"
 MODELS_TABLE: Final = "models-table"
 MODELS_SEARCH: Final = "models-search"
 MODELS_SORT: Final = "models-sort"
@@ -66,6 +68,7 @@ _TOLD: Final = "playground-told"
 _RUN: Final = "playground-run"
 _NOTICE: Final = "playground-notice"
 _TICKET: Final = "live-ticket"
+_REQUESTS: Final = "requests-pages"
 _MODEL_RUN: Final = "model-run"
 _RUN_IN_ADDRESS: Final = "run"
 _MODEL_IN_ADDRESS: Final = "model"
@@ -210,6 +213,27 @@ def set_notice(notice: Notice) -> None:
 
 def clear_notice() -> None:
     st.session_state.pop(_NOTICE, None)
+
+
+# --- the request log -------------------------------------------------------------------------
+
+
+def requests_before() -> Place | None:
+    """Below which row the page on show begins; None on the newest page."""
+    kept: tuple[Place, ...] = st.session_state.get(_REQUESTS, ())
+    return kept[-1] if kept else None
+
+
+def older_requests(below: Place) -> None:
+    st.session_state[_REQUESTS] = (*st.session_state.get(_REQUESTS, ()), below)
+
+
+def newer_requests() -> None:
+    st.session_state[_REQUESTS] = st.session_state.get(_REQUESTS, ())[:-1]
+
+
+def first_requests() -> None:
+    st.session_state.pop(_REQUESTS, None)
 
 
 # --- a model's page --------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from components import (
     house_style,
     model_names,
     model_words,
+    request_words,
     session,
     sign_in,
     spending_caps,
@@ -37,6 +38,7 @@ TAB_ICON: Final = (
 PAGES: Final = [
     st.Page("playground.py", title=words.PLAYGROUND, icon=":material/edit_square:", default=True),
     st.Page("latency.py", title=words.LATENCY, icon=":material/timeline:"),
+    st.Page("requests.py", title=request_words.REQUESTS, icon=":material/receipt_long:"),
     st.Page("models.py", title=model_words.MODELS, icon=":material/view_list:"),
     st.Page("connect.py", title=connect_words.CONNECT, icon=":material/power:"),
     st.Page("credits.py", title=words.CREDITS, icon=":material/account_balance_wallet:"),

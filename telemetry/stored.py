@@ -94,6 +94,14 @@ def newest(
     ]
     if team_id is not None:
         wanted.append(REQUEST.c.team_id == team_id)
+    return newest_where(connection, wanted, limit)
+
+
+def newest_where(
+    connection: Connection, wanted: Sequence[ColumnElement[bool]], limit: int
+) -> list[RequestRow]:
+    """The newest `limit` requests of which all of that holds, newest first, each with its last attempt
+    alone."""
     found = _with_last_attempt().where(*wanted)
     ordered = found.order_by(*(column.desc() for column in _key(REQUEST))).limit(limit)
     return [_joined(row) for row in connection.execute(ordered)]

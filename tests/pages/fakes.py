@@ -53,6 +53,7 @@ from store.tables import AppTable, LogTable
 from telemetry.latency import Latency
 from telemetry.paces import Paces
 from telemetry.request_log import RequestLog
+from telemetry.requests import Requests
 from telemetry.rows import AttemptRow, RequestRow
 
 T = TypeVar("T")
@@ -440,6 +441,7 @@ def world(
         ledger=cast(Any, budgets),
         quotes=cast(Any, FakeQuotes(gateway, statements)),
         latency=latency,
+        requests=Requests(engine, rows),
         paces=Paces(engine),
         tiers=read_tiers(),
         identity=LocalIdentity(replace(PRINCIPAL, role=role)),

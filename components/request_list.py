@@ -1,0 +1,216 @@
+"""Draws the request log: filters, one page of rows, and the row that was picked with its attempts in time."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final, cast
+
+import streamlit as st
+
+from billing.money import parse_usd
+from components import figure, request_words as say, session, words
+from components.latency_window import WINDOWS
+from telemetry.clocks import ended_at_ms, first_token_ms
+from telemetry.requests import Place, Wanted
+from telemetry.rows import AttemptRow, Outcome, RequestRow
+
+PAGE: Final = 50  # rows
+_ROW_HEIGHT: Final = 36  # pixels
+_MOST_HEIGHT: Final = 640
+_WINDOWS: Final = {**WINDOWS, "30 d": 30 * 24 * 60 * 60_000, "90 d": 90 * 24 * 60 * 60_000}
+_FIRST: Final = "24 h"
+ANYTHING: Final = Wanted()
+
+
+def window(now_ms: int) -> int:
+    """The instant from which rows are shown."""
+    picked = st.segmented_control(
+        say.WINDOW, list(_WINDOWS), default=_FIRST, required=True, key=session.REQUESTS_WINDOW,
+        label_visibility="collapsed", on_change=session.first_requests,
+    )  # fmt: skip
+    return now_ms - _WINDOWS[picked or _FIRST]
+
+
+def filters(
+    from_ms: int, models: Sequence[str], providers: Sequence[str], name_of: Callable[[str], str]
+) -> Wanted:
+    with st.container(horizontal=True, gap="small", key="requests-filters"):
+        outcome = _choice(say.OUTCOME, list(say.OUTCOMES), say.OUTCOMES.__getitem__)
+        model = _choice(say.MODEL, models, name_of)
+        provider = _choice(say.PROVIDER, providers, str)
+        surface = _choice(say.SURFACE, list(say.SURFACES), say.SURFACES.__getitem__)
+        tag = _typed(say.TAG)
+        slower = _typed(say.SLOWER)
+        dearer = _typed(say.DEARER)
+    wanted = Wanted(
+        from_ms=from_ms,
+        model=model,
+        provider=provider,
+        outcome=cast("Outcome | None", outcome),
+        surface=surface,
+        tag=tag or None,
+    )
+    return replace(wanted, least_total_ms=_number(slower), least_cost_nano_usd=_dollars(dearer))
+
+
+def show(rows: Sequence[RequestRow], name_of: Callable[[str], str], zone: str | None) -> RequestRow | None:
+    """The row that the reader picked."""
+    event: Any = st.dataframe(
+        [_row(row, name_of) for row in rows],
+        key=f"requests-{rows[0].request_id}-{len(rows)}",
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        row_height=_ROW_HEIGHT,
+        height=min(_MOST_HEIGHT, _ROW_HEIGHT * (len(rows) + 1) + 2),
+        column_config=_columns(zone),
+    )
+    picked = event.selection.rows
+    return rows[picked[0]] if picked and picked[0] < len(rows) else None
+
+
+def turn(rows: Sequence[RequestRow]) -> None:
+    """To newer and older rows; `rows` is a page and one more where there are older ones."""
+    newer, older = session.requests_before() is not None, len(rows) > PAGE
+    if not newer and not older:
+        return
+    with st.container(horizontal=True):
+        st.button(
+            say.NEWER, icon=":material/chevron_left:", disabled=not newer, on_click=session.newer_requests
+        )
+        st.button(
+            say.OLDER,
+            icon=":material/chevron_right:",
+            disabled=not older,
+            on_click=session.older_requests,
+            args=(Place.of(rows[PAGE - 1]),) if older else (),
+        )
+
+
+def export(as_csv: Callable[[], bytes], as_json: Callable[[], bytes]) -> None:
+    with st.container(horizontal=True, gap="small"):
+        for label, made, name, mime in (
+            (say.CSV, as_csv, "tiltyard-requests.csv", "text/csv"),
+            (say.JSON, as_json, "tiltyard-requests.jsonl", "application/jsonl"),
+        ):
+            st.download_button(
+                label, made, name, mime, help=say.EXPORT_HELP, icon=":material/download:", on_click="ignore"
+            )
+
+
+def show_one(row: RequestRow, name_of: Callable[[str], str], zone: str | None) -> None:
+    """One request: what became of it, and its attempts beside each other in time."""
+    with st.container(border=True, key="request"):
+        title = name_of(row.model) if row.model else row.model_asked
+        st.markdown(f"**{words.escaped(title)}** {figure.DOT} {say.OUTCOMES[row.outcome]}")
+        st.caption(words.escaped(figure.day_and_time(ended_at_ms(row), zone)))
+        st.code(row.run_id or row.request_id, language=None)
+        if row.error:
+            st.caption(words.escaped(f"{row.error}, {row.status}"))
+        if row.attempts:
+            st.html(waterfall(row))
+        else:
+            st.caption(say.NO_ATTEMPT)
+        for reason in row.dropped:
+            st.caption(words.escaped(f"{say.DROPPED}: {reason}"))
+
+
+def waterfall(row: RequestRow) -> str:
+    """Attempts as bars over the time from acceptance to the end: waiting, thinking, answering."""
+    span_ms = max([row.total_ms or 0.0, *(attempt.last_ms or 0.0 for attempt in row.attempts), 1.0])
+    bars = "".join(_bar(attempt, span_ms) for attempt in row.attempts)
+    return (
+        f'<div class="ty-waterfall" role="img" aria-label="{html.escape(_told(row))}">{bars}'
+        f'<div class="ty-dim">0 to {html.escape(figure.duration(span_ms))}: '
+        f"{say.WAITING}, {say.THINKING}, {say.ANSWERING}</div></div>"
+    )
+
+
+def _bar(attempt: AttemptRow, span_ms: float) -> str:
+    label = html.escape(say.attempt(attempt.no, attempt.provider, attempt.outcome))
+    marks = [attempt.sent_ms, attempt.first_reasoning_ms, attempt.first_answer_ms, attempt.last_ms]
+    pieces, at = [], attempt.sent_ms or 0.0
+    for name, end in zip(("waiting", "thinking", "answering"), marks[1:], strict=True):
+        until = end if end is not None else at
+        pieces.append((name, at, max(until, at)))
+        at = max(until, at)
+    if attempt.first_answer_ms is None and attempt.last_ms is None:
+        pieces = [("failed", attempt.sent_ms or 0.0, span_ms)]
+    drawn = "".join(
+        f'<span class="ty-{name}" style="left:{start / span_ms:.2%};'
+        f'width:{(end - start) / span_ms:.2%}"></span>'
+        for name, start, end in pieces
+        if end > start
+    )
+    return f'<div class="ty-attempt">{label}</div><div class="ty-track">{drawn}</div>'
+
+
+def _told(row: RequestRow) -> str:
+    return "; ".join(
+        f"{say.attempt(each.no, each.provider, each.outcome)}, {figure.duration(each.last_ms)}"
+        for each in row.attempts
+    )
+
+
+def _row(row: RequestRow, name_of: Callable[[str], str]) -> dict[str, Any]:
+    first = first_token_ms(row.attempts[-1], streamed=row.streamed) if row.attempts else None
+    return {
+        "at": figure.instant(ended_at_ms(row)),
+        "what": name_of(row.model) if row.model else row.model_asked,
+        "outcome": say.OUTCOMES[row.outcome],
+        "first": figure.duration(first),
+        "took": figure.duration(row.total_ms),
+        "in": row.input_tokens,
+        "out": row.output_tokens,
+        "cost": figure.money(row.cost_nano_usd),
+        "provider": row.provider or figure.UNKNOWN,
+        "from": say.SURFACES.get(row.surface, row.surface),
+    }
+
+
+def _columns(zone: str | None) -> dict[str, Any]:
+    found, short = figure.zone(zone)
+    column = st.column_config
+    return {
+        "at": column.DatetimeColumn(words.when(short), format="D MMM, HH:mm:ss", timezone=found.key),
+        "what": column.TextColumn(say.WHAT),
+        "outcome": column.TextColumn(say.STATUS),
+        "first": column.TextColumn(say.FIRST, alignment="right"),
+        "took": column.TextColumn(say.TOOK, alignment="right"),
+        "in": column.NumberColumn(say.IN, format="localized"),
+        "out": column.NumberColumn(say.OUT, format="localized"),
+        "cost": column.TextColumn(say.COST, alignment="right"),
+        "provider": column.TextColumn(say.WHO),
+        "from": column.TextColumn(say.FROM),
+    }
+
+
+def _choice(any_of_them: str, values: Sequence[str], name: Callable[[str], str]) -> str | None:
+    picked: str | None = st.selectbox(
+        any_of_them, values, index=None, format_func=name, placeholder=any_of_them, width=150,
+        label_visibility="collapsed", key=f"requests-{any_of_them}", on_change=session.first_requests,
+    )  # fmt: skip
+    return picked
+
+
+def _typed(label: str) -> str:
+    return st.text_input(
+        label, placeholder=label, width=130, label_visibility="collapsed", key=f"requests-{label}",
+        on_change=session.first_requests,
+    ).strip()  # fmt: skip
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _dollars(text: str) -> int | None:
+    try:
+        return parse_usd(text.removeprefix("$"))
+    except ValueError:
+        return None

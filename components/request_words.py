@@ -1,0 +1,57 @@
+"""The English sentences of the page of requests: `words.py`'s, for one page."""
+
+from __future__ import annotations
+
+from typing import Final
+
+REQUESTS: Final = "Requests"
+NONE: Final = "No requests yet."
+NONE_ADVICE: Final = "Send a prompt in the playground, or call the API: each request has a row here."
+NONE_SUCH: Final = "No request fits."
+NONE_SUCH_ADVICE: Final = "Take a filter away, or look further back."
+WINDOW: Final = "How far back"
+OUTCOME: Final = "Any outcome"
+MODEL: Final = "Any model"
+PROVIDER: Final = "Any provider"
+SURFACE: Final = "Pages and API"
+TAG: Final = "Tag"
+SLOWER: Final = "Longer than, ms"
+DEARER: Final = "Dearer than, $"
+PICK: Final = "Pick a row to see its attempts."
+TOOK: Final = "Took"
+FIRST: Final = "First token"
+IN: Final = "In"
+OUT: Final = "Out"
+COST: Final = "Cost"
+STATUS: Final = "Status"
+WHAT: Final = "Model"
+WHO: Final = "Provider"
+FROM: Final = "From"
+ATTEMPTS: Final = "Attempts"
+DROPPED: Final = "Not asked"
+REPLAY: Final = "Open in playground"
+ENTRY: Final = "See credits"
+CSV: Final = "CSV"
+JSON: Final = "JSON lines"
+EXPORT_HELP: Final = "What the filters leave, newest first, up to 100,000 rows."
+NO_ATTEMPT: Final = "It was refused before anybody was asked."
+WAITING: Final = "waiting"
+THINKING: Final = "thinking"
+ANSWERING: Final = "answering"
+GATEWAY: Final = "before sending"
+NEWER: Final = "Newer"
+OLDER: Final = "Older"
+
+OUTCOMES: Final = {
+    "ok": "Answered",
+    "provider_fault": "Provider's fault",
+    "gateway_fault": "Our fault",
+    "client_fault": "Request refused",
+    "cancelled": "Stopped",
+    "blocked": "Not admitted",
+}
+SURFACES: Final = {"page": "Pages", "api": "API"}
+
+
+def attempt(no: int, provider: str, outcome: str) -> str:
+    return f"{no}. {provider}: {OUTCOMES.get(outcome, outcome).lower()}"

@@ -1,0 +1,55 @@
+"""Every request of the team, newest first: what became of it, how long it took and what it cost."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+import runtime
+from components import guard, model_names, request_list, request_words as say, session, words
+from components.request_list import PAGE
+
+st.set_page_config(layout="wide")
+principal = guard.enter("read_runs")
+services = runtime.current()
+zone, team_id = session.zone(), principal.team_id
+log = services.requests
+name_of = model_names.of(services.catalog)
+now_ms = time.time_ns() // 1_000_000
+
+st.title(say.REQUESTS)
+from_ms = request_list.window(now_ms)
+wanted = request_list.filters(from_ms, log.models(team_id, from_ms), log.providers(team_id, from_ms), name_of)
+rows = log.page(team_id, wanted, PAGE + 1, session.requests_before())
+if not rows:
+    if log.page(team_id, request_list.ANYTHING, 1):
+        st.info(f"**{say.NONE_SUCH}**  \n{say.NONE_SUCH_ADVICE}")
+    else:
+        st.info(f"**{say.NONE}**  \n{say.NONE_ADVICE}")
+    st.stop()
+
+listed, opened = st.columns([7, 3], gap="medium")
+with listed:
+    picked = request_list.show(rows[:PAGE], name_of, zone)
+    request_list.turn(rows)
+    request_list.export(
+        lambda: b"".join(log.as_csv(team_id, wanted)), lambda: b"".join(log.as_json_lines(team_id, wanted))
+    )
+with opened:
+    if picked is None:
+        st.caption(say.PICK)
+    else:
+        row = log.one(team_id, picked.request_id) or picked
+        request_list.show_one(row, name_of, zone)
+        if row.run_id is not None and row.surface == "page":
+            st.page_link(
+                "playground.py",
+                label=say.REPLAY,
+                icon=":material/forum:",
+                query_params={"run": row.run_id},
+            )
+        elif row.model is not None:
+            st.page_link(
+                "models.py", label=words.escaped(name_of(row.model)), query_params={"model": row.model}
+            )

@@ -1,0 +1,228 @@
+"""The request log, read by people: filtered pages, newest first, and one request with all of its attempts.
+
+A page begins where the last one ended, by key and never by offset, so that the thousandth costs what the
+first does. What is still waiting to be written is seen too. A team sees its own rows alone; None is the
+whole installation, for an operator.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select
+
+from telemetry import stored
+from telemetry.clocks import ended_at_ms
+from telemetry.request_log import RequestLog
+from telemetry.rows import Outcome, RequestRow, Series
+from telemetry.tables import REQUEST
+
+MOST_EXPORTED: Final = 100_000  # rows
+_EXPORT_PAGE: Final = 2_000
+_LONGEST_MS: Final = 24 * 60 * 60 * 1_000  # of a request, with clocks that differ
+_COLUMNS: Final = tuple(field.name for field in fields(RequestRow) if field.name != "attempts")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a row must be. None asks nothing. `from_ms` and `to_ms` bound the instant it ended at."""
+
+    from_ms: int | None = None
+    to_ms: int | None = None
+    model: str | None = None
+    provider: str | None = None
+    outcome: Outcome | None = None
+    series: Series | None = None
+    surface: str | None = None
+    user_id: int | None = None
+    key_id: int | None = None
+    tag: str | None = None
+    least_cost_nano_usd: int | None = None
+    least_total_ms: float | None = None
+
+    def takes(self, row: RequestRow) -> bool:
+        at_ms = ended_at_ms(row)
+        same = (
+            (self.model, row.model), (self.provider, row.provider), (self.outcome, row.outcome),
+            (self.series, row.series), (self.surface, row.surface), (self.user_id, row.user_id),
+            (self.key_id, row.key_id),
+        )  # fmt: skip
+        return (
+            all(wanted in (None, found) for wanted, found in same)
+            and (self.from_ms is None or at_ms >= self.from_ms)
+            and (self.to_ms is None or at_ms < self.to_ms)
+            and (self.tag is None or self.tag in row.tags)
+            and (self.least_cost_nano_usd is None or (row.cost_nano_usd or 0) >= self.least_cost_nano_usd)
+            and (self.least_total_ms is None or (row.total_ms or 0) >= self.least_total_ms)
+        )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a row stands in the log."""
+
+    ended_at_ms: int
+    request_id: str
+
+    @classmethod
+    def of(cls, row: RequestRow) -> Place:
+        return cls(ended_at_ms(row), row.request_id)
+
+
+class Requests:
+    """Any thread may ask."""
+
+    def __init__(self, engine: Engine, log: RequestLog) -> None:
+        self._engine = engine
+        self._log = log
+
+    def page(
+        self, team_id: int | None, wanted: Wanted, limit: int, before: Place | None = None
+    ) -> tuple[RequestRow, ...]:
+        """At most `limit` rows, newest first, each with its last attempt alone."""
+        # Before the database is asked: what is stored meanwhile is then seen twice, never missed.
+        waiting = [
+            row
+            for row in self._log.unstored()
+            if team_id in (None, row.team_id)
+            and wanted.takes(row)
+            and (before is None or Place.of(row) < before)
+        ]
+        with self._engine.connect() as connection:
+            kept = _matching(connection, team_id, wanted, limit, before)
+        by_place = {Place.of(row): row for row in [*kept, *waiting]}
+        return tuple(by_place[place] for place in sorted(by_place, reverse=True)[:limit])
+
+    def one(self, team_id: int | None, request_id: str) -> RequestRow | None:
+        """A request with all of its attempts, by its own id or its run's; None where this team has none."""
+        for row in self._log.unstored():
+            if request_id in (row.request_id, row.run_id) and team_id in (None, row.team_id):
+                return row
+        if "\0" in request_id:  # which PostgreSQL refuses to look for
+            return None
+        here = REQUEST.c.run_id == request_id if request_id.startswith("run_") else _of_id(request_id)
+        if team_id is not None:
+            here = and_(here, REQUEST.c.team_id == team_id)
+        with self._engine.connect() as connection:
+            found = connection.execute(
+                select(REQUEST.c.ended_at_ms, REQUEST.c.request_id).where(here).limit(1)
+            ).first()
+            if found is None:
+                return None
+            at_ms, own_id = found
+            rows = stored.read(connection, at_ms, at_ms + 1)
+            return next(row for row in rows if row.request_id == own_id)
+
+    def models(self, team_id: int | None, from_ms: int) -> tuple[str, ...]:
+        """Models with a row since, for a filter to offer."""
+        return self._told(team_id, from_ms, "model")
+
+    def providers(self, team_id: int | None, from_ms: int) -> tuple[str, ...]:
+        return self._told(team_id, from_ms, "provider")
+
+    def as_csv(self, team_id: int | None, wanted: Wanted) -> Iterator[bytes]:
+        """At most `MOST_EXPORTED` rows, newest first."""
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(("ended_at_ms", *_COLUMNS))
+        for row in self._all(team_id, wanted):
+            writer.writerow((ended_at_ms(row), *(_plain(getattr(row, name)) for name in _COLUMNS)))
+            if text.tell() > 64 * 1024:
+                yield text.getvalue().encode()
+                text.seek(0)
+                text.truncate()
+        yield text.getvalue().encode()
+
+    def as_json_lines(self, team_id: int | None, wanted: Wanted) -> Iterator[bytes]:
+        for row in self._all(team_id, wanted):
+            yield json.dumps({"ended_at_ms": ended_at_ms(row), **asdict(row)}).encode() + b"\n"
+
+    def _all(self, team_id: int | None, wanted: Wanted) -> Iterator[RequestRow]:
+        left, before = MOST_EXPORTED, None
+        while left > 0:
+            rows = self.page(team_id, wanted, min(_EXPORT_PAGE, left), before)
+            yield from rows
+            if len(rows) < _EXPORT_PAGE:
+                return
+            left, before = left - len(rows), Place.of(rows[-1])
+
+    def _told(self, team_id: int | None, from_ms: int, name: str) -> tuple[str, ...]:
+        column = REQUEST.c[name]
+        here = [REQUEST.c.ended_at_ms >= from_ms, column.is_not(None)]
+        if team_id is not None:
+            here.append(REQUEST.c.team_id == team_id)
+        with self._engine.connect() as connection:
+            return tuple(
+                connection.execute(select(column).where(*here).distinct().order_by(column)).scalars()
+            )
+
+
+def _matching(
+    connection: Connection, team_id: int | None, wanted: Wanted, limit: int, before: Place | None
+) -> Sequence[RequestRow]:
+    here: list[ColumnElement[bool]] = []
+    column = REQUEST.c
+    if team_id is not None:
+        here.append(column.team_id == team_id)
+    for name in ("model", "provider", "outcome", "series", "surface", "user_id", "key_id"):
+        value = getattr(wanted, name)
+        if value is not None:
+            here.append(column[name] == value)
+    if wanted.from_ms is not None:
+        here.append(column.ended_at_ms >= wanted.from_ms)
+    if wanted.to_ms is not None:
+        here.append(column.ended_at_ms < wanted.to_ms)
+    if wanted.least_cost_nano_usd is not None:
+        here.append(column.cost_nano_usd >= wanted.least_cost_nano_usd)
+    if wanted.least_total_ms is not None:
+        here.append(column.total_ms >= wanted.least_total_ms)
+    if before is not None:
+        here.append(_is_before(before))
+    if wanted.tag is None:
+        return stored.newest_where(connection, here, limit)
+    return _with_tag(connection, here, limit, wanted.tag)
+
+
+def _with_tag(
+    connection: Connection, here: list[ColumnElement[bool]], limit: int, tag: str
+) -> list[RequestRow]:
+    """Tags lie in a list that no index reads: page by page until there are enough."""
+    found: list[RequestRow] = []
+    after: Place | None = None
+    while len(found) < limit:
+        rows = stored.newest_where(
+            connection, here if after is None else [*here, _is_before(after)], _EXPORT_PAGE
+        )
+        found += (row for row in rows if tag in row.tags)
+        if len(rows) < _EXPORT_PAGE:
+            break
+        after = Place.of(rows[-1])
+    return found[:limit]
+
+
+def _is_before(place: Place) -> ColumnElement[bool]:
+    at, own = REQUEST.c.ended_at_ms, REQUEST.c.request_id
+    return or_(at < place.ended_at_ms, and_(at == place.ended_at_ms, own < place.request_id))
+
+
+def _of_id(request_id: str) -> ColumnElement[bool]:
+    """By the key, which begins with when it ended: our ids (UUIDv7) say when they were made."""
+    own = REQUEST.c.request_id == request_id
+    try:
+        made_ms = int(request_id.partition("_")[2][:12], 16)
+    except ValueError:
+        return own
+    return and_(own, REQUEST.c.ended_at_ms.between(made_ms - _LONGEST_MS, made_ms + _LONGEST_MS))
+
+
+def _plain(value: Any) -> object:
+    """As a cell: lists as words, and nothing that a spreadsheet would run."""
+    text = " ".join(value) if isinstance(value, tuple) else value
+    if isinstance(text, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{text}"
+    return "" if text is None else text

@@ -1,0 +1,47 @@
+"""The page of requests: rows, what is empty, and one opened with its attempts in time."""
+
+from __future__ import annotations
+
+import time
+
+from components import request_list, request_words as say
+from telemetry.rows import AttemptRow
+from tests.pages import reading
+from tests.pages.conftest import OpenPage
+from tests.pages.fakes import World
+from tests.telemetry.test_requests import row
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def test_with_no_request_the_page_says_where_they_come_from(world: World, open_page: OpenPage) -> None:
+    assert say.NONE in reading.texts(open_page("requests.py"))
+
+
+def test_a_request_has_a_row_and_another_teams_has_none(world: World, open_page: OpenPage) -> None:
+    world.rows.record(row(now_ms() - 5_000, total_ms=1_500.0, input_tokens=36, output_tokens=214))
+    world.rows.record(row(now_ms() - 4_000, team_id=2))
+    (table,) = open_page("requests.py").dataframe
+    assert list(table.value["took"]) == ["1.50 s"]
+    assert list(table.value["outcome"]) == [say.OUTCOMES["ok"]]
+
+
+def test_a_filter_that_leaves_nothing_says_so(world: World, open_page: OpenPage) -> None:
+    world.rows.record(row(now_ms() - 5_000))
+    at = open_page("requests.py")
+    at.text_input(key=f"requests-{say.SLOWER}").set_value("90000").run()
+    assert say.NONE_SUCH in reading.texts(at)
+
+
+def test_the_trail_of_attempts_is_drawn_to_scale_and_told_in_words() -> None:
+    failed = AttemptRow(1, "lab", "fast-1", "provider_fault", sent_ms=0.0, status=500)
+    answered = AttemptRow(
+        2, "<b>", "m", "ok", sent_ms=250.0, first_reasoning_ms=500.0, first_answer_ms=750.0, last_ms=1_000.0
+    )
+    drawn = request_list.waterfall(row(attempts=(failed, answered), total_ms=1_000.0))
+    assert 'class="ty-failed" style="left:0.00%;width:100.00%"' in drawn
+    for name, left in (("waiting", 25), ("thinking", 50), ("answering", 75)):
+        assert f'class="ty-{name}" style="left:{left}.00%;width:25.00%"' in drawn
+    assert "1. lab: provider&#x27;s fault" in drawn and "<b>" not in drawn
