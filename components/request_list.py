@@ -130,9 +130,11 @@ def waterfall(row: RequestRow) -> str:
 
 def _bar(attempt: AttemptRow, span_ms: float) -> str:
     label = html.escape(say.attempt(attempt.no, attempt.provider, attempt.outcome))
-    marks = [attempt.sent_ms, attempt.first_reasoning_ms, attempt.first_answer_ms, attempt.last_ms]
+    thought_ms = attempt.first_reasoning_ms
+    marks = [attempt.first_answer_ms if thought_ms is None else thought_ms]
+    marks += [attempt.first_answer_ms, attempt.last_ms]
     pieces, at = [], attempt.sent_ms or 0.0
-    for name, end in zip(("waiting", "thinking", "answering"), marks[1:], strict=True):
+    for name, end in zip(("waiting", "thinking", "answering"), marks, strict=True):
         until = end if end is not None else at
         pieces.append((name, at, max(until, at)))
         at = max(until, at)
@@ -162,8 +164,8 @@ def _row(row: RequestRow, name_of: Callable[[str], str]) -> dict[str, Any]:
         "outcome": say.OUTCOMES[row.outcome],
         "first": figure.duration(first),
         "took": figure.duration(row.total_ms),
-        "in": row.input_tokens,
-        "out": row.output_tokens,
+        "in": figure.tokens(row.input_tokens),
+        "out": figure.tokens(row.output_tokens),
         "cost": figure.money(row.cost_nano_usd),
         "provider": row.provider or figure.UNKNOWN,
         "from": say.SURFACES.get(row.surface, row.surface),
@@ -179,8 +181,8 @@ def _columns(zone: str | None) -> dict[str, Any]:
         "outcome": column.TextColumn(say.STATUS),
         "first": column.TextColumn(say.FIRST, alignment="right"),
         "took": column.TextColumn(say.TOOK, alignment="right"),
-        "in": column.NumberColumn(say.IN, format="localized"),
-        "out": column.NumberColumn(say.OUT, format="localized"),
+        "in": column.TextColumn(say.IN, alignment="right"),
+        "out": column.TextColumn(say.OUT, alignment="right"),
         "cost": column.TextColumn(say.COST, alignment="right"),
         "provider": column.TextColumn(say.WHO),
         "from": column.TextColumn(say.FROM),
