@@ -92,6 +92,7 @@ st.title(words.CREDITS)
 at_ms = now_ms()
 try:
     balance = statements.balance(team_id, at_ms)
+    credit_figures.show(balance, zone)  # before what takes longer to read
     newest = statements.newest(team_id)
     told = statements.told(team_id)
     spent = usage.spent(team_id, spend_chart.first_ms(at_ms, zone))
@@ -101,7 +102,6 @@ except LedgerUnavailable as error:
     notices.show(notices.notice_of(error, session.reader()))
     st.stop()
 
-credit_figures.show(balance, zone)
 credit_figures.show_holds(balance.open_holds, names.model, at_ms, zone)
 if told.kinds:
     credit_figures.show_runway(runway.forecast(balance, paces, at_ms), at_ms, zone)
