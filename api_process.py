@@ -14,11 +14,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -29,7 +31,8 @@ import startup
 from api.asgi import Api, ApiMiddleware
 from api.edge import local_hosts
 from billing.writer import Ledger
-from children.supervisor import Child, ChildFailed
+from billing.writer_process import listen
+from children.supervisor import Child, ChildFailed, runtime_folder
 from gateway.catalog import CatalogError
 from gateway.providers.embedded import Embedded, EmbeddedDoor, EmbeddedElsewhere
 from identity.local import LocalIdentity
@@ -41,6 +44,7 @@ _log = logging.getLogger("tiltyard")
 _CHILD = "--child"
 _READY_WITHIN_S = 30.0
 _AFTER_DRAIN_S = 8.0
+_PAGE_WITHIN_S = 2.0
 _BACKLOG = 2048
 _SEND_BUFFER_BYTES = 64 * 1024  # what a caller that does not read may keep in the kernel
 
@@ -56,13 +60,23 @@ class Handed(msgspec.Struct, frozen=True):
     ledger_socket: str | None
     embedded: EmbeddedDoor | str
     provider_keys: dict[str, str]
+    own_socket: str = ""  # where this child alone is reached
 
 
 class ApiProcesses:
     """`stop` may be called more than once."""
 
-    def __init__(self, children: Sequence[Child], port: socket.socket | None, drain_s: float) -> None:
-        self._children = children
+    def __init__(
+        self,
+        children: Mapping[str, Child],
+        port: socket.socket | None = None,
+        drain_s: float = 0.0,
+        metrics_token: str | None = None,
+    ) -> None:
+        """`children` by the paths of their own sockets, which lie in a folder of theirs."""
+        self._by_socket = children
+        self._children = tuple(children.values())
+        self._metrics_token = metrics_token
         self._port = port
         self._drain_s = drain_s
 
@@ -71,7 +85,7 @@ class ApiProcesses:
         """Raises `ChildFailed`."""
         settings = own.prepared.settings
         if not settings.api_processes:
-            return cls((), None, 0)
+            return cls({})
         try:
             port = _bound(settings)
         except OSError as error:
@@ -79,21 +93,18 @@ class ApiProcesses:
                 f"cannot listen on {settings.host} port {settings.api_port}: {error.strerror}. "
                 "See TILTYARD_API_PORT."
             )
-        handed = msgspec.to_builtins(_handed(own))
-        processes = cls(
-            tuple(
-                Child(
-                    f"API process {no}",
-                    "api.asgi",
-                    handed,
-                    arguments=[_CHILD],
-                    ready_within_s=_READY_WITHIN_S,
-                )
-                for no in range(1, settings.api_processes + 1)
-            ),
-            port,
-            settings.drain_s,
-        )
+        handed, folder = _handed(own), runtime_folder()
+        children = {}
+        for no in range(1, settings.api_processes + 1):
+            told = msgspec.structs.replace(handed, own_socket=str(folder / f"api{no}"))
+            children[told.own_socket] = Child(
+                f"API process {no}",
+                "api.asgi",
+                msgspec.to_builtins(told),
+                arguments=[_CHILD],
+                ready_within_s=_READY_WITHIN_S,
+            )
+        processes = cls(children, port, settings.drain_s, settings.metrics_token)
         try:
             await asyncio.gather(*(child.start() for child in processes._children))
         except BaseException:
@@ -101,11 +112,18 @@ class ApiProcesses:
             raise
         return processes
 
+    async def metrics(self) -> list[bytes]:
+        """The page of each that answers in time."""
+        pages = await asyncio.gather(*(_page_of(path, self._metrics_token) for path in self._by_socket))
+        return [page for page in pages if page is not None]
+
     async def stop(self) -> None:
         """Each lets its running answers go on for the time that a drain has, then settles and ends."""
         await asyncio.gather(*(child.stop(self._drain_s + _AFTER_DRAIN_S) for child in self._children))
         if self._port is not None:
             self._port.close()
+        for path in self._by_socket:
+            shutil.rmtree(Path(path).parent, ignore_errors=True)
 
     @property
     def state(self) -> dict[str, int]:
@@ -129,6 +147,22 @@ def _handed(own: Open) -> Handed:
     )
 
 
+async def _page_of(path: str, token: str | None) -> bytes | None:
+    """/metrics of one child, through its own socket; None where it does not answer now."""
+    asking = f"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}"
+    try:
+        async with asyncio.timeout(_PAGE_WITHIN_S):
+            reader, writer = await asyncio.open_unix_connection(path)
+            try:
+                writer.write(asking.encode() + b"\r\n\r\n")
+                head, _, page = (await reader.read(-1)).partition(b"\r\n\r\n")
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return None
+    return page if head.startswith(b"HTTP/1.1 200") else None
+
+
 def _bound(settings: Settings) -> socket.socket:
     """The port, taken but not listened on: held by the app so that it stays ours while a child is away."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -148,7 +182,7 @@ def _bound(settings: Settings) -> socket.socket:
 
 
 def main(arguments: Sequence[str]) -> None:
-    prepared = _prepared(_CHILD in arguments)
+    prepared, own_socket = _prepared(_CHILD in arguments)
     startup.set_up_logging(prepared.settings.log_level)
     api = Api()
     hosts = local_hosts(prepared.settings.host, prepared.settings.url, prepared.settings.api_url)
@@ -164,24 +198,27 @@ def main(arguments: Sequence[str]) -> None:
         backlog=_BACKLOG,
     )
     with suppress(KeyboardInterrupt):  # it was answered by the drain; uvicorn raises it again
-        _Server(config, prepared, api).run([_bound(prepared.settings)])
+        sockets = [_bound(prepared.settings)]
+        if own_socket:
+            sockets.append(listen(own_socket))
+        _Server(config, prepared, api).run(sockets)
 
 
-def _prepared(is_child: bool) -> Prepared:
-    """As app.py's, or its end with every mistake in the settings."""
+def _prepared(is_child: bool) -> tuple[Prepared, str]:
+    """As app.py's, or its end with every mistake in the settings; and a child's own socket."""
     try:
         if is_child:
             handed = msgspec.json.decode(sys.stdin.buffer.readline(), type=Handed)
             settings = Settings.model_validate({**handed.settings, "secret_key": handed.secret})
             joined = Joined(handed.ledger_socket, handed.embedded, handed.provider_keys)
-            return Prepared(settings, role="api", joined=joined)
+            return Prepared(settings, role="api", joined=joined), handed.own_socket
         settings = load()
         if settings.database_url is None:
             startup.fail(
                 "the API on a host of its own needs TILTYARD_DATABASE_URL. On one machine let app.py "
                 "start it: TILTYARD_API_PROCESSES=1."
             )
-        return Prepared(settings.model_copy(update={"api_processes": 1}), role="api")
+        return Prepared(settings.model_copy(update={"api_processes": 1}), role="api"), ""
     except (SettingsError, CatalogError) as error:
         startup.fail(*error.problems)
 

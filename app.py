@@ -75,7 +75,12 @@ class Process:
             runtime.install(self._for_pages(own, identity, latency, tickets))
             opened.callback(runtime.install, None)
             self.api.open(
-                own.for_the_api(readiness=lambda: _readiness(own, apart), live=live, assets=Assets(BUNDLE))
+                own.for_the_api(
+                    readiness=lambda: _readiness(own, apart),
+                    metrics=own.watched.page(apart.metrics),
+                    live=live,
+                    assets=Assets(BUNDLE),
+                )
             )
             opened.callback(self.api.close)
             startup.bound_unread_answers()

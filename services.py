@@ -42,6 +42,7 @@ from identity.keys import purpose_key
 from identity.people import People, open_people
 from identity.sealing import Sealer
 from identity.text_reads import TextReads
+from observing import Watched
 from settings import Settings, secret_key
 from signing_in import rules_of
 from store.databases import Database
@@ -115,6 +116,7 @@ class Open:
     provider_keys: ProviderKeys
     paces: Paces
     rates: RateLimits
+    watched: Watched
 
     def for_the_api(self, **more: Any) -> ApiServices:
         """`more` are fields of `ApiServices` that only this process has."""
@@ -130,9 +132,11 @@ class Open:
             people=self.people,
             provider_keys=self.provider_keys,
             rates=self.rates,
+            refusals=self.watched.refusals,
+            metrics_token=self.prepared.settings.metrics_token,
             add_credit=_ADD_CREDIT,
             max_body_bytes=self.prepared.settings.max_body_bytes,
-            **{"readiness": self.readiness, **more},
+            **{"readiness": self.readiness, "metrics": self.watched.page(), **more},
         )
 
     async def readiness(self) -> Readiness:
@@ -222,6 +226,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         provider_keys=provider_keys,
         paces=paces,
         rates=rates,
+        watched=Watched.open(settings, stores, gateway, prepared.role, opened),
     )
 
 

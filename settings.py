@@ -28,6 +28,8 @@ _PREFIX = "TILTYARD_"
 _TABLES = ("providers", "models", "stand_ins", "tiers", "sign_in", "team_claims")
 # Read by tools around the app, not by the app itself: no typo, so no complaint.
 _NOT_OURS = {"TILTYARD_CONFIG", "TILTYARD_CHROMIUM", "TILTYARD_TEST_POSTGRESQL", "TILTYARD_API_KEY"}
+# What every OpenTelemetry program reads; ours goes first.
+_STANDARD = {"otlp_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_headers": "OTEL_EXPORTER_OTLP_HEADERS"}
 _POSTGRESQL = ("postgresql://", "postgres://")
 _LOCAL_KEY = re.compile(r"ty_[A-Za-z0-9]{32,}")
 
@@ -66,6 +68,9 @@ class Settings(BaseModel):
     least_tier: Annotated[int, Field(ge=1)] = (
         5  # whoever asks is the operator, as long as there is no sign-in
     )
+    metrics_token: Annotated[str | None, Field(min_length=16, repr=False)] = None
+    otlp_endpoint: Annotated[str | None, Field(pattern=r"^https?://\S+$")] = None
+    otlp_headers: Annotated[str | None, Field(repr=False)] = None  # name=value,name=value
     redis_url: Annotated[str | None, Field(repr=False)] = None
     free_money_limit_usd: Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$")] = "1000"
     connect_s: Annotated[float, Field(gt=0)] = 10.0
@@ -187,6 +192,9 @@ def load(environment: Mapping[str, str] = os.environ, folder: Path | None = None
             f"{names.get('host')}: {host!r} can be reached by others, and no sign-in is configured; use "
             "127.0.0.1 (the default) and a tunnel to reach it from elsewhere, or configure sign-in"
         )
+    for name, variable in _STANDARD.items():
+        if values.get(name) is None and environment.get(variable):
+            values[name], names[name] = environment[variable], variable
     if values.get("database_url") and not values.get("secret_key"):
         problems.append(
             f"{_PREFIX}SECRET_KEY: must be set with PostgreSQL, and be the same for every process of the "

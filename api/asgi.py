@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.edge import Edge
 from api.errors import HttpRefusal, MethodNotAllowed, PathNotFound, Starting
 from api.exchange import REQUEST_ID, Answer, CallerLeft, Exchange, send_answer
-from api.routes import ASSETS, LIVE, OURS, ROUTES, Route
+from api.routes import ASSETS, LIVE, OURS, ROUTES, RUN_MODELS, Route
 from api.services import ApiServices, Readiness
 from api.wire.errors import error_answer
 from billing.errors import BillingError
@@ -76,6 +76,7 @@ class Api:
         except CallerLeft:
             return
         except (GatewayError, BillingError, IdentityError, HttpRefusal) as error:
+            self._log_refusal(exchange, methods, error)
             answer = error_answer(error, exchange.request_id, add_credit=services.add_credit, wire=wire)
         except Exception as error:
             _log.exception("%s %.200r failed", exchange.request_id, scope["path"])
@@ -84,6 +85,11 @@ class Api:
             answer = error_answer(error, exchange.request_id, wire=wire)
         if answer is not None:
             await exchange.answer(answer)
+
+    def _log_refusal(self, exchange: Exchange, methods: _Methods, error: Exception) -> None:
+        route = methods.get(exchange.method)
+        if exchange.services.refusals is not None and route is not None and route.handler in RUN_MODELS:
+            exchange.services.refusals.record(exchange, error)
 
     def _methods_at(self, path: str) -> tuple[_Methods, str]:
         if path in self._exact:

@@ -14,6 +14,7 @@ from api import (
     health,
     me,
     messages,
+    metrics,
     models,
     provider_keys,
     quote,
@@ -71,8 +72,13 @@ ROUTES = (
     Route("GET", "/v1/me", me.show),
     Route("GET", "/healthz", health.alive),
     Route("GET", "/readyz", health.ready),
+    Route("GET", "/metrics", metrics.show),
+)
+# Whose refusals stand in the request log, also those that come before the gateway is asked.
+RUN_MODELS = frozenset(
+    (chat_completions.create, responses.create, messages.create, embeddings.create, ai_gateway.create)
 )
 LIVE = "/live"
 ASSETS = "/ui/"
 # Whatever else is asked below these is answered 404 in JSON, never with a page.
-OURS = ("/v1/", "/v3/", "/v4/", "/healthz/", "/readyz/", "/live/", ASSETS)
+OURS = ("/v1/", "/v3/", "/v4/", "/healthz/", "/readyz/", "/metrics/", "/live/", ASSETS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
@@ -18,6 +19,9 @@ from gateway.quote import Quotes
 from gateway.rate_limits import RateLimits
 from identity.api_keys import ApiKeys
 from identity.people import People
+
+if TYPE_CHECKING:
+    from api.refusals import Refusals  # which reads an exchange, which holds these services
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
@@ -49,6 +53,9 @@ class ApiServices:
     provider_keys: ProviderKeys
     readiness: Callable[[], Awaitable[Readiness]]
     rates: RateLimits | None = None
+    refusals: Refusals | None = None
+    metrics: Callable[[], Awaitable[bytes]] | None = None
+    metrics_token: str | None = field(default=None, repr=False)
     live: ASGIApp | None = None
     assets: ASGIApp | None = None
     add_credit: str | None = None

@@ -20,7 +20,10 @@ from __future__ import annotations
 
 
 class BillingError(Exception):
-    """Anything that this package raises for its caller; `str()` is safe to show."""
+    """Anything that this package raises for its caller; `str()` is safe to show. `logged` once it stands in
+    the request log."""
+
+    logged = False
 
 
 class InsufficientCredits(BillingError):

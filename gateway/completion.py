@@ -190,6 +190,7 @@ class Gateway:
             admitted = await self._reserve(principal, ready, asked, surface, idempotency, parent_run_id)
         except (GatewayError, BillingError) as error:
             self._log(self._refusal(principal, request, asked, surface, error))
+            error.logged = True
             raise
         pump = Pump(admitted, listener, self._tools)
         run = pump.run
@@ -477,6 +478,11 @@ class Gateway:
         for run_id in await self._kept.asked_to_stop() if self._pumps else ():
             if (pump := self._pumps.get(run_id)) is not None:
                 pump.run.stop("user")
+
+    @property
+    def running(self) -> int:
+        """How many runs this process has under way."""
+        return len(self._pumps)
 
     def _may_drain(self) -> bool:
         return sum(1 for pump in self._pumps.values() if pump.drains) < self._limits.drains

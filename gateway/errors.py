@@ -33,7 +33,10 @@ Deadline = Literal["connect", "first_token", "idle", "total"]
 
 
 class GatewayError(Exception):
-    """Anything that this package raises for its caller; `str()` is safe to show."""
+    """Anything that this package raises for its caller; `str()` is safe to show. `logged` once it stands in
+    the request log."""
+
+    logged = False
 
 
 class BadRequest(GatewayError):

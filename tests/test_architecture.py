@@ -116,6 +116,7 @@ def test_settings_are_read_at_the_top_alone() -> None:
     assert readers <= {
         "app.py",
         "services.py",
+        "observing.py",
         "api_process.py",
         "stores.py",
         "startup.py",
