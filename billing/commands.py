@@ -95,12 +95,14 @@ class Hold(msgspec.Struct, frozen=True, tag=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True, tag=True):
-    """How far a run is, and that it lives: what a crash would bill, and a new expiry."""
+    """How far a run is, and that it lives: what a crash would bill, and a new expiry. `facts` are those of
+    the attempt that answers, where it is not the one that the hold was made with."""
 
     team_id: int
     run_id: str
     lines: tuple[Line, ...]
     lease_ms: int
+    facts: Facts | None = None
 
 
 class Settle(msgspec.Struct, frozen=True, tag=True):

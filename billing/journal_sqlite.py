@@ -24,8 +24,9 @@ import msgspec
 from billing.accounts import PRIORITY, AccountKind, EntryKind, SystemAccount
 from billing.allowance import ALLOWANCE_NANO_USD, counted_after_ms
 from billing.caps import COLUMNS as CAP_COLUMNS, cap_of, row_of as cap_row_of
-from billing.commands import Facts, Hold, HoldLine, Idempotency, Line, Receipt
+from billing.commands import Facts, Hold, HoldLine, Idempotency, Receipt
 from billing.journal import Refused, Stale, Unavailable
+from billing.progress import Kept, facts_of, kept_progress, lines_of
 from billing.state import (
     Account,
     Changes,
@@ -41,6 +42,7 @@ from billing.state import (
 SCHEMA: Final = 3
 _SQL: Final = Path(__file__).parent / "sql"
 _BUSY_S: Final = 5.0
+_PROGRESS: Final = msgspec.json.Decoder(Kept)
 # 32 MB between checkpoints: who settles meanwhile waits some milliseconds, which should be few.
 _WAL_PAGES: Final = 8_000
 
@@ -170,13 +172,15 @@ class SqliteJournal:
                 available_after_nano_usd=0,  # as of the reserve, which nobody asks for again
                 idempotency=Idempotency(key, fingerprint) if key else None,
             )
+            kept = _PROGRESS.decode(progress)
             yield OpenHold(
                 hold=hold,
                 lease_ms=lease_ms,
                 expires_ms=expires_ms,
                 cap_nos=msgspec.json.decode(cap_nos, type=tuple[int, ...]),
                 key_sha256=key,
-                progress=msgspec.json.decode(progress, type=tuple[Line, ...]),
+                progress=lines_of(kept),
+                answered=facts_of(kept),
                 progress_nano_usd=progress_nano_usd,
             )
 
@@ -437,7 +441,7 @@ def _open_hold_row(key: Key, running: OpenHold) -> tuple[Any, ...]:
         running.lease_ms,
         running.expires_ms,
         running.progress_nano_usd,
-        _json(running.progress),
+        _json(kept_progress(running.progress, running.answered)),
         _json(running.hold.facts),
         _json(running.hold.scopes),
         _json(running.cap_nos),
@@ -450,7 +454,7 @@ def _renewed_row(key: Key, running: OpenHold) -> tuple[Any, ...]:
         running.lease_ms,
         running.expires_ms,
         running.progress_nano_usd,
-        _json(running.progress),
+        _json(kept_progress(running.progress, running.answered)),
         *key,
     )
 

@@ -332,6 +332,7 @@ class Batch:
         if progress_nano_usd > running.progress_nano_usd or (command.lines and not running.progress):
             running.progress = command.lines
             running.progress_nano_usd = progress_nano_usd
+            running.answered = command.facts
         self._renewed(team, running)
 
     def expire(self, team_id: int, run_id: str) -> bool:
@@ -351,7 +352,7 @@ class Batch:
             return False
         now_ms = _time_of(team, self._now_ms)
         if running.progress:
-            progress, facts = running.progress, running.hold.facts
+            progress, facts = running.progress, running.answered or running.hold.facts
             cost = cost_nano_usd(progress)
             self._close(team, running, EntryKind.EXPIRE, progress, cost, facts, True, now_ms)
         else:

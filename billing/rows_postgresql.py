@@ -16,7 +16,8 @@ import msgspec
 
 from billing.accounts import AccountKind
 from billing.caps import cap_of, row_of
-from billing.commands import Facts, Hold, HoldLine, Idempotency, Line
+from billing.commands import Facts, Hold, HoldLine, Idempotency
+from billing.progress import Kept, facts_of, kept_progress, lines_of
 from billing.state import Account, Changes, HoldRow, OpenHold, Team
 
 # The columns of what goes in as arrays: integers, texts and bytes, in the order of the parameters.
@@ -150,7 +151,7 @@ def _hold_row(row: HoldRow, changes: Changes) -> tuple[Any, ...]:
         running.lease_ms,
         running.expires_ms,
         running.progress_nano_usd,
-        _json(running.progress),
+        _json(kept_progress(running.progress, running.answered)),
         _json(running.hold.facts),
         _json(running.hold.scopes),
         _json(running.cap_nos),
@@ -164,7 +165,7 @@ def _renewed_row(key: tuple[int, int], running: OpenHold) -> tuple[Any, ...]:
         running.lease_ms,
         running.expires_ms,
         running.progress_nano_usd,
-        _json(running.progress),
+        _json(kept_progress(running.progress, running.answered)),
     )
 
 
@@ -246,7 +247,7 @@ class _HoldState(msgspec.Struct):
     lease_ms: int
     expires_ms: int
     progress_nano_usd: int
-    progress: tuple[Line, ...]
+    progress: Kept
     facts: Facts
     scopes: tuple[tuple[str, str], ...]
     cap_nos: tuple[int, ...]
@@ -332,6 +333,7 @@ def _open_hold(team_id: int, state: _HoldState) -> OpenHold:
         expires_ms=state.expires_ms,
         cap_nos=state.cap_nos,
         key_sha256=key,
-        progress=state.progress,
+        progress=lines_of(state.progress),
+        answered=facts_of(state.progress),
         progress_nano_usd=state.progress_nano_usd,
     )

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import chain
 from billing.accounts import AccountKind, EntryRow, PostingRow, UsageLineRow, UsageRow
 from billing.caps import Cap
-from billing.commands import Hold, Line, Receipt
+from billing.commands import Facts, Hold, Line, Receipt
 
 HowEnded = Literal["settled", "expired", "voided"]
 
@@ -62,6 +62,7 @@ class OpenHold:
     key_sha256: bytes | None = None
     progress: tuple[Line, ...] = ()
     progress_nano_usd: int = 0
+    answered: Facts | None = None  # whose the progress is, where that is not the hold's own
 
 
 @dataclass(slots=True)

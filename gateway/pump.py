@@ -309,7 +309,9 @@ class Pump:
         if run.on_stop is None:
             return  # it ended while its prompt was counted
         try:
-            await self._tools.ledger.checkpoint(Checkpoint(run.team_id, run.id, progress, LEASE_MS))
+            facts = self._facts()
+            changed = facts if facts != self._at.facts else None
+            await self._tools.ledger.checkpoint(Checkpoint(run.team_id, run.id, progress, LEASE_MS, changed))
         except BillingError as error:
             _log.warning("the hold of %s was not checkpointed: %s", run.id, error)
 

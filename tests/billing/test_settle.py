@@ -153,6 +153,23 @@ def test_a_run_that_died_is_billed_as_far_as_it_was_checkpointed(bank: Bank) -> 
     assert (late.replayed, late.cost_nano_usd, late.estimated) == (True, usd("0.30"), True)
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_run_that_died_names_who_was_answering_it_and_not_whom_its_hold_was_made_with(
+    bank: Bank, restarted: bool
+) -> None:
+    hold = bank.reserve("2")
+    answering = msgspec.structs.replace(hold.facts, provider="backup", price_version="another")
+    bank.do(Checkpoint(1, hold.run_id, bill("0.30"), LEASE_MS, answering))
+    if restarted:
+        bank.restart()
+    bank.pass_time(ms=LEASE_MS)
+    assert bank.commit.sweep() == 1
+    entry = bank.statements.entry_of_run(1, hold.run_id)
+    assert entry is not None
+    assert (entry.provider, entry.price_version) == ("backup", "another")
+    assert entry.amount_nano_usd == usd("-0.30")
+
+
 def test_a_run_that_died_before_anything_came_owes_nothing(bank: Bank) -> None:
     hold = bank.reserve("2")
     bank.checkpoint(hold, None)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from billing.commands import Grant
+from billing.commands import Checkpoint, Grant
 from billing.errors import InsufficientCredits
 from gateway.errors import NoProviderLeft
 from gateway.health import RouteHealth
@@ -235,7 +235,7 @@ async def test_the_callers_deadline_for_the_first_token_holds_for_each_attempt(t
         begun_s = time.monotonic()
         answered = await run(here, asks(deadlines=CallerDeadlines(first_token_s=0.05)))
         assert answered.provider == "backup"
-        assert 0.05 <= time.monotonic() - begun_s < 1
+        assert 0.05 <= time.monotonic() - begun_s < 10  # and not the operator's two minutes
 
 
 async def test_the_total_deadline_is_of_all_attempts_together(tmp_path: Path) -> None:
@@ -243,8 +243,9 @@ async def test_the_total_deadline_is_of_all_attempts_together(tmp_path: Path) ->
     async with with_providers(tmp_path, lab, backup) as here:
         begun_s = time.monotonic()
         failed = await run(here, asks(deadlines=CallerDeadlines(first_token_s=0.15, total_s=0.2)))
-        assert 0.19 <= time.monotonic() - begun_s < 0.29
+        assert time.monotonic() - begun_s >= 0.19
         assert failed.failure is not None
+        # On its own the second attempt would have ended by its deadline for the first token.
         assert failed.failure.message == "The provider did not finish within 0.2 s."
         assert [row.provider for row in failed.attempts] == ["lab", "backup"]
 
@@ -259,6 +260,35 @@ async def test_a_run_that_is_stopped_between_two_providers_owes_nothing(tmp_path
         await ended(running, 0.5)
         assert (running.state, charged(here)) == ("stopped", 0)
         assert [row.outcome for row in running.attempts] == ["provider_fault", "cancelled"]
+
+
+async def dawdles(self: Scripted, call: Call) -> AsyncGenerator[Event, None]:
+    yield TextDelta("the beginning of an answer")
+    await asyncio.sleep(60)
+
+
+async def test_what_a_crash_would_bill_is_told_with_the_provider_that_is_answering(tmp_path: Path) -> None:
+    lab, backup = Scripted("lab", refuses(500)), Scripted("backup", dawdles)
+    async with with_providers(tmp_path, lab, backup) as here:
+        running = await here.gateway.admit(LOCAL, asks(), surface="api")
+        while not running.text:
+            await asyncio.sleep(0.005)
+        told: list[Checkpoint] = []
+        send = here.ledger.checkpoint
+
+        async def checkpoint(command: Checkpoint) -> None:
+            told.append(command)
+            await send(command)
+
+        here.ledger.checkpoint = checkpoint  # type: ignore[method-assign]  # to listen in
+        async with asyncio.timeout(3):
+            while not told:
+                await asyncio.sleep(0.02)
+        assert told[-1].facts is not None
+        assert (told[-1].facts.provider, told[-1].facts.model) == ("backup", "two/fast")
+        assert {line.price_pico_usd for line in told[-1].lines} == {3_000_000, 6_000_000}
+        running.stop("user")
+        await ended(running)
 
 
 # --- health -----------------------------------------------------------------------------------------

@@ -168,6 +168,13 @@ BUGS = (
         _ATTEMPTS,
     ),
     Bug(
+        "a crash is billed to the provider that was asked first",
+        "billing/ledger.py",
+        "running.answered or running.hold.facts",
+        "running.hold.facts",
+        _SETTLE,
+    ),
+    Bug(
         "an answer that broke in the middle is asked again of the next",
         "gateway/pump.py",
         "return self._began or self._opened or self.run.stop_reason is not None",
