@@ -7,6 +7,7 @@ A model is named after its wire and its fault, so one upstream on loopback plays
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -24,7 +25,7 @@ from tests.gateway.providers.scripts import (
     whole_answer,
     wire_script,
 )
-from tests.gateway.providers.upstream import KeepAlive, Part, Pause, Reply, Request
+from tests.gateway.providers.upstream import KeepAlive, Part, Pause, Reply, Request, Reset
 
 Bill = Literal["nothing", "as reported", "by our count", "bounded"]
 WHOLE = "Häl😀 wörld"
@@ -175,9 +176,44 @@ LEAVING: Sequence[Fault] = (
 )
 
 
+EMBEDDINGS = "embeddings"
+
+
+def _vectors(*vectors: object, usage: int | None = 4, after: bytes = b"") -> Callable[[WireScript], Reply]:
+    data = [{"object": "embedding", "index": at, "embedding": vector} for at, vector in enumerate(vectors)]
+    told = {} if usage is None else {"usage": {"prompt_tokens": usage, "total_tokens": usage}}
+    return _json(json.dumps({"object": "list", "data": data, **told}).encode() + after)
+
+
+def _json(*parts: Part, framing: Literal["chunked", "cut"] = "chunked") -> Callable[[WireScript], Reply]:
+    return lambda _: Reply(parts, headers={"Content-Type": "application/json"}, framing=framing)
+
+
+EMBEDDING_FAULTS: Sequence[Fault] = (
+    Fault("none", _vectors([1, 0], [0, 1]), "as reported", answered=True),
+    Fault("reset in the middle", _json(b'{"data": [', Pause(0.05), Reset()), "nothing"),
+    Fault("reset before a byte", _of("reset before a byte"), "nothing"),
+    Fault("cut in the middle", _json(b'{"data": [', framing="cut"), "nothing"),
+    Fault("200 with HTML", _of("html with 200"), "nothing"),
+    Fault("empty 200", _json(), "nothing"),
+    Fault("broken JSON", _json(b'{"data": [{"ind'), "nothing"),
+    Fault("trailing garbage", _vectors([1, 0], [0, 1], after=b"}{"), "nothing"),
+    Fault("a vector missing", _vectors([1, 0]), "nothing"),
+    Fault("an error in a 200", _json(b'{"error": {"code": "server_error", "message": "x"}}'), "nothing"),
+    Fault("429 with Retry-After", _of("rate limited"), "nothing"),
+    Fault("500", _of("failing"), "nothing"),
+    Fault("usage missing", _vectors([1, 0], [0, 1], usage=None), "by our count", answered=True),
+    Fault("usage of -5", _vectors([1, 0], [0, 1], usage=-5), "bounded", answered=True),
+    Fault("usage of a million millions", _vectors([1, 0], [0, 1], usage=10**12), "bounded", answered=True),
+    Fault("silence", _json(Pause(HOLDS_BACK_S)), "nothing"),
+)
+
+
 def reply_to(request: Request) -> Reply:
     """The fault that the model's name asks for."""
     short, _, slug = str(request.body["model"]).partition("-")
+    if short == EMBEDDINGS:
+        return next(fault for fault in EMBEDDING_FAULTS if fault.slug == slug).make(ChatScript())
     wire = next(wire for wire, name in SHORT.items() if name == short)
     return next(fault for fault in (*FAULTS, *LEAVING) if fault.slug == slug).make(wire_script(wire))
 
@@ -202,4 +238,12 @@ def config(port_of_upstream: int) -> str:
                 'input_usd_per_million = "1.00"\noutput_usd_per_million = "4.00"\n'
                 f'providers = [ {{ id = "{SHORT[wire]}", model = "{model}" }} ]\n'
             )
+    for fault in EMBEDDING_FAULTS:
+        model = f"{EMBEDDINGS}-{fault.slug}"
+        lines.append(
+            f'[[models]]\nid = "faulty/{model}"\ncontext_tokens = 8192\nmax_output_tokens = 1\n'
+            f'tokenizer = "o200k"\nendpoints = ["{EMBEDDINGS}"]\nvector_dimensions = 2\n'
+            'input_usd_per_million = "1.00"\noutput_usd_per_million = "0"\n'
+            f'providers = [ {{ id = "chat", model = "{model}" }} ]\n'
+        )
     return "\n".join(lines)

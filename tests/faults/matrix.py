@@ -19,7 +19,16 @@ import httpx
 
 from billing.audit import audit
 from gateway.providers.base import Wire
-from tests.faults.faulty import FAULTS, LEAVING, SHORT, Fault, config, reply_to
+from tests.faults.faulty import (
+    EMBEDDING_FAULTS,
+    EMBEDDINGS,
+    FAULTS,
+    LEAVING,
+    SHORT,
+    Fault,
+    config,
+    reply_to,
+)
 from tests.gateway.providers.scripts import WIRES
 from tests.gateway.providers.upstream import serving_in_thread
 from tests.server import API_KEY, ROOT, Server, nano_usd
@@ -39,10 +48,16 @@ _AT_ONCE = 40
 
 @dataclass(frozen=True, slots=True)
 class Case:
+    """`wire` is the upstream's; None for vectors, which have a path of their own."""
+
     fault: Fault
-    wire: Wire
+    wire: Wire | None
     streamed: bool
     leaves: bool = False
+
+    @property
+    def short(self) -> str:
+        return EMBEDDINGS if self.wire is None else SHORT[self.wire]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,7 @@ def cases() -> list[Case]:
     return [
         *(Case(fault, wire, streamed) for fault in FAULTS for wire in WIRES for streamed in (True, False)),
         *(Case(fault, wire, streamed=True, leaves=True) for fault in LEAVING for wire in WIRES),
+        *(Case(fault, None, streamed=False) for fault in EMBEDDING_FAULTS),
     ]
 
 
@@ -110,27 +126,31 @@ async def _play_all(url: str) -> list[Seen]:
                 return await _play_one(client, case)
 
         # Those that wait for a deadline begin first, so that the others need no time of their own.
-        waiting = sorted(cases(), key=lambda case: "keep-alives" not in case.fault.name)
+        waiting = sorted(cases(), key=lambda case: not case.fault.name.startswith(("keep-alives", "silence")))
         seen = await asyncio.gather(*(one(case) for case in waiting))
     return sorted(seen, key=lambda one: cases().index(one.case))
 
 
-async def _play_one(client: httpx.AsyncClient, case: Case) -> Seen:
-    model = f"faulty/{SHORT[case.wire]}-{case.fault.slug}"
-    tag = f"{SHORT[case.wire]}-{case.fault.slug}-{'s' if case.streamed else 'w'}"[:64]
+def _asked(case: Case) -> tuple[str, dict[str, Any]]:
+    model = f"faulty/{case.short}-{case.fault.slug}"
+    if case.wire is None:
+        return "/v1/embeddings", {"model": model, "input": ["one", "two"]}
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": PROMPT}]}
     body |= {"max_tokens": MOST_TOKENS, "stream": case.streamed}
     if case.streamed:
         body["stream_options"] = {"include_usage": True}
+    return "/v1/chat/completions", body
+
+
+async def _play_one(client: httpx.AsyncClient, case: Case) -> Seen:
+    path, body = _asked(case)
     said = b""
     status: int | None = None
     retry_after: str | None = None
     run_id: str | None = None
     with contextlib.suppress(httpx.ReadTimeout):
         wait_s = 1.0 if case.leaves and "first byte" in case.fault.name else 30.0
-        async with client.stream(
-            "POST", "/v1/chat/completions", json=body, headers={"X-Tags": tag}, timeout=wait_s
-        ) as answer:
+        async with client.stream("POST", path, json=body, timeout=wait_s) as answer:
             status, run_id = answer.status_code, answer.headers.get("x-run-id")
             retry_after = answer.headers.get("retry-after")
             async for piece in answer.aiter_raw():
@@ -179,6 +199,8 @@ def _read_one(value: dict[str, Any], told: _Told) -> None:
         told.cost_nano_usd = nano_usd(str(usage["cost_usd"])) if usage and "cost_usd" in usage else None
         return
     told.run_id = value.get("id")
+    if vectors := value.get("data"):
+        told.text = f"{len(vectors)} vectors"
     for choice in value.get("choices", ()):
         told.text += (choice.get("delta") or choice.get("message") or {}).get("content") or ""
         told.finish = choice.get("finish_reason") or told.finish
@@ -233,8 +255,9 @@ def table(played: Played) -> str:
     groups: dict[tuple[str, str, str, str], list[str]] = {}
     for seen in played.seen:
         how = "streamed" if seen.case.streamed else "whole"
-        key = (seen.case.fault.name, how, _saw(seen), _billed(seen))
-        groups.setdefault(key, []).append(SHORT[seen.case.wire])
+        what = seen.case.fault.name if seen.case.wire else f"vectors: {seen.case.fault.name}"
+        key = (what, how, _saw(seen), _billed(seen))
+        groups.setdefault(key, []).append(seen.case.short)
     for (fault, how, saw, billed), wires in groups.items():
         named = "all" if len(wires) == len(WIRES) else ", ".join(wires)
         rows.append(f"| {fault} | {how} | {named} | {saw} | {billed} |")
@@ -247,7 +270,8 @@ def _saw(seen: Seen) -> str:
         return "nothing yet"
     said = [str(seen.status)]
     if seen.text:
-        said.append("the whole text" if seen.case.fault.answered else "the text so far")
+        whole = "the whole text" if seen.case.wire else "the vectors"
+        said.append(whole if seen.case.fault.answered else "the text so far")
     if seen.finish:
         said.append(f"`{seen.finish}`")
     if seen.error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.faulty import FAULTS, LEAVING, WHOLE
+from tests.faults.faulty import EMBEDDING_FAULTS, FAULTS, LEAVING, WHOLE
 from tests.faults.matrix import MOST_TOKENS, PAGE, Played, Seen, play, table, written
 from tests.gateway.providers.scripts import HALF, SECRET, WIRES
 
 NAMES = [fault.name for fault in (*FAULTS, *LEAVING)]
+ERRORS = ("provider_broke", "provider_timeout", "provider_refused", "provider_rate_limited")
 ESTIMATED_NANO_USD = {HALF: 22_000, WHOLE: 34_000}  # 10 tokens of prompt, then 3 or 6 of answer
 
 
@@ -18,7 +19,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 
 def of(played: Played, name: str) -> list[Seen]:
-    return [seen for seen in played.seen if seen.case.fault.name == name]
+    return [seen for seen in played.seen if seen.case.fault.name == name and seen.case.wire is not None]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -34,12 +35,7 @@ def test_the_caller_gets_an_answer_or_is_told_why_not(played: Played, name: str)
             began = case.streamed and case.fault.bill != "nothing"
             assert (seen.status == 200) is began
             assert seen.text == (HALF if began else "")
-            assert seen.error in (
-                "provider_broke",
-                "provider_timeout",
-                "provider_refused",
-                "provider_rate_limited",
-            )
+            assert seen.error in ERRORS
             assert seen.finish is None
 
 
@@ -74,8 +70,24 @@ def test_every_wire_ends_the_same_way(played: Played, name: str) -> None:
         assert len(ends) <= 1, ends
 
 
+@pytest.mark.parametrize("name", [fault.name for fault in EMBEDDING_FAULTS])
+def test_vectors_are_whole_and_billed_or_refused_and_free(played: Played, name: str) -> None:
+    (seen,) = [one for one in played.seen if one.case.fault.name == name and one.case.wire is None]
+    if not seen.case.fault.answered:
+        assert (seen.lines, seen.billed_nano_usd) == ({}, 0)
+        assert seen.status in (429, 502, 504)
+        assert seen.error in ERRORS
+        return
+    assert (seen.status, seen.text) == (200, "2 vectors")
+    assert seen.estimated is (seen.case.fault.bill != "as reported")
+    assert set(seen.lines) == {"input"}
+    assert seen.lines["input"] <= 40  # the bound of the hold
+    assert seen.lines["input"] == 4 or seen.case.fault.bill != "as reported"
+
+
 def test_each_request_went_upstream_once_and_left_nothing_held(played: Played) -> None:
-    assert len(played.seen) == len(FAULTS) * len(WIRES) * 2 + len(LEAVING) * len(WIRES)
+    answers = len(FAULTS) * len(WIRES) * 2 + len(LEAVING) * len(WIRES)
+    assert len(played.seen) == answers + len(EMBEDDING_FAULTS)
     assert played.asked == len(played.seen)
     assert (played.held_nano_usd, played.findings) == (0, 0)
     assert played.spent_nano_usd == sum(seen.billed_nano_usd for seen in played.seen)
