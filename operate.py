@@ -161,12 +161,10 @@ def check_ledger(settings: Settings, asked: argparse.Namespace) -> int:
 
 
 def put_back(settings: Settings, asked: argparse.Namespace) -> int:
-    """Put a backup into an empty data folder, verified."""
-    if settings.database_url is not None:
-        raise Refused("With PostgreSQL the data lies there: put it back with pg_restore.")
-    secret = settings.secret_key
+    """Put a backup into an empty data folder, or an empty database, verified."""
+    secret = None if settings.secret_key is None else settings.secret_key.encode()
     with startup.claim_folder(settings.data_dir):
-        return copies.put_back(settings.data_dir, None if secret is None else secret.encode(), asked)
+        return copies.put_back(settings.data_dir, settings.database_url, secret, asked)
 
 
 def _in_office(work: Callable[[Office, argparse.Namespace], int]) -> Command:

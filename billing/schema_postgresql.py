@@ -18,12 +18,16 @@ _SQL: Final = Path(__file__).parent / "sql"
 _OLDEST_SERVER: Final = 15
 
 
-async def ensure_schema(connection: asyncpg.Connection) -> None:
-    """Raises `Unavailable` where the server is too old, or the schema is of a newer version of ours."""
+async def ensure_schema(connection: asyncpg.Connection, newest: int = SCHEMA) -> None:
+    """Make the schema up to `newest`; an older one than ours is for rows that were saved from it.
+
+    Raises `Unavailable` where the server is too old, or the schema is of a newer version of ours."""
     if connection.get_server_version().major < _OLDEST_SERVER:
         raise Unavailable(f"The ledger needs PostgreSQL {_OLDEST_SERVER} or later.")
     found = await _version(connection)
-    if found is None or found < SCHEMA:
+    if newest > SCHEMA:
+        raise Unavailable(f"Schema {newest} of the ledger is not known; this version writes schema {SCHEMA}.")
+    if found is None or found < newest:
         async with connection.transaction():
             # A lock of this transaction: whoever waited for it finds the schema made.
             await connection.execute(
@@ -34,10 +38,10 @@ async def ensure_schema(connection: asyncpg.Connection) -> None:
             if found is None:
                 await _make(connection)
                 found = 1
-            for version in range(found + 1, SCHEMA + 1):
+            for version in range(found + 1, newest + 1):
                 await _run(connection, version, f"postgresql_{version}.sql")
                 found = version
-    if found != SCHEMA:
+    if found != newest:
         raise Unavailable(f"The ledger's database has schema {found}; this version writes schema {SCHEMA}.")
 
 

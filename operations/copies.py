@@ -6,18 +6,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from operations.backup import BackupRefused, restore, save
+from operations import backup, backup_postgresql
+from operations.backup_files import BackupRefused, Restored
 from operations.office import Office, Refused, plain
 
 
 def make(office: Office, asked: argparse.Namespace) -> int:
     """Save all databases and the secret, while the server runs or not. 1 where the ledger is broken."""
-    if isinstance(office.ledger, str):
-        raise Refused(
-            "With PostgreSQL the data lies there: save it with pg_dump, and keep TILTYARD_SECRET_KEY."
-        )
+    target = Path(asked.path)
     try:
-        saved = save(office.data_dir, Path(asked.path), office.secret())
+        if isinstance(office.ledger, str):
+            saved = backup_postgresql.save(office.ledger, target, office.secret())
+        else:
+            saved = backup.save(office.data_dir, target, office.secret())
     except BackupRefused as error:
         raise Refused(str(error)) from error
     print(f"{saved.path}: {', '.join(saved.files)}, {saved.bytes / 1e6:,.1f} MB.")
@@ -29,13 +30,22 @@ def make(office: Office, asked: argparse.Namespace) -> int:
     return 1 if saved.report.findings else 0
 
 
-def put_back(data_dir: Path, secret_set: bytes | None, asked: argparse.Namespace) -> int:
-    """Put a backup into an empty data folder, verified. The caller holds the folder's lock."""
+def put_back(
+    data_dir: Path, database_url: str | None, secret_set: bytes | None, asked: argparse.Namespace
+) -> int:
+    """Put a backup into an empty data folder, or an empty database, verified. The caller holds the
+    folder's lock."""
+    source = Path(asked.path)
     try:
-        restored = restore(Path(asked.path), data_dir, secret_set)
+        if database_url is None:
+            return _tell(str(data_dir), backup.restore(source, data_dir, secret_set))
+        return _tell("The database", backup_postgresql.restore(source, database_url, secret_set))
     except BackupRefused as error:
         raise Refused(str(error)) from error
-    print(f"{data_dir}: {', '.join(restored.files)}, as of {plain(restored.made_at)}.")
+
+
+def _tell(where: str, restored: Restored) -> int:
+    print(f"{where}: {', '.join(restored.files)}, as of {plain(restored.made_at)}.")
     entries, rules = restored.report.entries, restored.report.rules
     print(f"Verified: checksums, {entries} entries of the ledger, {rules} rules.")
     return 0

@@ -33,16 +33,18 @@ _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _THREADS = 4
 
 
-def migrate(engine: Engine, name: Name) -> None:
-    """Bring one database to the newest revision of its branch. Processes that start together take turns.
-    Raises `DatabaseUnavailable` where a newer version of us has been here."""
+def migrate(engine: Engine, name: Name, to: str | None = None) -> None:
+    """Bring one database to the newest revision of its branch, or an empty one to an older revision, for
+    rows that were saved from it. Processes that start together take turns.
+    Raises `DatabaseUnavailable` where a newer version of us has been here, or would have to be."""
     newest = max(path.stem.partition("_")[0] for path in (_MIGRATIONS / name / "versions").glob("[0-9]*.py"))
     found = _revision(engine)
-    if found == newest:
+    if found == (to or newest):
         return
-    if found is not None and found > newest:
+    if max(found or "", to or "") > newest:
         raise DatabaseUnavailable(
-            f"A newer version of Tiltyard migrated the database {name!r} ({found}; this one knows {newest})."
+            f"A newer version of Tiltyard migrated the database {name!r} ({found or to}; this one knows "
+            f"{newest})."
         )
     # Imported where there is something to do: it is 0.15 s and 15 MB of a start.
     from alembic import command
@@ -54,7 +56,7 @@ def migrate(engine: Engine, name: Name) -> None:
         if is_postgresql(engine):
             _make_schema(connection, name)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to or "head")
         connection.commit()
 
 

@@ -692,9 +692,9 @@ BUGS = (
     ),
     Bug(
         "on PostgreSQL a server that was away syncs what it never had",
-        "billing/writer_postgresql.py",
-        "                lasting[witness] = await self._syncer.sync(witness)\n",
-        "                lasting[witness] = await self._syncer.sync(await self._syncer.witness())\n",
+        "billing/syncer_postgresql.py",
+        "            await witness.execute(_SYNC, timeout=_SYNCED_WITHIN_S)\n",
+        "            await (await self._connect()).execute(_SYNC, timeout=_SYNCED_WITHIN_S)\n",
         _POSTGRESQL,
     ),
     Bug(

@@ -23,7 +23,7 @@ from billing.commands import Facts, Line, Reserve, Settle
 from billing.money import cost_nano_usd
 from billing.statements import Statements
 from billing.writer import Ledger
-from operations.backup import MANIFEST
+from operations.backup_files import MANIFEST
 from tests.operations.conftest import NOW_MS, Shell
 
 

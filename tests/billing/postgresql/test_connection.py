@@ -187,6 +187,22 @@ async def test_what_a_server_loses_between_its_commit_and_the_disk_was_told_to_n
     assert balance(ledger_url).total_used_nano_usd == parse_usd("0.50")
 
 
+async def test_a_witness_that_died_says_that_nobody_knows_though_the_server_is_there(
+    ledger: PostgresLedger, admin: asyncpg.Connection, ledger_url: str
+) -> None:
+    syncer = PostgresSyncer(ledger_url)
+    witness = await syncer.witness()
+    assert witness is not None
+    assert await syncer.sync(witness)
+    await terminate(admin, ledger_url)
+    assert not await syncer.sync(witness)
+    another = await syncer.witness()
+    assert another is not None
+    assert another is not witness
+    assert await syncer.sync(another)
+    await syncer.close()
+
+
 async def test_where_there_is_no_connection_to_sync_by_each_commit_waits_for_the_disk(
     ledger: PostgresLedger,
 ) -> None:
