@@ -33,7 +33,9 @@ from gateway.providers.embedded import Embedded, EmbeddedDoor, EmbeddedElsewhere
 from gateway.providers.simulated import Simulated
 from gateway.quote import Quotes
 from gateway.rate_limits import RateLimits
+from gateway.retention import EVERY_S as RETENTION_S, Retention
 from gateway.routing import Routing
+from gateway.team_money import TeamMoney
 from gateway.team_policy import PreSend
 from gateway.tiers import Allowances, read_tiers
 from gateway.vocabularies import load_soon
@@ -130,6 +132,8 @@ class Open:
             top_ups=self.top_ups,
             api_keys=self.api_keys,
             people=self.people,
+            team_money=TeamMoney(self.stores.ledger, self.people),
+            retention=Retention(self.stores.databases.app),
             provider_keys=self.provider_keys,
             rates=self.rates,
             refusals=self.watched.refusals,
@@ -212,6 +216,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
     if stores.in_company:  # alone, a process ends what died at its own start
         keep(opened, stores.leases.keep("sweeper", _SWEEP_S, gateway.end_interrupted))
     if joined is None:
+        keep(opened, stores.leases.keep("retention", RETENTION_S, Retention(app_db).forget_old))
         keep(opened, RecurringGrants(app_db, stores.ledger.grant).keep_giving())
     return Open(
         prepared=prepared,

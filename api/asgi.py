@@ -10,7 +10,7 @@ As a program (`python -m api.asgi`) this module is the API without the pages: se
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -38,7 +38,12 @@ class Api:
         self._services = services
         self._exact: dict[str, _Methods] = {}
         self._below: dict[str, _Methods] = {}
+        self._named: dict[tuple[str, ...], _Methods] = {}  # paths with names in braces, by their parts
         for route in ROUTES:
+            if "{" in route.path:
+                parts = tuple(route.path.split("/"))
+                self._named.setdefault(parts, {})[route.method] = route
+                continue
             table = self._below if route.path.endswith("/*") else self._exact
             table.setdefault(route.path.removesuffix("*"), {})[route.method] = route
 
@@ -68,9 +73,10 @@ class Api:
             await self._handle(scope, receive, send, services)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send, services: ApiServices) -> None:
-        methods, tail = self._methods_at(scope["path"])
+        methods, tail, params = self._methods_at(scope["path"])
         wire = next(iter(methods.values())).wire if methods else "openai"
         exchange = Exchange(scope, receive, send, services, tail, wire)
+        exchange.params = params
         try:
             answer = await self._answer(exchange, methods)
         except CallerLeft:
@@ -91,13 +97,17 @@ class Api:
         if exchange.services.refusals is not None and route is not None and route.handler in RUN_MODELS:
             exchange.services.refusals.record(exchange, error)
 
-    def _methods_at(self, path: str) -> tuple[_Methods, str]:
+    def _methods_at(self, path: str) -> tuple[_Methods, str, dict[str, str]]:
         if path in self._exact:
-            return self._exact[path], ""
+            return self._exact[path], "", {}
+        asked = path.split("/")
+        for parts, methods in self._named.items():
+            if len(parts) == len(asked) and (params := _params(parts, asked)) is not None:
+                return methods, "", params
         for start, methods in self._below.items():
             if path.startswith(start) and len(path) > len(start):
-                return methods, path[len(start) :]
-        return {}, ""
+                return methods, path[len(start) :], {}
+        return {}, "", {}
 
     async def _answer(self, exchange: Exchange, methods: _Methods) -> Answer | None:
         method = exchange.method
@@ -110,6 +120,17 @@ class Api:
         if method == "OPTIONS":
             return Answer(204, None, ((b"allow", ", ".join(allowed).encode()),))
         raise MethodNotAllowed(method, allowed)
+
+
+def _params(parts: Sequence[str], asked: Sequence[str]) -> dict[str, str] | None:
+    """What a path says in the places that are named; None where it is another path."""
+    params: dict[str, str] = {}
+    for part, said in zip(parts, asked, strict=True):
+        if part.startswith("{") and said:
+            params[part[1:-1]] = said
+        elif part != said:
+            return None
+    return params
 
 
 async def _answer_starting(scope: Scope, receive: Receive, send: Send) -> None:

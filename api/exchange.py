@@ -52,7 +52,16 @@ class Exchange:
     """`started` is set by whoever has begun to answer: from then on no other answer is possible."""
 
     __slots__ = (
-        "accepted_ns", "receive", "request_id", "scope", "send", "services", "started", "tail", "wire",
+        "accepted_ns",
+        "params",
+        "receive",
+        "request_id",
+        "scope",
+        "send",
+        "services",
+        "started",
+        "tail",
+        "wire",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +82,7 @@ class Exchange:
         self.request_id: str = scope[REQUEST_ID]
         self.accepted_ns: int = scope[ACCEPTED_NS]
         self.started = False
+        self.params: dict[str, str] = {}  # what the path says in its named places
 
     @property
     def method(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from api import (
+    admin,
     ai_gateway,
     chat_completions,
     credits,
@@ -30,7 +31,8 @@ Handler = Callable[[Exchange], Awaitable[Answer | None]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path that ends in `/*` takes whatever follows; the handler finds it in `exchange.tail`.
+    """A path that ends in `/*` takes whatever follows; the handler finds it in `exchange.tail`. What a
+    path says in a place like `{team}` is in `exchange.params`.
 
     `wire`: in whose shape errors are told.
     """
@@ -39,6 +41,38 @@ class Route:
     path: str
     handler: Handler
     wire: WireName = "openai"
+
+
+_TEAM = "/v1/admin/teams/{team}"
+
+
+def _admin() -> tuple[Route, ...]:
+    return (
+        Route("GET", "/v1/admin/teams", admin.teams),
+        Route("POST", "/v1/admin/teams", admin.make_team),
+        Route("GET", _TEAM, admin.team),
+        Route("PATCH", _TEAM, admin.change_team),
+        Route("DELETE", _TEAM, admin.delete_team),
+        Route("GET", f"{_TEAM}/policy", admin.policy),
+        Route("PUT", f"{_TEAM}/policy", admin.set_policy),
+        Route("GET", f"{_TEAM}/members", admin.members),
+        Route("PATCH", f"{_TEAM}/members/{{user}}", admin.change_member),
+        Route("DELETE", f"{_TEAM}/members/{{user}}", admin.remove_member),
+        Route("GET", f"{_TEAM}/invitations", admin.invitations),
+        Route("POST", f"{_TEAM}/invitations", admin.invite),
+        Route("DELETE", f"{_TEAM}/invitations/{{invitation}}", admin.withdraw),
+        Route("GET", f"{_TEAM}/keys", admin.keys),
+        Route("POST", f"{_TEAM}/keys", admin.make_key),
+        Route("POST", f"{_TEAM}/keys/{{key}}/rotate", admin.rotate_key),
+        Route("DELETE", f"{_TEAM}/keys/{{key}}", admin.revoke_key),
+        Route("GET", f"{_TEAM}/issuers", admin.issuers),
+        Route("POST", f"{_TEAM}/issuers", admin.trust),
+        Route("DELETE", f"{_TEAM}/issuers/{{issuer}}", admin.distrust),
+        Route("POST", f"{_TEAM}/grants", admin.grant),
+        Route("GET", f"{_TEAM}/audit", admin.team_audit),
+        Route("GET", "/v1/admin/models", admin.models),
+        Route("GET", "/v1/admin/audit", admin.audit),
+    )
 
 
 ROUTES = (
@@ -70,6 +104,7 @@ ROUTES = (
     ),
     Route("GET", "/v1/report", report.show),
     Route("GET", "/v1/me", me.show),
+    *_admin(),
     Route("GET", "/healthz", health.alive),
     Route("GET", "/readyz", health.ready),
     Route("GET", "/metrics", metrics.show),

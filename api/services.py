@@ -17,6 +17,8 @@ from gateway.completion import Gateway
 from gateway.provider_keys import ProviderKeys
 from gateway.quote import Quotes
 from gateway.rate_limits import RateLimits
+from gateway.retention import Retention
+from gateway.team_money import TeamMoney
 from identity.api_keys import ApiKeys
 from identity.people import People
 
@@ -50,6 +52,8 @@ class ApiServices:
     top_ups: TopUps
     api_keys: ApiKeys
     people: People
+    team_money: TeamMoney
+    retention: Retention
     provider_keys: ProviderKeys
     readiness: Callable[[], Awaitable[Readiness]]
     rates: RateLimits | None = None

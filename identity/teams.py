@@ -209,6 +209,10 @@ class Teams(Changing):
     def show(self, by: Principal, team_id: int) -> TeamView:
         return self._read(lambda session: _view(session, team_for(session, by, team_id, "read_team")))
 
+    def may_audit(self, by: Principal, team_id: int) -> None:
+        """Raises `TeamNotFound` and `NotPermitted` for whoever may not read this team's audit log."""
+        self._read(lambda session: team_for(session, by, team_id, "read_audit"))
+
     def create(self, by: Principal, name: str, *, owner_id: int | None = None) -> TeamView:
         """A team by an operator's hand, approved at once."""
         require(by, "operate")

@@ -33,6 +33,7 @@ from gateway.messages import Event, Finished, TextDelta, Usage
 from gateway.provider_keys import ProviderKeys
 from gateway.providers.base import Call, Deadlines, Embedded, EmbeddingCall
 from gateway.rate_limits import RateLimits
+from gateway.retention import Retention
 from gateway.routing import Routing
 from gateway.tiers import Allowances, Rate, Tier
 from identity.api_keys import ApiKeys, create_key
@@ -502,6 +503,8 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         quotes=cast(Any, None),
         top_ups=cast(Any, None),
         api_keys=keys,
+        team_money=cast(Any, None),  # grants are tested on the real ledger
+        retention=Retention(database),
         people=open_people(database, keys, "http://testserver", Rules()),
         provider_keys=ProviderKeys(database, Sealer(purpose_key(bytes(32), PROVIDER_KEY)), models),
         readiness=readiness,

@@ -20,6 +20,7 @@ from billing.commands import Grant
 from billing.usage import Usage
 from gateway.catalog import Catalog
 from gateway.quote import Quotes
+from gateway.retention import Retention
 from identity.api_keys import ApiKeys, create_key
 from identity.claims import Rules
 from identity.keys import purpose_key
@@ -72,6 +73,8 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
             quotes=Quotes(at.gateway, usage),
             top_ups=TopUps(SIGNER, at.databases.app, at.ledger.grant),
             api_keys=keys,
+            team_money=cast(Any, None),  # grants are tested on the real ledger
+            retention=Retention(at.databases.app),
             people=open_people(at.databases.app, keys, "http://testserver", Rules()),
             provider_keys=cast(Any, None),
             readiness=readiness,

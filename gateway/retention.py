@@ -1,0 +1,59 @@
+"""Text goes when its team said so: prompts and answers older than the team keeps them, and all of a team
+that was deleted. What a run cost, how long it took and who asked stay, here and in the ledger.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final, cast
+
+from sqlalchemy import Table, select, update
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from gateway.tables import RunRow
+from identity.policy import decoded
+from identity.tables import TeamRow
+from store.databases import Database
+from store.tables import AppTable
+
+EVERY_S: Final = 3600.0
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+_RUNS: Table = AppTable.metadata.tables[str(RunRow.__tablename__)]
+_NOTHING: Final = {
+    "keeps_text": False, "messages_json": None, "text": None, "reasoning": None, "tool_calls_json": None,
+}  # fmt: skip
+
+
+class Retention:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def forget_old(self, now_ms: int | None = None) -> int:
+        """How many runs lost their text. One process of an installation asks each hour."""
+        at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        return await self._database.write(lambda session: _forget_old(session, at_ms))
+
+    async def forget_team(self, team_id: int) -> int:
+        return await self._database.write(lambda session: _forget(session, team_id, None))
+
+
+def _forget_old(session: Session, now_ms: int) -> int:
+    forgotten = 0
+    for team in session.scalars(select(TeamRow)).all():
+        policy, team_id = decoded(team.policy), cast(int, team.id)
+        if team.deleted_ms is not None:
+            forgotten += _forget(session, team_id, None)
+        elif policy.zero_retention:
+            forgotten += _forget(session, team_id, now_ms)
+        elif policy.text_days is not None:
+            forgotten += _forget(session, team_id, now_ms - policy.text_days * _DAY_MS)
+    return forgotten
+
+
+def _forget(session: Session, team_id: int, before_ms: int | None) -> int:
+    """Runs that still run are left alone, but for a team that is gone."""
+    change = update(_RUNS).where(_RUNS.c.team_id == team_id, _RUNS.c.messages_json.is_not(None))
+    if before_ms is not None:
+        change = change.where(_RUNS.c.created_ms < before_ms, _RUNS.c.state != "running")
+    return len(session.execute(change.values(_NOTHING).returning(col(RunRow.id))).all())
