@@ -46,7 +46,7 @@ MINE = "ty_" + "m" * 40
 STRANGERS = "ty_" + "s" * 40
 REVOKED = "ty_" + "r" * 40
 
-Need = Permission | Literal["public", "anyone"]
+Need = Permission | Literal["public", "anyone", "own_token"]  # a token of its own: no key of ours opens it
 TEAM = "/v1/admin/teams/{team}"
 
 NEEDS: dict[tuple[str, str], Need] = {
@@ -74,6 +74,7 @@ NEEDS: dict[tuple[str, str], Need] = {
     **{("GET", f"{base}/config"): "anyone" for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
     ("GET", "/healthz"): "public",
     ("GET", "/readyz"): "public",
+    ("GET", "/metrics"): "own_token",
     ("GET", "/v1/admin/teams"): "operate",
     ("POST", "/v1/admin/teams"): "operate",
     ("GET", "/v1/admin/models"): "operate",
@@ -227,7 +228,7 @@ def in_order() -> list[tuple[str, str]]:
 
 def test_every_route_says_what_it_needs() -> None:
     assert {(route.method, route.path) for route in ROUTES} == set(NEEDS)
-    assert set(get_args(Permission)) >= set(NEEDS.values()) - {"public", "anyone"}
+    assert set(get_args(Permission)) >= set(NEEDS.values()) - {"public", "anyone", "own_token"}
 
 
 def expected(key: tuple[str, str], role: TeamRole, *, operator: bool) -> int | None:
@@ -235,6 +236,8 @@ def expected(key: tuple[str, str], role: TeamRole, *, operator: bool) -> int | N
     need = NEEDS[key]
     if need in ("public", "anyone"):
         return None
+    if need == "own_token":
+        return 401
     if key == ("DELETE", "/v1/responses/*"):  # the run is another member's: an owner may, its author could
         return None if role == "owner" else 403
     if need == "operate":
@@ -262,6 +265,8 @@ async def test_a_role_gets_what_the_table_of_permissions_gives_it(tmp_path: Path
 async def test_an_operator_reaches_every_team(tmp_path: Path) -> None:
     async with installation(tmp_path, None) as here:
         for key in in_order():
+            if NEEDS[key] == "own_token":
+                continue
             assert (await here.ask(*key, OPERATOR_KEY)).status not in (401, 403, 500), key
 
 
