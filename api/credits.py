@@ -66,7 +66,7 @@ def _cap(cap: CapView, principal: Principal) -> dict[str, object]:
     }
 
 
-class _Redeem(msgspec.Struct, forbid_unknown_fields=True):
+class RedeemBody(msgspec.Struct, forbid_unknown_fields=True):
     code: str
 
 
@@ -75,7 +75,7 @@ async def redeem(exchange: Exchange) -> Answer:
     principal = await principal_of(exchange)
     require(principal, "add_credit")
     try:
-        asked = msgspec.json.decode(await exchange.body(), type=_Redeem)
+        asked = msgspec.json.decode(await exchange.body(), type=RedeemBody)
     except msgspec.DecodeError:
         raise BadRequest('Send {"code": "TYC-..."}.', "code") from None
     granted = await exchange.services.top_ups.redeem(principal.team_id, principal.user_id, asked.code)

@@ -15,7 +15,7 @@ from gateway.provider_keys import TeamKey
 from identity.permissions import require
 
 
-class _Put(msgspec.Struct, forbid_unknown_fields=True):
+class PutBody(msgspec.Struct, forbid_unknown_fields=True):
     api_key: str
     falls_back: bool = False
 
@@ -31,7 +31,7 @@ async def put(exchange: Exchange) -> Answer:
     principal = await principal_of(exchange)
     require(principal, "connect_models")
     try:
-        asked = msgspec.json.decode(await exchange.body(), type=_Put)
+        asked = msgspec.json.decode(await exchange.body(), type=PutBody)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise BadRequest('Send {"api_key": "...", "falls_back": false}.', "api_key") from None
     key = await exchange.services.provider_keys.put(

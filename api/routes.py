@@ -10,6 +10,7 @@ from api import (
     ai_gateway,
     chat_completions,
     credits,
+    docs_page,
     embeddings,
     generation,
     health,
@@ -17,6 +18,7 @@ from api import (
     messages,
     metrics,
     models,
+    openapi,
     provider_keys,
     quote,
     report,
@@ -108,6 +110,8 @@ ROUTES = (
     Route("GET", "/healthz", health.alive),
     Route("GET", "/readyz", health.ready),
     Route("GET", "/metrics", metrics.show),
+    Route("GET", "/openapi.json", openapi.show),
+    Route("GET", "/docs", docs_page.show),
 )
 # Whose refusals stand in the request log, also those that come before the gateway is asked.
 RUN_MODELS = frozenset(
@@ -116,4 +120,15 @@ RUN_MODELS = frozenset(
 LIVE = "/live"
 ASSETS = "/ui/"
 # Whatever else is asked below these is answered 404 in JSON, never with a page.
-OURS = ("/v1/", "/v3/", "/v4/", "/healthz/", "/readyz/", "/metrics/", "/live/", ASSETS)
+OURS = (
+    "/v1/",
+    "/v3/",
+    "/v4/",
+    "/healthz/",
+    "/readyz/",
+    "/metrics/",
+    "/openapi.json/",
+    "/docs/",
+    "/live/",
+    ASSETS,
+)

@@ -79,7 +79,7 @@ class _JsonFormat(Strict, tag_field="type", tag="json"):
     description: str | None = None
 
 
-class _Body(Strict):
+class LanguageModelBody(Strict):
     prompt: Annotated[list[AnyMessage], Meta(min_length=1, max_length=MOST_MESSAGES)]
     maxOutputTokens: Count | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
@@ -101,7 +101,7 @@ class _Body(Strict):
     headers: Raw = NONE
 
 
-_BODY = msgspec.json.Decoder(_Body)
+_BODY = msgspec.json.Decoder(LanguageModelBody)
 
 
 def specification_of(header: str | None) -> int:
@@ -153,7 +153,7 @@ def _beside(options: ModelOptions, routing: GatewayOptions) -> dict[str, Any]:
     }
 
 
-def _sampling(body: _Body, options: ModelOptions) -> Sampling:
+def _sampling(body: LanguageModelBody, options: ModelOptions) -> Sampling:
     asked = body.reasoning
     effort = options.effort if asked is None or asked == "provider-default" else asked
     return Sampling(
@@ -203,7 +203,7 @@ def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-def _tool_choice(body: _Body, tools: Sequence[AnyTool]) -> str | Mapping[str, object] | None:
+def _tool_choice(body: LanguageModelBody, tools: Sequence[AnyTool]) -> str | Mapping[str, object] | None:
     match body.toolChoice:
         case None:
             return None

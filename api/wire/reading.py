@@ -21,7 +21,7 @@ from gateway.messages import FilePart, ImagePart
 MOST_MESSAGES = 2_000
 MOST_TOOLS = 128
 DEEPEST = 32  # levels of objects and lists in a tool's or an answer's schema
-NONE = Raw()
+NONE: Raw = msgspec.field(default_factory=Raw)  # as a factory: the API's description has no words for it
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,100}")
 

@@ -10,6 +10,7 @@ for what changes no answer. Deadlines and stand-ins are ours: `provider.deadline
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal, Protocol, TypeVar
 
@@ -114,6 +115,10 @@ class _ProviderOptions(msgspec.Struct):
     gateway: Raw | UnsetType = UNSET
 
 
+class _DescribedOptions(msgspec.Struct):
+    gateway: _Gateway | None = None
+
+
 _PROVIDER = msgspec.json.Decoder(_Provider)
 _GATEWAY = msgspec.json.Decoder(_Gateway)
 _OPTIONS = msgspec.json.Decoder(_ProviderOptions)
@@ -210,3 +215,10 @@ def _decoded(decoder: msgspec.json.Decoder[T], raw: Raw, where: str) -> T:
         return decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         refuse(error, where=where)
+
+
+# What these fields hold, for the API's description.
+DESCRIBED: Mapping[str, type] = {
+    "provider": _Provider,
+    "providerOptions": _DescribedOptions,
+}

@@ -1,0 +1,304 @@
+"""What each path of the API is for, in words: what `/openapi.json` and `/docs` are made from.
+
+Bodies are the very structs that the wires decode with. A test holds that every route has its place here
+and that nothing else has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from api.credits import RedeemBody
+from api.provider_keys import PutBody
+from api.wire.ai_gateway import LanguageModelBody
+from api.wire.anthropic import CountBody, MessagesBody
+from api.wire.openai_chat import ChatBody
+from api.wire.openai_embeddings import EmbeddingsBody
+from api.wire.openai_responses import ResponsesBody
+from api.wire.shapes import WireName
+
+Tag = Literal["Completions", "Embeddings", "Models", "Money", "Requests", "AI SDK", "Keys", "Server"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    name: str
+    says: str
+    schema: Mapping[str, Any]
+    place: Literal["query", "header", "path"] = "query"
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """`path` is the route's as a reader writes it. `keys` are what an answer always has."""
+
+    summary: str
+    tag: Tag
+    keys: tuple[str, ...]
+    says: str = ""
+    path: str | None = None
+    body: type | None = None
+    parameters: tuple[Parameter, ...] = ()
+    streams: bool = False
+    runs: bool = False
+    also: Mapping[str, str] | None = None  # other media types of the answer, and what they hold
+    wire: WireName = "openai"
+    example: Mapping[str, Any] | None = None
+    with_key: bool = True
+
+
+_TEXT: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": 300}
+_DAY: Mapping[str, Any] = {"type": "string", "format": "date"}
+_RUN = Parameter("id", "A run's id, `run_...`", _TEXT, "path", required=True)
+_IDEMPOTENCY = Parameter(
+    "Idempotency-Key",
+    "The same request under the same key runs and is paid once",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    "header",
+)
+_TAGS = Parameter(
+    "X-Tags",
+    "At most 8 tags of at most 64 characters, comma between: reported and capped under them",
+    {"type": "string", "maxLength": 500, "pattern": "^[ -~]*$"},
+    "header",
+)
+_RUNS = (_IDEMPOTENCY, _TAGS)
+_HELLO = [{"role": "user", "content": "Why is the sky blue?"}]
+_MODEL = "embedded/smollm2-135m"
+
+COMPLETIONS: dict[tuple[str, str], About] = {
+    ("POST", "/v1/chat/completions"): About(
+        "Answer a conversation: OpenAI's chat completions",
+        "Completions",
+        ("id", "object", "created", "model", "choices", "usage"),
+        "Any model answers, whatever wire its provider speaks. What cannot be carried is refused by name.",
+        body=ChatBody,
+        parameters=_RUNS,
+        streams=True,
+        runs=True,
+        example={"model": _MODEL, "messages": _HELLO},
+    ),
+    ("POST", "/v1/responses"): About(
+        "Answer a conversation: OpenAI's responses",
+        "Completions",
+        ("id", "object", "status", "model", "output", "usage"),
+        "`input` is a text or a list of items. A response's id is its run's; `previous_response_id` goes on "
+        "from one whose text is kept, or that ended within 15 minutes.",
+        body=ResponsesBody,
+        parameters=_RUNS,
+        streams=True,
+        runs=True,
+        example={"model": _MODEL, "input": "Why is the sky blue?"},
+    ),
+    ("GET", "/v1/responses/*"): About(
+        "A response, while its text is kept",
+        "Completions",
+        ("id", "object", "status", "model", "output"),
+        path="/v1/responses/{id}",
+        parameters=(_RUN,),
+    ),
+    ("DELETE", "/v1/responses/*"): About(
+        "Delete a response's text; its cost stays in the ledger",
+        "Completions",
+        ("id", "object", "deleted"),
+        path="/v1/responses/{id}",
+        parameters=(_RUN,),
+    ),
+    ("POST", "/v1/responses/*"): About(
+        "Stop a response that still runs; what had arrived is billed",
+        "Completions",
+        ("id", "object", "status", "model", "output"),
+        path="/v1/responses/{id}/cancel",
+        parameters=(_RUN,),
+    ),
+    ("POST", "/v1/messages"): About(
+        "Answer a conversation: Anthropic's messages",
+        "Completions",
+        ("id", "type", "role", "model", "content", "stop_reason", "usage"),
+        "The key may be sent as `x-api-key`. Errors have Anthropic's shape.",
+        body=MessagesBody,
+        parameters=_RUNS,
+        streams=True,
+        runs=True,
+        wire="anthropic",
+        example={"model": _MODEL, "max_tokens": 300, "messages": _HELLO},
+    ),
+    ("POST", "/v1/messages/count_tokens"): About(
+        "How many tokens a message's prompt has, by our own count",
+        "Completions",
+        ("input_tokens",),
+        body=CountBody,
+        wire="anthropic",
+        example={"model": _MODEL, "messages": _HELLO},
+    ),
+    ("POST", "/v1/embeddings"): About(
+        "Vectors of texts",
+        "Embeddings",
+        ("object", "data", "model", "usage"),
+        "At most 2,048 inputs, each within the model's window.",
+        body=EmbeddingsBody,
+        parameters=_RUNS,
+        runs=True,
+        example={"model": "simulated/embedding", "input": ["the sky", "the sea"]},
+    ),
+}
+
+_MODEL_NAME = Parameter("model", "The rest of its id", _TEXT, "path", required=True)
+CATALOG: dict[tuple[str, str], About] = {
+    ("GET", "/v1/models"): About(
+        "Every model: prices, limits, features, lifecycle, providers and how they did here lately",
+        "Models",
+        ("object", "data"),
+    ),
+    ("GET", "/v1/models/*"): About(
+        "One model, by id or alias; retired ones too",
+        "Models",
+        ("id", "object", "created", "owned_by", "pricing", "lifecycle", "providers", "available"),
+        path="/v1/models/{creator}/{model}",
+        parameters=(Parameter("creator", "Who made it", _TEXT, "path", required=True), _MODEL_NAME),
+    ),
+    ("POST", "/v1/quote"): About(
+        "What a completion with this body would cost and hold, and who would be asked; nothing is held",
+        "Money",
+        ("object", "model", "cost", "hold", "available", "routing"),
+        body=ChatBody,
+        example={"model": _MODEL, "messages": _HELLO},
+    ),
+    ("GET", "/v1/credits"): About(
+        "Your team's balance and caps", "Money", ("currency", "balance", "held", "available", "total_used")
+    ),
+    ("POST", "/v1/credits/redeem"): About(
+        "Add what a top-up code is worth",
+        "Money",
+        ("currency", "amount", "entry", "available", "replayed"),
+        body=RedeemBody,
+        example={"code": "TYC-..."},
+    ),
+    ("GET", "/v1/what-if"): About(
+        "The team's last days re-rated on another model, provider or both",
+        "Money",
+        ("object", "runs", "was", "would_be", "difference", "models"),
+        parameters=(
+            Parameter("model", "On this model", _TEXT),
+            Parameter("provider", "At this provider", _TEXT),
+            Parameter("version", "By this version of its price list", _TEXT),
+            Parameter("days", "How many days back", {"type": "integer", "minimum": 1, "maximum": 366}),
+        ),
+    ),
+    ("GET", "/v1/report"): About(
+        "What the team spent, by day, model, provider, member, key, tag or kind of key",
+        "Money",
+        ("object", "currency", "results"),
+        "Days are UTC's, both included. The rows of one grouping add up to the ledger's own total, but for "
+        "those by tag.",
+        parameters=(
+            Parameter("start_date", "The first day", _DAY, required=True),
+            Parameter("end_date", "The last day", _DAY, required=True),
+            Parameter(
+                "group_by",
+                "What a row is; by day where nothing is said",
+                {"enum": ["day", "model", "provider", "user", "member", "key", "tag", "credential_type"]},
+            ),
+            Parameter("date_part", "Of rows by day", {"enum": ["day", "hour"]}),
+            Parameter("format", "json or csv", {"enum": ["json", "csv"]}),
+            Parameter("model", "Only of this model", _TEXT),
+            Parameter("provider", "Only at this provider", _TEXT),
+            Parameter("user_id", "Only of this member", _TEXT),
+            Parameter("key_id", "Only of this key", _TEXT),
+            Parameter("tags", "Only with all of these, comma between", _TEXT),
+            Parameter("credential_type", "byok or system", {"enum": ["byok", "system"]}),
+        ),
+        also={"text/csv": "The same rows, with exact costs"},
+    ),
+    ("GET", "/v1/generation"): About(
+        "One request of your team: its attempts, its tokens, its receipt",
+        "Requests",
+        ("data",),
+        parameters=(Parameter("id", "A run's id, `run_...`", _TEXT, required=True),),
+    ),
+    ("GET", "/v1/me"): About(
+        "Who your credential speaks for, what it may do, what it can still spend",
+        "Keys",
+        ("object", "team", "user", "key", "role", "permissions", "credits", "limits"),
+    ),
+}
+
+_PROVIDER = Parameter("provider", "A provider's id", _TEXT, "path", required=True)
+KEYS: dict[tuple[str, str], About] = {
+    ("GET", "/v1/provider-keys"): About(
+        "Your team's own keys for providers, but for the keys themselves", "Keys", ("object", "data")
+    ),
+    ("PUT", "/v1/provider-keys/*"): About(
+        "Set your team's own key for a provider",
+        "Keys",
+        (),
+        path="/v1/provider-keys/{provider}",
+        body=PutBody,
+        parameters=(_PROVIDER,),
+        example={"api_key": "sk-...", "falls_back": False},
+    ),
+    ("DELETE", "/v1/provider-keys/*"): About(
+        "Forget your team's own key for a provider",
+        "Keys",
+        (),
+        path="/v1/provider-keys/{provider}",
+        parameters=(_PROVIDER,),
+    ),
+}
+
+
+def _ai_sdk(base: str) -> dict[tuple[str, str], About]:
+    """The AI SDK's gateway provider: set its `baseURL` to this base."""
+    said: Mapping[str, Any] = {"type": "string", "maxLength": 200, "pattern": "^[ -~]*$"}
+    return {
+        ("POST", f"{base}/language-model"): About(
+            "Answer a prompt in the AI SDK's own parts",
+            "AI SDK",
+            ("content", "finishReason", "usage", "warnings"),
+            "Spoken by the gateway provider of the AI SDK (`streamText({ model: 'creator/model' })`).",
+            body=LanguageModelBody,
+            parameters=(
+                Parameter("ai-language-model-id", "The model", _TEXT, "header", required=True),
+                Parameter("ai-language-model-specification-version", "2, 3 or 4", said, "header"),
+                Parameter("ai-language-model-streaming", "true or false", said, "header"),
+                *_RUNS,
+            ),
+            streams=True,
+            runs=True,
+            wire="ai_sdk",
+        ),
+        ("GET", f"{base}/config"): About(
+            "The models that answer here, for the AI SDK", "AI SDK", ("models",), wire="ai_sdk"
+        ),
+    }
+
+
+SERVER: dict[tuple[str, str], About] = {
+    ("GET", "/healthz"): About("This process answers", "Server", ("status",), with_key=False),
+    ("GET", "/readyz"): About(
+        "It can do its work; 503 and what is missing where not", "Server", ("status",), with_key=False
+    ),
+    ("GET", "/metrics"): About(
+        "What Prometheus reads: from this machine, or with the token that the operator set",
+        "Server",
+        (),
+        also={"text/plain": "Prometheus's text format"},
+        with_key=False,
+    ),
+    ("GET", "/openapi.json"): About("This description", "Server", ("openapi", "paths"), with_key=False),
+    ("GET", "/docs"): About(
+        "This description to read", "Server", (), also={"text/html": "A page"}, with_key=False
+    ),
+}
+DESCRIBED: dict[tuple[str, str], About] = {
+    **COMPLETIONS,
+    **CATALOG,
+    **KEYS,
+    **_ai_sdk("/v1/ai"),
+    **_ai_sdk("/v3/ai"),
+    **_ai_sdk("/v4/ai"),
+    **SERVER,
+}
