@@ -20,12 +20,13 @@ LOCAL_SHELL = "local_shell"
 _SHELL_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
+        "type": {"type": "string", "enum": ["exec"]},
         "command": {"type": "array", "items": {"type": "string"}, "description": "Program, then arguments."},
         "working_directory": {"type": "string"},
         "timeout_ms": {"type": "integer"},
         "env": {"type": "object", "additionalProperties": {"type": "string"}},
     },
-    "required": ["command"],
+    "required": ["type", "command"],
 }  # fmt: skip
 _INPUT_SCHEMA: dict[str, Any] = {
     "type": "object",

@@ -268,7 +268,7 @@ def test_tools_of_other_kinds_become_functions_and_a_search_becomes_its_own() ->
     assert custom["name"] == "apply_patch"
     assert custom["description"] == "Edits.\n\nThe input must follow this lark grammar:\nstart: x"
     assert custom["input_schema"]["required"] == ["input"]
-    assert (shell["name"], shell["input_schema"]["required"]) == ("local_shell", ["command"])
+    assert (shell["name"], shell["input_schema"]["required"]) == ("local_shell", ["type", "command"])
     assert web == {
         "type": "web_search_20250305",
         "name": "web_search",
