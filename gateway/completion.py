@@ -21,18 +21,13 @@ from gateway.admission import Admission, refuse_too_much
 from gateway.attempts import Attempts
 from gateway.catalog import Catalog, Model
 from gateway.errors import (
-    BadRequest,
     Draining,
     Forbidden,
     GatewayError,
-    NoProviderLeft,
-    ProviderError,
     RetiredModel,
     RunNotFound,
-    TooLarge,
     TooManyRequests,
     UnknownModel,
-    Unsupported,
 )
 from gateway.health import RouteHealth
 from gateway.kept_runs import KeptRuns
@@ -45,6 +40,7 @@ from gateway.providers.base import Deadlines
 from gateway.pump import LEASE_MS, Admitted, Listener, Money, Pump, Tools
 from gateway.rate_limits import RateLimits, Ticket
 from gateway.records import RunRecord, record_of, without_text
+from gateway.refusals import refusal_row
 from gateway.routing import NO_OWN_KEYS, OwnKeys, Plan, Routing
 from gateway.runs import Run, RunHub, StopReason, Surface
 from gateway.team_policy import PreSend, checked, keeps_text, narrowed, within
@@ -52,7 +48,7 @@ from identity.permissions import may
 from identity.principal import Principal
 from store.ids import new_id
 from telemetry.paces import Pace
-from telemetry.rows import Outcome, RequestRow
+from telemetry.rows import RequestRow
 
 __all__ = ["Gateway", "Limits", "Listener"]
 
@@ -342,26 +338,7 @@ class Gateway:
         error: Exception,
     ) -> RequestRow:
         known = self._known(request.model)
-        return RequestRow(
-            request_id=asked.request_id,
-            run_id=None,
-            accepted_at_ms=asked.accepted_at_ms,
-            team_id=principal.team_id,
-            user_id=principal.user_id,
-            key_id=asked.key_id,
-            surface=surface,
-            model_asked=asked.model,
-            model=known.id if known else None,
-            provider=None,
-            series=known.series if known else "paid",
-            outcome=_outcome_of_refusal(error),
-            status=self._status_of(error),
-            streamed=asked.streamed,
-            error=type(error).__name__,
-            total_ms=(time.monotonic_ns() - asked.accepted_ns) / 1e6,
-            tags=request.tags,
-            dropped=error.dropped if isinstance(error, NoProviderLeft) else (),
-        )
+        return refusal_row(principal, request, asked, surface, known, error, self._status_of(error))
 
     def _known(self, name: str) -> Model | None:
         try:
@@ -508,16 +485,6 @@ def _nearer(ours: Deadlines, callers: CallerDeadlines) -> Deadlines:
         idle_s=min(ours.idle_s, callers.idle_s or ours.idle_s),
         total_s=min(ours.total_s, callers.total_s or ours.total_s),
     )
-
-
-def _outcome_of_refusal(error: Exception) -> Outcome:
-    if isinstance(error, BadRequest | UnknownModel | RetiredModel | TooLarge | Unsupported):
-        return "client_fault"
-    if isinstance(error, InsufficientCredits | CapReached | FreeCreditExhausted):
-        return "blocked"
-    if isinstance(error, Forbidden | TooManyRequests):
-        return "blocked"
-    return "provider_fault" if isinstance(error, ProviderError) else "gateway_fault"
 
 
 def _now_ms() -> int:
