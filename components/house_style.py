@@ -14,7 +14,8 @@ import streamlit as st
 CSS: Final = """
 .st-key-standing, .st-key-model-facts, .st-key-quote, .st-key-figures, .st-key-bill,
 [class*="st-key-figure-"] { font-variant-numeric: tabular-nums; }
-.st-key-quote { min-height: clamp(2.85rem, (40rem - 100vw) * 999, 4.25rem);
+.st-key-quote { min-height: clamp(3.3rem, (40rem - 100vw) * 999, 4.75rem);
+  max-height: clamp(3.3rem, (40rem - 100vw) * 999, 20rem);
   margin-top: clamp(-3.3rem, (40rem - 100vw) * 999, 0rem);
   max-width: clamp(100% - 8rem, (40rem - 100vw) * 999, 100%); }
 .ty-hidden { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; overflow: hidden;
