@@ -14,13 +14,14 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import Meta, Raw, Struct
 
 from api.wire.ai_gateway_answer import AiSdkShape
-from api.wire.ai_gateway_options import GatewayOptions, ModelOptions, gateway_options, model_options
+from api.wire.ai_gateway_options import ModelOptions, model_options
 from api.wire.ai_gateway_prompt import AnyMessage, cache_mark, messages_of
 from api.wire.ai_gateway_warnings import Warnings
 from api.wire.reading import MOST_MESSAGES, MOST_TOOLS, NONE, Count, Stop, Strict, decode, schema, tool_name
+from api.wire.routing import gateway_options, read_preferences
 from api.wire.shapes import Asked
 from gateway.errors import BadRequest, Unsupported
 from gateway.messages import AnyTool, CompletionRequest, CustomTool, Effort, HostedTool, Sampling, Tool
@@ -95,13 +96,22 @@ class LanguageModelBody(Strict):
     )
     toolChoice: _Auto | _NoTool | _SomeTool | _ThisTool | None = None
     reasoning: Effort | Literal["provider-default"] | None = None
-    providerOptions: _Options | None = None
+    providerOptions: Raw = NONE
     # The SDK's own business.
     includeRawChunks: Raw = NONE
     headers: Raw = NONE
 
 
 _BODY = msgspec.json.Decoder(LanguageModelBody)
+
+
+class _RoutingFields(Struct, frozen=True):
+    """This protocol says all of it in one place."""
+
+    provider_options: Raw
+    provider: Raw = NONE
+    models: Raw = NONE
+    route: Raw = NONE
 
 
 def specification_of(header: str | None) -> int:
@@ -122,17 +132,22 @@ def read(raw: bytes, *, model: str | None, creator: str, streaming: str | None, 
     specification = specification_of(version)
     body = decode(_BODY, raw)
     warnings = Warnings()
-    options = model_options(body.providerOptions or {}, creator, warnings)
-    routing = gateway_options(body.providerOptions or {}, warnings)
+    options = model_options(body.providerOptions, creator, warnings)
+    gateway = gateway_options(body.providerOptions)
     tools = tuple(_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.tools or ()))
     request = CompletionRequest(
         model=model,
-        messages=messages_of(body.prompt, tools, cached=routing.caching, warnings=warnings),
+        messages=messages_of(body.prompt, tools, cached=gateway.caching == "auto", warnings=warnings),
         sampling=_sampling(body, options),
         tools=tools,
         tool_choice=_tool_choice(body, tools),
         response_format=_response_format(body.responseFormat, options),
-        **_beside(options, routing),
+        tags=tuple(gateway.tags or ()),
+        routing=read_preferences(_RoutingFields(provider_options=body.providerOptions)),
+        parallel_tool_calls=options.parallel_tool_calls,
+        max_tool_calls=options.max_tool_calls,
+        keep=bool(options.store),
+        cache_key=options.cache_key,
     )
     names = {
         tool_of(tool.id.partition(".")[2]): tool.name
@@ -140,17 +155,6 @@ def read(raw: bytes, *, model: str | None, creator: str, streaming: str | None, 
         if isinstance(tool, _Provided)
     }
     return Asked(request, streaming == "true", AiSdkShape(specification, model, warnings, names))
-
-
-def _beside(options: ModelOptions, routing: GatewayOptions) -> dict[str, Any]:
-    return {
-        "tags": routing.tags,
-        "routing": routing.preferences,
-        "parallel_tool_calls": options.parallel_tool_calls,
-        "max_tool_calls": options.max_tool_calls,
-        "keep": bool(options.store),
-        "cache_key": options.cache_key,
-    }
 
 
 def _sampling(body: LanguageModelBody, options: ModelOptions) -> Sampling:

@@ -1,28 +1,24 @@
-"""`providerOptions` of the AI SDK's gateway protocol.
+"""`providerOptions` of the AI SDK's gateway protocol: what is asked of a maker's models, in the words of the
+SDK's provider for that maker. What stands under `gateway` is read by `routing.py`.
 
-Under `gateway` stands what is asked of routing; under a maker's name what is asked of its models, in
-the words of the SDK's provider for that maker. Only the maker of the model asked for is listened to:
-callers set options for several makers at once, and the SDK's providers pass over those of others.
-An option that nobody here knows is let go with a warning; one under `gateway` that would restrict who
-answers, or carry a credential, is refused by name.
+Only the maker of the model asked for is listened to: callers set options for several makers at once, and
+the SDK's providers pass over those of others. An option that nobody here knows is let go with a warning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Raw
 
 from api.wire.ai_gateway_warnings import Warnings
-from api.wire.reading import CacheKey, Strict, refuse
-from gateway.errors import Unsupported
+from api.wire.reading import CacheKey, Strict, decode_at, refuse
 from gateway.messages import Effort, ReasoningSummary, Verbosity
-from gateway.preferences import NO_PREFERENCES, RoutingPreferences
 
-Options = Mapping[str, Mapping[str, Any]]
+_OPTIONS = msgspec.json.Decoder(dict[str, dict[str, Any]] | None)
 
 # Whose options count for a model, beside those under its creator's own name.
 _ALSO: Mapping[str, tuple[str, ...]] = {
@@ -31,78 +27,6 @@ _ALSO: Mapping[str, tuple[str, ...]] = {
     "google": ("vertex", "googleVertex"),
 }
 _ANYBODY = "openaiCompatible"
-_SORTS: Mapping[str, Literal["price", "first_token", "throughput"]] = {
-    "cost": "price",
-    "ttft": "first_token",
-    "tps": "throughput",
-}
-_NAMES = Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=50)]
-_TAGS = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(max_length=20)]
-
-
-# --- of routing ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayOptions:
-    """`caching`: mark what stays the same from request to request, for providers that must be told."""
-
-    preferences: RoutingPreferences = NO_PREFERENCES
-    tags: tuple[str, ...] = ()
-    caching: bool = False
-
-
-class _Gateway(Strict):
-    order: _NAMES | None = None
-    only: _NAMES | None = None
-    sort: Literal["cost", "ttft", "tps"] | None = None
-    models: _NAMES | None = None
-    tags: _TAGS | None = None
-    zeroDataRetention: bool | None = None
-    disallowPromptTraining: bool | None = None
-    caching: Literal["auto"] | None = None
-    # Ours, beyond what the SDK types: it passes them through.
-    ignore: _NAMES | None = None
-    allowFallbacks: bool | None = None
-    requireParameters: bool | None = None
-    standIn: Literal["operator", "successor", "never"] | None = None
-    # These change no answer here.
-    user: Any = None
-    quotaEntityId: Any = None
-    providerTimeouts: Any = None
-    serviceTier: Any = None
-
-
-def gateway_options(options: Options, warnings: Warnings) -> GatewayOptions:
-    """Raises `BadRequest` and `Unsupported`."""
-    given = options.get("gateway")
-    if not given:
-        return GatewayOptions()
-    if "byok" in given:
-        raise Unsupported(
-            "Providers' keys are kept with the team, not sent with a request.", "providerOptions.gateway.byok"
-        )
-    asked = _converted(given, _Gateway, "providerOptions.gateway")
-    for name in ("quotaEntityId", "providerTimeouts", "serviceTier"):
-        if name in given:
-            warnings.unsupported(f"providerOptions.gateway.{name}", "It is not carried here.")
-    preferences = replace(
-        NO_PREFERENCES,
-        order=tuple(asked.order or ()),
-        only=tuple(asked.only or ()),
-        ignore=tuple(asked.ignore or ()),
-        sort=None if asked.sort is None else _SORTS[asked.sort],
-        models=tuple(asked.models or ()),
-        zero_data_retention=bool(asked.zeroDataRetention),
-        no_training=bool(asked.disallowPromptTraining),
-        require_parameters=bool(asked.requireParameters),
-        allow_fallbacks=asked.allowFallbacks is not False,
-        stand_in=asked.standIn or "operator",
-    )
-    return GatewayOptions(preferences, tuple(asked.tags or ()), asked.caching == "auto")
-
-
-# --- of the model ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +77,12 @@ _PASSED_OVER = frozenset(
 )
 
 
-def model_options(options: Options, creator: str, warnings: Warnings) -> ModelOptions:
+def model_options(raw: Raw, creator: str, warnings: Warnings) -> ModelOptions:
     """Raises `BadRequest` for an option that is known and has an impossible value."""
     found: dict[str, Any] = {}
+    options = decode_at(_OPTIONS, raw, "providerOptions") if len(raw) else None
+    if not options:
+        return ModelOptions()
     for maker in (_ANYBODY, *_ALSO.get(creator, ()), creator):
         for name, value in options.get(maker, {}).items():
             where = f"providerOptions.{maker}.{name}"

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from api.wire.ai_gateway_warnings import Warnings
-from api.wire.reading import NONE, Id, Name, OneOf, Strict, file, image, refuse
+from api.wire.reading import NONE, Id, Name, OneOf, Strict, decode_at, file, image
 from gateway.errors import BadRequest, Unsupported
 from gateway.messages import (
     AnyTool,
@@ -173,7 +173,7 @@ def _messages(
     where = f"{where}.content"
     match message.role:
         case "system":
-            text = _decoded(_STRING, message.content, where)
+            text = decode_at(_STRING, message.content, where)
             return [Message("system", (TextPart(text, cache_mark(message.providerOptions)),))]
         case "user":
             parts = [_part(part, at, warnings) for part, at in _each(_USER, message.content, where)]
@@ -186,7 +186,8 @@ def _messages(
 
 
 def _each(kinds: OneOf[_Part], content: Raw, where: str) -> Iterable[tuple[_Part, str]]:
-    for index, raw in enumerate(_decoded(_PARTS, content, where)):
+    raws = decode_at(_PARTS, content, where)
+    for index, raw in enumerate(raws):
         at = f"{where}[{index}]"
         yield kinds.decode(raw, at), at
 
@@ -342,10 +343,3 @@ def cache_mark(options: Options | None) -> bool:
 def _string(options: Mapping[str, Any], name: str) -> str | None:
     found = options.get(name)
     return found if isinstance(found, str) and found else None
-
-
-def _decoded(decoder: msgspec.json.Decoder[Any], raw: Raw, where: str) -> Any:
-    try:
-        return decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        refuse(error, where=where)

@@ -31,7 +31,7 @@ from api.wire.reading import (
     schema,
     tool_name,
 )
-from api.wire.routing import read_preferences
+from api.wire.routing import read_preferences, tags_asked
 from api.wire.shapes import Asked
 from api.wire.tools import named_choice, plain_choice, refuse_unknown
 from gateway.errors import BadRequest, Unsupported
@@ -193,6 +193,7 @@ def _request(body: CountBody, sampling: Sampling) -> CompletionRequest:
         parallel_tool_calls=False if one_by_one and tools else None,
         max_tool_calls=most_calls,
         routing=read_preferences(body),
+        tags=tags_asked(body.provider_options),
     )
 
 

@@ -33,7 +33,7 @@ from api.wire.reading import (
     image,
     model_name,
 )
-from api.wire.routing import read_preferences
+from api.wire.routing import read_preferences, tags_asked
 from api.wire.seals import unsealed
 from api.wire.shapes import Asked
 from gateway.errors import BadRequest
@@ -225,6 +225,7 @@ def read(raw: bytes) -> Asked:
         keep=bool(body.store),
         cache_key=body.prompt_cache_key,
         routing=read_preferences(body),
+        tags=tags_asked(body.provider_options),
     )
     with_usage = body.stream_options is not None and bool(body.stream_options.include_usage)
     return Asked(request, streamed=bool(body.stream), shape=ChatShape(with_usage=with_usage))

@@ -33,7 +33,7 @@ from api.wire.reading import (
     schema,
     tool_name,
 )
-from api.wire.routing import read_preferences
+from api.wire.routing import read_preferences, tags_asked
 from api.wire.shapes import Asked
 from api.wire.tools import named_choice, plain_choice, refuse_unknown, tool_called
 from gateway.errors import BadRequest
@@ -245,6 +245,7 @@ def asked_of(body: ResponsesBody, earlier: Earlier | None = None) -> Asked:
         keep=bool(body.store),
         cache_key=body.prompt_cache_key,
         routing=read_preferences(body),
+        tags=tags_asked(body.provider_options),
     )
     shape = ResponseShape(_echo(body), _ENCRYPTED in (body.include or ()), namespaces)
     return Asked(request, bool(body.stream), shape, earlier.run_id if earlier else None)

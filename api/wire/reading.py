@@ -58,13 +58,13 @@ class OneOf(Generic[T]):
 
     def decode(self, raw: Raw, where: str) -> T:
         """Raises `BadRequest` and `Unsupported`, with the path below `where`."""
-        kind = _decoded(_TYPE, raw, where).type or self._bare
+        kind = decode_at(_TYPE, raw, where).type or self._bare
         if kind is None:
             raise BadRequest(f"`{where}.type` is missing.", f"{where}.type")
         decoder = self._decoders.get(kind)
         if decoder is None:
             raise Unsupported(f"{self._what} of type {kind[:60]!r} is not supported here.", f"{where}.type")
-        return _decoded(decoder, raw, where)
+        return decode_at(decoder, raw, where)
 
 
 class _Type(Struct):
@@ -74,7 +74,8 @@ class _Type(Struct):
 _TYPE = msgspec.json.Decoder(_Type)
 
 
-def _decoded(decoder: msgspec.json.Decoder[T], raw: Raw, where: str) -> T:
+def decode_at(decoder: msgspec.json.Decoder[T], raw: Raw, where: str) -> T:
+    """A part of a body. Raises `BadRequest` and `Unsupported`, with the path below `where`."""
     try:
         return decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -17,7 +17,7 @@ from typing import Annotated, Literal, Protocol, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from api.wire.reading import NONE, ModelName, Strict, refuse
+from api.wire.reading import NONE, ModelName, Strict, decode_at
 from gateway.errors import BadRequest
 from gateway.preferences import (
     NO_PREFERENCES,
@@ -36,6 +36,7 @@ _MOST_USD = 1_000_000
 Provider = Annotated[str, Meta(min_length=1, max_length=64)]
 Providers = Annotated[list[Provider], Meta(max_length=64)]
 Models = Annotated[list[ModelName], Meta(max_length=16)]
+Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=8)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Milliseconds = Annotated[float, Meta(gt=0, le=86_400_000)]
 Dollars = Annotated[str, Meta(max_length=40)] | float
@@ -91,22 +92,30 @@ class _Provider(Strict):
     stand_in: StandIn | None = None
 
 
-class _Gateway(Strict, rename="camel"):
+class GatewayOptions(Strict, rename="camel"):
+    """`tags`: what the run is reported under. `caching`: mark what stays the same from request to request,
+    for providers that must be told. `ignore`, `allow_fallbacks`, `require_parameters` and `stand_in` are
+    ours: the AI SDK lets them through."""
+
     order: Providers | None = None
     only: Providers | None = None
+    ignore: Providers | None = None
     models: Models | None = None
     sort: _SortName | None = None
     zero_data_retention: bool | None = None
     disallow_prompt_training: bool | None = None
     allow_fallbacks: bool | None = None
+    require_parameters: bool | None = None
     stand_in: StandIn | None = None
-    # Read elsewhere, or of no meaning here.
+    tags: Tags | None = None
+    caching: Literal["auto"] | None = None
+    byok: None = None  # providers' keys are kept with the team, not sent with a request
+    # Of no meaning here.
     user: Raw = NONE
-    tags: Raw = NONE
-    byok: Raw = NONE
-    caching: Raw = NONE
     quota_entity_id: Raw = NONE
     project_id: Raw = NONE
+    provider_timeouts: Raw = NONE
+    service_tier: Raw = NONE
 
 
 class _ProviderOptions(msgspec.Struct):
@@ -116,11 +125,11 @@ class _ProviderOptions(msgspec.Struct):
 
 
 class _DescribedOptions(msgspec.Struct):
-    gateway: _Gateway | None = None
+    gateway: GatewayOptions | None = None
 
 
 _PROVIDER = msgspec.json.Decoder(_Provider)
-_GATEWAY = msgspec.json.Decoder(_Gateway)
+_GATEWAY = msgspec.json.Decoder(GatewayOptions)
 _OPTIONS = msgspec.json.Decoder(_ProviderOptions)
 _MODELS = msgspec.json.Decoder(Models)
 _ROUTE = msgspec.json.Decoder(Literal["fallback"] | None)
@@ -131,33 +140,40 @@ def read_preferences(body: RoutingFields) -> RoutingPreferences:
     if not (len(body.provider) or len(body.models) or len(body.route) or len(body.provider_options)):
         return NO_PREFERENCES
     if len(body.route):
-        _decoded(_ROUTE, body.route, "route")
-    models = _decoded(_MODELS, body.models, "models") if _is_there(body.models) else None
-    provider = _decoded(_PROVIDER, body.provider, "provider") if _is_there(body.provider) else _Provider()
+        decode_at(_ROUTE, body.route, "route")
+    models = decode_at(_MODELS, body.models, "models") if _is_there(body.models) else None
+    provider = decode_at(_PROVIDER, body.provider, "provider") if _is_there(body.provider) else _Provider()
     return _preferences(provider, gateway_options(body.provider_options), models)
 
 
-def gateway_options(options: Raw) -> _Gateway:
+def gateway_options(options: Raw) -> GatewayOptions:
     """What `providerOptions` says to the gateway."""
     if not _is_there(options):
-        return _Gateway()
-    found = _decoded(_OPTIONS, options, "providerOptions").gateway
+        return GatewayOptions()
+    found = decode_at(_OPTIONS, options, "providerOptions").gateway
     if isinstance(found, UnsetType) or not _is_there(found):
-        return _Gateway()
-    return _decoded(_GATEWAY, found, "providerOptions.gateway")
+        return GatewayOptions()
+    return decode_at(_GATEWAY, found, "providerOptions.gateway")
 
 
-def _preferences(provider: _Provider, gateway: _Gateway, models: list[str] | None) -> RoutingPreferences:
+def tags_asked(options: Raw) -> tuple[str, ...]:
+    """What `providerOptions.gateway.tags` names. Raises as `read_preferences` does."""
+    return tuple(gateway_options(options).tags or ())
+
+
+def _preferences(
+    provider: _Provider, gateway: GatewayOptions, models: list[str] | None
+) -> RoutingPreferences:
     sort: Sort | None = _one("sort", _sort(provider.sort), _sort(gateway.sort))
     fallbacks = _one("allow_fallbacks", provider.allow_fallbacks, gateway.allow_fallbacks)
     deadlines = provider.deadlines or _Deadlines()
     preferences = RoutingPreferences(
         order=_ids(_one("order", provider.order, gateway.order)),
         only=_ids(_one("only", provider.only, gateway.only)),
-        ignore=_ids(provider.ignore),
+        ignore=_ids(_one("ignore", provider.ignore, gateway.ignore)),
         sort=sort,
         max_price=_max_price(provider.max_price),
-        require_parameters=bool(provider.require_parameters),
+        require_parameters=bool(provider.require_parameters or gateway.require_parameters),
         zero_data_retention=bool(provider.zdr or gateway.zero_data_retention),
         no_training=provider.data_collection == "deny" or bool(gateway.disallow_prompt_training),
         allow_fallbacks=fallbacks is not False,
@@ -208,13 +224,6 @@ def _pico_usd(dollars: str | float | None, name: str) -> int | None:
 
 def _is_there(raw: Raw) -> bool:
     return bool(len(raw)) and bytes(raw) != b"null"
-
-
-def _decoded(decoder: msgspec.json.Decoder[T], raw: Raw, where: str) -> T:
-    try:
-        return decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        refuse(error, where=where)
 
 
 # What these fields hold, for the API's description.

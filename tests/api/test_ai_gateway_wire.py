@@ -152,6 +152,7 @@ def test_routing_is_asked_for_under_gateway() -> None:
     gateway = {
         "order": ["azure", "openai"],
         "only": ["azure", "openai"],
+        "ignore": ["groq"],
         "sort": "ttft",
         "models": ["openai/gpt-y"],
         "tags": ["chat", "v2"],
@@ -167,6 +168,7 @@ def test_routing_is_asked_for_under_gateway() -> None:
         ("azure", "openai"),
         "first_token",
     )
+    assert wanted.ignore == ("groq",)
     assert (wanted.zero_data_retention, wanted.no_training) == (True, True)
     assert (wanted.models, wanted.stand_in) == (("openai/gpt-y",), "successor")
     assert request.tags == ("chat", "v2")
