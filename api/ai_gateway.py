@@ -1,4 +1,4 @@
-"""The protocol of the AI SDK's gateway provider: `{base}/language-model`, `{base}/config`.
+"""The AI SDK's gateway protocol: `{base}/language-model`, `{base}/embedding-model` and `{base}/config`.
 
 The base path names the specification that the SDK of that age asks for (`/v1/ai` 2, `/v3/ai` 3, `/v4/ai`
 4); a request says its own in a header, and any of them is answered at each base. What the SDK asks at
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from api.answering import answer
 from api.authentication import principal_of
+from api.embeddings import embedded
 from api.exchange import Answer, Exchange
 from api.models import pricing
 from api.wire.ai_gateway import MODEL_HEADER, STREAMING_HEADER, VERSION_HEADER, read
+from api.wire.ai_gateway_embeddings import EMBEDDING_MODEL_HEADER, read_embeddings, vectors_written
 from gateway.catalog import Model
 from gateway.errors import GatewayError
 
@@ -31,6 +33,14 @@ async def create(exchange: Exchange) -> Answer | None:
         version=exchange.header(VERSION_HEADER.encode()),
     )
     return await answer(exchange, principal, asked, raw)
+
+
+async def embed(exchange: Exchange) -> Answer:
+    """POST {base}/embedding-model."""
+    principal = await principal_of(exchange)
+    raw = await exchange.body()
+    request = read_embeddings(raw, exchange.header(EMBEDDING_MODEL_HEADER.encode()))
+    return await embedded(exchange, principal, raw, request, vectors_written)
 
 
 def _creator(exchange: Exchange, name: str) -> str:
@@ -65,5 +75,5 @@ def _entry(model: Model, specification: str) -> dict[str, object]:
             "provider": "gateway",
             "modelId": model.id,
         },
-        "modelType": "language",
+        "modelType": "language" if model.answers else "embedding",
     }

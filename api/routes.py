@@ -101,6 +101,7 @@ ROUTES = (
         for base in ("/v1/ai", "/v3/ai", "/v4/ai")
         for method, path, handler in (
             ("POST", "/language-model", ai_gateway.create),
+            ("POST", "/embedding-model", ai_gateway.embed),
             ("GET", "/config", ai_gateway.config),
         )
     ),

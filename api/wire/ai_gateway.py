@@ -105,7 +105,7 @@ class LanguageModelBody(Strict):
 _BODY = msgspec.json.Decoder(LanguageModelBody)
 
 
-class _RoutingFields(Struct, frozen=True):
+class RoutingFields(Struct, frozen=True):
     """This protocol says all of it in one place."""
 
     provider_options: Raw
@@ -122,11 +122,17 @@ def specification_of(header: str | None) -> int:
     return int(header)
 
 
+def named_model(model: str | None, header: str) -> str:
+    """The model that a header names. Raises `BadRequest` where it is none."""
+    if not model or len(model) > 200 or not model.isprintable():
+        raise BadRequest(f"`{header}` must name a model.", header)
+    return model
+
+
 def read(raw: bytes, *, model: str | None, creator: str, streaming: str | None, version: str | None) -> Asked:
     """`model`, `streaming` and `version` are the headers' values; `creator` is the model's, whose
     provider options are the ones that count. Raises `BadRequest` and `Unsupported`."""
-    if not model or len(model) > 200 or not model.isprintable():
-        raise BadRequest(f"`{MODEL_HEADER}` must name a model.", MODEL_HEADER)
+    name = named_model(model, MODEL_HEADER)
     if streaming not in ("true", "false"):
         raise BadRequest(f"`{STREAMING_HEADER}` must be true or false.", STREAMING_HEADER)
     specification = specification_of(version)
@@ -136,14 +142,14 @@ def read(raw: bytes, *, model: str | None, creator: str, streaming: str | None, 
     gateway = gateway_options(body.providerOptions)
     tools = tuple(_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.tools or ()))
     request = CompletionRequest(
-        model=model,
+        model=name,
         messages=messages_of(body.prompt, tools, cached=gateway.caching == "auto", warnings=warnings),
         sampling=_sampling(body, options),
         tools=tools,
         tool_choice=_tool_choice(body, tools),
         response_format=_response_format(body.responseFormat, options),
         tags=tuple(gateway.tags or ()),
-        routing=read_preferences(_RoutingFields(provider_options=body.providerOptions)),
+        routing=read_preferences(RoutingFields(body.providerOptions)),
         parallel_tool_calls=options.parallel_tool_calls,
         max_tool_calls=options.max_tool_calls,
         keep=bool(options.store),
@@ -154,7 +160,7 @@ def read(raw: bytes, *, model: str | None, creator: str, streaming: str | None, 
         for tool in body.tools or ()
         if isinstance(tool, _Provided)
     }
-    return Asked(request, streaming == "true", AiSdkShape(specification, model, warnings, names))
+    return Asked(request, streaming == "true", AiSdkShape(specification, name, warnings, names))
 
 
 def _sampling(body: LanguageModelBody, options: ModelOptions) -> Sampling:

@@ -13,7 +13,7 @@ from msgspec import Meta, Raw
 
 from api.wire.costs import costs
 from api.wire.reading import NONE, ModelName, Strict, decode, model_name
-from api.wire.routing import read_preferences
+from api.wire.routing import read_preferences, tags_asked
 from api.wire.shapes import Answered
 from gateway.embeddings import EmbeddingRequest
 from gateway.errors import BadRequest
@@ -52,7 +52,11 @@ def read(raw: bytes) -> AskedEmbeddings:
     """Raises `BadRequest` and `Unsupported`, with `param` where a field is at fault."""
     body = decode(_BODY, raw)
     request = EmbeddingRequest(
-        model_name(body.model), _inputs(body.input), body.dimensions, routing=read_preferences(body)
+        model_name(body.model),
+        _inputs(body.input),
+        body.dimensions,
+        routing=read_preferences(body),
+        tags=tags_asked(body.provider_options),
     )
     return AskedEmbeddings(request, body.encoding_format or "float")
 

@@ -252,6 +252,23 @@ async def test_a_setting_that_the_model_lacks_is_a_warning(world: World) -> None
     assert any(message.startswith("reasoning_tokens was left out") for message in others)
 
 
+@pytest.mark.parametrize(
+    ("headers", "body", "param"),
+    [
+        ({}, {"values": ["a"]}, "ai-model-id"),
+        ({"ai-model-id": "lab/fast"}, {}, "values"),
+        ({"ai-model-id": "lab/fast"}, {"values": [""]}, "values[0]"),
+        ({"ai-model-id": "lab/fast"}, {"values": ["a"]}, "model"),  # it makes none
+    ],
+)
+async def test_what_embeds_nothing_is_refused_by_name(
+    world: World, headers: dict[str, str], body: dict[str, Any], param: str
+) -> None:
+    answered = await world.caller().ask("POST", "/v4/ai/embedding-model", body, headers)
+    assert (answered.status, answered.error["param"]) == (400, param)
+    assert answered.error["type"] == "invalid_request_error"
+
+
 @pytest.mark.parametrize(("base", "version"), [("/v1/ai", "v2"), ("/v3/ai", "v3"), ("/v4/ai", "v4")])
 async def test_the_config_lists_what_answers_here_with_prices_a_token(
     world: World, base: str, version: str

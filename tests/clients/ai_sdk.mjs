@@ -1,7 +1,7 @@
 // What people do with the AI SDK, one after the other, each with its result or its error. One process, since
 // starting Node and loading the SDK takes longer than all of it. The package and the base are given.
 const [name, base] = process.argv.slice(2)
-const { createGateway, generateObject, generateText, stepCountIs, isStepCount, streamText, tool, jsonSchema } =
+const { createGateway, embedMany, generateObject, generateText, stepCountIs, isStepCount, streamText, tool, jsonSchema } =
   await import(name)
 const origin = 'http://localhost:8501'
 const lab = createGateway({ baseURL: origin + base })
@@ -69,6 +69,11 @@ const scenarios = {
     const gateway = { order: ['lab'], tags: ['sdk'], models: ['lab/native'] }
     const result = await generateText({ model: 'lab/busy', prompt, maxRetries: 0, providerOptions: { gateway } })
     return { text: result.text, routing: result.providerMetadata.gateway.routing }
+  },
+  async embedded() {
+    const model = lab.textEmbeddingModel('simulated/embedding')
+    const { embeddings, usage } = await embedMany({ model, values: ['blue', 'sky'] })
+    return { lengths: embeddings.map(vector => vector.length), usage }
   },
   async models() {
     const { models } = await lab.getAvailableModels()

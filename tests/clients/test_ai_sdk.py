@@ -88,6 +88,13 @@ def test_an_object_fits_its_schema_and_an_image_is_sent(told: Told, scripted: Sc
     assert any("data:image/png;base64,iVBOR" in json.dumps(asked.body) for asked in scripted.asked)
 
 
+def test_texts_become_vectors(told: Told) -> None:
+    embedded = told.result("embedded")
+    assert len(embedded["lengths"]) == 2
+    assert embedded["lengths"][0] == embedded["lengths"][1] > 0
+    assert embedded["usage"]["tokens"] > 0
+
+
 def test_where_a_provider_is_busy_the_fallback_that_was_asked_for_answers(told: Told) -> None:
     routed = told.result("routed")
     assert routed["text"] == TEXT
