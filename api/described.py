@@ -13,6 +13,7 @@ from typing import Any, Literal
 from api.credits import RedeemBody
 from api.provider_keys import PutBody
 from api.wire.ai_gateway import LanguageModelBody
+from api.wire.ai_gateway_embeddings import EmbeddingModelBody
 from api.wire.anthropic import CountBody, MessagesBody
 from api.wire.openai_chat import ChatBody
 from api.wire.openai_embeddings import EmbeddingsBody
@@ -267,6 +268,15 @@ def _ai_sdk(base: str) -> dict[tuple[str, str], About]:
                 *_RUNS,
             ),
             streams=True,
+            runs=True,
+            wire="ai_sdk",
+        ),
+        ("POST", f"{base}/embedding-model"): About(
+            "Vectors of texts, as the AI SDK asks for them",
+            "AI SDK",
+            ("embeddings", "usage", "warnings"),
+            body=EmbeddingModelBody,
+            parameters=(Parameter("ai-model-id", "The model", _TEXT, "header", required=True), *_RUNS),
             runs=True,
             wire="ai_sdk",
         ),

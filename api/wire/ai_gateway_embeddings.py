@@ -26,7 +26,7 @@ _Text = Annotated[str, Meta(min_length=1)]
 _Texts = Annotated[list[_Text], Meta(min_length=1, max_length=MOST_INPUTS)]
 
 
-class _Body(Strict):
+class EmbeddingModelBody(Strict):
     """Specification 2 calls the texts `input`, and writes one alone as it is."""
 
     values: _Texts | None = None
@@ -45,7 +45,7 @@ class _Options(msgspec.Struct):
     openai: _OpenAI | None = None
 
 
-_BODY = msgspec.json.Decoder(_Body)
+_BODY = msgspec.json.Decoder(EmbeddingModelBody)
 _OPTIONS = msgspec.json.Decoder(_Options | None)
 
 

@@ -71,6 +71,7 @@ NEEDS: dict[tuple[str, str], Need] = {
     ("GET", "/v1/report"): "read_credits",
     ("GET", "/v1/me"): "anyone",
     **{("POST", f"{base}/language-model"): "run_models" for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
+    **{("POST", f"{base}/embedding-model"): "run_models" for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
     **{("GET", f"{base}/config"): "anyone" for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
     ("GET", "/healthz"): "public",
     ("GET", "/readyz"): "public",
@@ -120,6 +121,7 @@ BODIES: dict[tuple[str, str], object] = {
         }
         for base in ("/v1/ai", "/v3/ai", "/v4/ai")
     },
+    **{("POST", f"{base}/embedding-model"): {"values": ["Hello"]} for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
     ("POST", "/v1/admin/teams"): {"name": "New"},
     ("PATCH", TEAM): {"name": "Renamed"},
     ("PUT", f"{TEAM}/policy"): {},
@@ -133,6 +135,7 @@ AI_SDK = {
     "ai-language-model-id": "simulated/steady",
     "ai-language-model-specification-version": "3",
     "ai-language-model-streaming": "false",
+    "ai-model-id": "simulated/embedding",
 }
 
 
@@ -157,7 +160,7 @@ class Here:
         if method == "POST" and path == "/v1/responses/*":
             address += "/cancel"
         body = BODIES.get((method, path), {} if method in ("POST", "PUT", "PATCH") else None)
-        headers = dict(AI_SDK) if path.endswith("/language-model") else {}
+        headers = dict(AI_SDK) if path.endswith(("/language-model", "/embedding-model")) else {}
         headers |= {"authorization": ""} if key is None else {}
         return await Caller(self.app).ask(method, address, body, key=key or "", headers=headers)
 
