@@ -399,6 +399,19 @@ def catalog() -> Catalog:
                     "sampling": {"effort": True, "temperature": [0, 2], "stop": True},
                 },
                 {"id": "lab/search", "name": "Lab Search", **model, **fees, **over_responses},
+                *(
+                    {
+                        "id": f"lab/over-{wire}",
+                        "name": f"Lab over {wire}",
+                        **model,
+                        "providers": [{"id": "lab", "model": "crossed-1", "wire": wire}],
+                        "features": [
+                            *("streaming", "tools", "reasoning", "image_input", "structured_output")
+                        ],
+                        "image_tokens": 1_000,
+                    }
+                    for wire in ("chat_completions", "responses", "anthropic_messages")
+                ),
                 {
                     "id": "lab/vectors",
                     "name": "Lab Vectors",
