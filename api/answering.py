@@ -96,11 +96,15 @@ def tags_of(exchange: Exchange) -> tuple[str, ...]:
 
 
 async def _until_answered(exchange: Exchange, run: Run, answering: _Answering) -> None:
-    leaving = asyncio.ensure_future(caller_leaves(exchange))
-    try:
-        await asyncio.wait((leaving, answering.done), return_when=asyncio.FIRST_COMPLETED)
+    def left(_: asyncio.Task[None]) -> None:
         if not answering.done.done():
             run.stop("caller_left")
+            answering.done.set_result(None)
+
+    leaving = asyncio.create_task(caller_leaves(exchange))
+    leaving.add_done_callback(left)
+    try:
+        await answering.done
     except asyncio.CancelledError:
         run.stop("caller_left")
         raise

@@ -15,11 +15,11 @@ import email.utils
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from types import SimpleNamespace
 from urllib.parse import quote
 
 import aiohttp
 import msgspec
+from aiohttp.abc import AbstractStreamWriter
 
 from gateway.errors import ProviderBroke, ProviderError, ProviderTimeout, ProviderUnreachable
 from gateway.messages import Event, ReasoningDelta, TextDelta, ToolCallDelta
@@ -163,11 +163,10 @@ class OpenAICompatible:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         response = await self._opened().post(
             address,
-            data=body,
+            data=_Body(body, call.clocks),
             headers=headers,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None, connect=call.deadlines.connect_s),
-            trace_request_ctx=call.clocks,
         )
         try:
             yield response
@@ -177,14 +176,11 @@ class OpenAICompatible:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            sent = aiohttp.TraceConfig()
-            sent.on_request_chunk_sent.append(_mark_sent)
             self._session = aiohttp.ClientSession(
                 connector=self._connector(),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,
-                trace_configs=[sent],
                 read_bufsize=_READ_BYTES,
             )
         return self._session
@@ -245,13 +241,17 @@ def _keyed(header: str, api_key: str | None) -> dict[str, str]:
     return {header: f"Bearer {api_key}" if header.lower() == "authorization" else api_key}
 
 
-async def _mark_sent(
-    session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestChunkSentParams
-) -> None:
-    """A body goes out as one chunk; a wait for a turn may have marked the clock before."""
-    clocks: Clocks = context.trace_request_ctx
-    if clocks.sent_ns is None:
-        clocks.sent_ns = time.monotonic_ns()
+class _Body(aiohttp.BytesPayload):
+    """A request's body that marks when its last byte was written, unless a wait for a turn did so before."""
+
+    def __init__(self, body: bytes, clocks: Clocks) -> None:
+        super().__init__(body)
+        self._clocks = clocks
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        await super().write_with_length(writer, content_length)
+        if self._clocks.sent_ns is None:
+            self._clocks.sent_ns = time.monotonic_ns()
 
 
 class _Reads:
@@ -293,6 +293,8 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
 
 async def _read_to_end(response: aiohttp.ClientResponse) -> None:
     """After its last event a stream has nothing left but its end; seen, the connection can be kept."""
+    if response.content.at_eof():
+        return
     with contextlib.suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(_TAIL_S):
             while not response.content.at_eof():
