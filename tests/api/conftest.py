@@ -458,7 +458,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         AppTable.metadata.create_all(database.engine)
         LocalIdentity.open(database, KEY)
         with database.session() as session:
-            team, user = TeamRow(name="Other", created_ms=0), UserRow(name="Bo", created_ms=0)
+            team, user = TeamRow(name="Other", created_ms=0, approved_ms=0), UserRow(name="Bo", created_ms=0)
             session.add_all([team, user])
             session.flush()
             assert (team.id, user.id) == (2, 2)
