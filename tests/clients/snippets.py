@@ -6,12 +6,12 @@ import re
 
 from tests.server import ROOT
 
-_PAGE = ROOT / "docs" / "clients.md"
+PAGE = ROOT / "docs" / "clients.md"
 _BLOCK = re.compile(r"^```\w+\n(?:#|//) ([a-z_]+\.\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def snippets() -> dict[str, str]:
-    return dict(_BLOCK.findall(_PAGE.read_text(encoding="utf-8")))
+    return dict(_BLOCK.findall(PAGE.read_text(encoding="utf-8")))
 
 
 def snippet(name: str, url: str) -> str:
