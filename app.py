@@ -27,6 +27,8 @@ from children.supervisor import ChildFailed
 from components.bundle import BUNDLE
 from gateway.catalog import CatalogError
 from gateway.completion import Gateway
+from gateway.retention import Retention
+from gateway.team_money import TeamMoney
 from identity.local import LocalIdentity
 from identity.tickets import Tickets
 from live_charts import live_charts
@@ -108,6 +110,9 @@ class Process:
             tiers=self.prepared.tiers,
             identity=identity,
             people=own.people,
+            team_money=TeamMoney(own.stores.ledger, own.people),
+            retention=Retention(own.stores.databases.app),
+            site_url=self.settings.url,
             connections=own.connections,
             provider_keys=own.provider_keys,
             tickets=tickets,

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from billing.budgets import Budgets
 from billing.client import LedgerClient
-from billing.commands import CapSet, SetCap
+from billing.commands import CapSet, Granted, GrantKind, SetCap
 from billing.statements import Statements
 from billing.usage import MONTH_MS, Usage
 from gateway.catalog import Catalog, ListedProvider
@@ -27,12 +27,15 @@ from gateway.provider_keys import ProviderKeys
 from gateway.providers.listing import FoundServer, OfferedModel, find_local
 from gateway.quote import Quote, Quotes
 from gateway.records import RunRecord
+from gateway.retention import Retention
+from gateway.team_money import TeamMoney
 from gateway.tiers import Tier
 from gateway.what_if import WhatIf, on_model, re_rate
 from identity.local import LocalIdentity
 from identity.people import People
 from identity.permissions import require
 from identity.principal import Principal
+from identity.team_export import team_export
 from identity.tickets import Tickets
 from telemetry.latency import Latency
 from telemetry.paces import Paces
@@ -57,11 +60,14 @@ class Services:
     tiers: tuple[Tier, ...]
     identity: LocalIdentity
     people: People
+    team_money: TeamMoney
+    retention: Retention
     connections: Connections
     provider_keys: ProviderKeys
     tickets: Tickets
     base_url: str
     demonstration_note: str | None  # why the embedded model is missing, in words; None when it is there
+    site_url: str = ""  # where people open pages, where that is not the API's address
 
     def connected(self) -> frozenset[str]:
         """The providers that can be asked here, by id."""
@@ -100,6 +106,38 @@ class Services:
         except (GatewayError, TimeoutError):
             return None  # sending it says why
         return preview.words if len(preview.candidates) > 1 else None
+
+    # --- the team and the installation ----------------------------------------------------------
+
+    @property
+    def page_url(self) -> str:
+        """Where people open pages."""
+        return self.site_url or self.base_url
+
+    def cap_key(self, principal: Principal, key_id: int, limit_nano_usd: int) -> None:
+        self._on_loop(self.team_money.cap_key(principal, principal.team_id, key_id, limit_nano_usd), 20.0)
+
+    def grant(
+        self, principal: Principal, team_id: int, nano_usd: int, kind: GrantKind, reason: str
+    ) -> Granted:
+        return self._on_loop(self.team_money.grant(principal, team_id, nano_usd, reason, kind=kind), 20.0)
+
+    def delete_team(self, principal: Principal) -> None:
+        """End the team that is open, and delete its text."""
+        self.people.teams.delete(principal, principal.team_id)
+        self._on_loop(self.retention.forget_team(principal.team_id), 20.0)
+
+    def team_export(self, principal: Principal) -> dict[str, Any]:
+        """What the team page shows of the open team, as JSON values."""
+        return team_export(self.people, principal)
+
+    def providers_state(self) -> tuple[tuple[str, str | None], ...]:
+        """Each provider's name, and why it cannot be asked; None where it can."""
+        connected = self.gateway.connected()
+        return tuple(
+            (listed.name, None if listed.id in connected else f"set {listed.api_key_env or 'it up'}")
+            for listed in self.catalog.providers()
+        )
 
     def stop(self, principal: Principal, run_id: str) -> None:
         self._on_loop(self.gateway.stop(principal, run_id), 5.0)

@@ -26,7 +26,7 @@ from net.guard import UrlRefused, check_url
 from store.databases import Database
 
 MOST: Final = 50
-_ROLES: Final[tuple[TeamRole, ...]] = ("member", "viewer", "auditor")
+ROLES: Final[tuple[TeamRole, ...]] = ("member", "viewer", "auditor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class TrustedIssuers(Changing):
             check_url(wish.issuer, allow_private_address=self._private)
         except UrlRefused as error:
             raise Invalid(str(error)) from None
-        if checked_role(wish.role) not in _ROLES:
+        if checked_role(wish.role) not in ROLES:
             raise Invalid("A token may act as a member, a viewer or an auditor, never as an owner.")
         if not 0 < len(wish.claims) <= 10:
             raise Invalid("Name 1 to 10 claims: without one, everybody at that issuer would be let in.")

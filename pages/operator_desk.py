@@ -1,10 +1,33 @@
-"""What the operator looks after."""
+"""What the operator looks after: teams and their approval, credit, providers, the audit log."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from components import guard, team_words as say
+import runtime
+from components import audit_table, grant_form, guard, operator_teams, session, team_words as say, words
 
+st.set_page_config(layout="centered")
 principal = guard.enter("operate")
+services = runtime.current()
+people = services.people
+
 st.title(say.OPERATOR)
+teams, credit, providers, log = st.tabs((say.TEAMS, say.GRANT, say.PROVIDERS, say.LOG))
+with teams:
+    operator_teams.show(people.teams, principal, session.zone())
+with credit:
+    grant_form.show(
+        people.teams.all(principal),
+        lambda team_id, nano_usd, kind, reason: services.grant(principal, team_id, nano_usd, kind, reason),
+    )
+with providers:
+    for name, why in services.providers_state():
+        st.text(f"{name}: {why or say.CONNECTED}")
+with log:
+    broken = people.audit.broken_at()
+    if broken is None:
+        st.caption(f"{say.LOG_WHOLE} {words.escaped(people.audit.head()[1])}")
+    else:
+        st.error(f"{say.LOG_BROKEN} {broken}")
+    audit_table.show(people.audit.entries(limit=200), {}, session.zone())

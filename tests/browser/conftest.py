@@ -24,7 +24,7 @@ OpenPage = Callable[..., Awaitable[Page]]
 SHOTS = Path(__file__).parent / "shots"
 _SIZES: dict[Size, tuple[int, int]] = {"desk": (1440, 900), "phone": (390, 844)}
 # Chromium's sandbox does not start for root; the rest keeps its own calls home off the record.
-_FLAGS = [
+FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -72,7 +72,7 @@ class Watch:
 @pytest.fixture
 async def browser(chromium_path: Path) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path, args=_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
         yield browser
         await browser.close()
 

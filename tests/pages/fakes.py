@@ -37,6 +37,7 @@ from gateway.quote import Quote, Three
 from gateway.records import RunRecord, record_of
 from gateway.routing import Routing
 from gateway.runs import Failure, Figures, Run, RunHub, RunState, StopReason
+from gateway.team_money import TeamMoney
 from gateway.tiers import read_tiers
 from identity.api_keys import ApiKeys
 from identity.claims import Rules
@@ -446,6 +447,8 @@ def world(
         tiers=read_tiers(),
         identity=LocalIdentity(replace(PRINCIPAL, role=role)),
         people=people,
+        team_money=TeamMoney(cast(Any, budgets), people),
+        retention=cast(Any, None),
         connections=cast(Connections, connections),
         provider_keys=cast(ProviderKeys, provider_keys),
         tickets=Tickets(b"for the pages' tests, and nothing else"),

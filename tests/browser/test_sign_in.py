@@ -1,0 +1,226 @@
+"""Signing in with a real provider and a real Chromium: one person, two tabs, a key, and every way out."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import oidc_provider_mock
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.browser.conftest import FLAGS
+from tests.server import Server, free_port
+
+pytestmark = pytest.mark.browser
+OPERATOR, MEMBER = "ann@example.org", "bob@example.org"
+WITHIN_MS = 20_000
+
+
+class Provider:
+    """oidc-provider-mock, on a port of its own."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://localhost:{port}"
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    with oidc_provider_mock.run_server_in_thread() as server:
+        made = Provider(server.server_port)
+        for who in (OPERATOR, MEMBER):
+            claims = {"email": who, "email_verified": True, "name": who.partition("@")[0].title()}
+            httpx.put(f"{made.url}/users/{who}", json=claims, trust_env=False).raise_for_status()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[Server]:
+    port = free_port()
+    server = Server(
+        tmp_path_factory.mktemp("signed"),
+        {
+            "TILTYARD_PORT": str(port),
+            "TILTYARD_BASE_URL": f"http://localhost:{port}",
+            "TILTYARD_SIGN_IN_MOCK_CLIENT_ID": "tiltyard",
+            "TILTYARD_SIGN_IN_MOCK_CLIENT_SECRET": "not a secret",
+            "TILTYARD_SIGN_IN_MOCK_DISCOVERY_URL": f"{provider.url}/.well-known/openid-configuration",
+            "TILTYARD_SIGN_IN_MOCK_TRUST_EMAIL": "true",
+            "TILTYARD_OPERATORS": OPERATOR,
+            "TILTYARD_NEW_TEAMS": "anyone",
+            "TILTYARD_EMBEDDED": "false",
+        },
+    )
+    server.port, server.url = port, f"http://localhost:{port}"
+    server.start()
+    yield server
+    server.end()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=str(chromium_path), args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context()
+    made.set_default_timeout(WITHIN_MS)
+    yield made
+    made.close()
+
+
+def sign_in(context: BrowserContext, server: Server, who: str) -> Page:
+    page = context.new_page()
+    page.goto(server.url)
+    page.get_by_role("button", name="Sign in with Mock").click()
+    page.locator("input[name=sub]").fill(who)
+    page.get_by_role("button", name="Authorize").click()
+    expect(page.get_by_text(f"Signed in as {who}")).to_be_visible(timeout=WITHIN_MS)
+    return page
+
+
+def test_sign_in_switch_team_make_a_key_call_revoke_and_sign_out_in_two_tabs(
+    context: BrowserContext, signed: Server
+) -> None:
+    page = sign_in(context, signed, OPERATOR)
+    cookies = {cookie["name"]: cookie for cookie in context.cookies()}
+    assert cookies["_streamlit_user"]["httpOnly"] and cookies["_streamlit_user"]["sameSite"] == "Lax"
+    expect(page.get_by_text("Local", exact=True).first).to_be_visible()  # claimed by the first operator
+
+    # A second team, by the operator's hand; the switch.
+    page.get_by_role("link", name="Operator").click()
+    page.get_by_label("Name of a new team").fill("Second")
+    page.get_by_role("button", name="Make a team").click()
+    expect(page.get_by_text("Second (1 member)")).to_be_visible(timeout=WITHIN_MS)
+    page.get_by_test_id("stSidebar").get_by_role("combobox").click()
+    page.get_by_role("option", name="Second").click()
+    expect(page.get_by_test_id("stSidebar").get_by_text("Second", exact=True).first).to_be_visible()
+
+    # A key, shown once; it works, and after it is revoked it does not.
+    page.get_by_role("link", name="Team", exact=True).click()
+    page.get_by_role("tab", name="API keys").click()
+    page.get_by_label("Name", exact=True).fill("mine")
+    page.get_by_role("button", name="Make a key").click()
+    expect(page.get_by_text("Copy it now")).to_be_visible(timeout=WITHIN_MS)
+    found = re.search(r"ty_[0-9A-Za-z]{49}", page.content())
+    assert found is not None
+    with signed.client(key=found.group()) as client:
+        told = client.get("/v1/me").json()
+        assert (told["team"]["name"], told["scopes"]) == ("Second", ["run", "read"])
+        page.get_by_role("tab", name="API keys").click()
+        page.get_by_role("button", name="Revoke").first.click()
+        expect(page.get_by_text("Ended keys")).to_be_visible(timeout=WITHIN_MS)
+        assert client.get("/v1/me").status_code == 401
+    assert found.group() not in signed.log
+
+    # A second tab is signed in by the same cookie; signing out in one is noticed in the other.
+    second = context.new_page()
+    second.goto(f"{signed.url}/credits")
+    expect(second.get_by_text(f"Signed in as {OPERATOR}")).to_be_visible(timeout=WITHIN_MS)
+    page.get_by_role("button", name="Sign out").click()
+    expect(second.get_by_text("This sign-in is over")).to_be_visible(timeout=WITHIN_MS)
+    expect(second.get_by_role("link", name="Credits")).to_have_count(0)
+
+
+def test_an_invitation_lets_somebody_in_who_sees_what_their_role_may(
+    browser: Browser, context: BrowserContext, signed: Server
+) -> None:
+    owner = sign_in(context, signed, OPERATOR)
+    owner.get_by_role("link", name="Team", exact=True).click()
+    owner.get_by_role("button", name="Make an invitation link").click()
+    expect(owner.get_by_text("Shown this once")).to_be_visible(timeout=WITHIN_MS)
+    link = re.search(r"http://localhost:\d+/\?invitation=[\w-]+", owner.content())
+    assert link is not None
+    theirs = browser.new_context()
+    theirs.set_default_timeout(WITHIN_MS)
+    page = sign_in(theirs, signed, MEMBER)
+    expect(page.get_by_role("link", name="Operator")).to_have_count(0)
+    page.goto(link.group())
+    page.get_by_role("button", name="Join the team").click()
+    expect(page.get_by_test_id("stSidebar").get_by_role("combobox")).to_be_visible(timeout=WITHIN_MS)
+    page.goto(f"{signed.url}/team")
+    expect(page.get_by_text("Owners invite, change roles and remove.")).to_be_visible(timeout=WITHIN_MS)
+    page.goto(f"{signed.url}/operator")
+    expect(page.get_by_text("Page not found")).to_be_visible(timeout=WITHIN_MS)
+    theirs.close()
+
+
+@pytest.mark.parametrize("spoiled", ["state", "nonce", "code"])
+def test_a_callback_that_is_not_the_answer_to_our_question_signs_nobody_in(
+    context: BrowserContext, signed: Server, provider: Provider, spoiled: str
+) -> None:
+    page = context.new_page()
+    if spoiled == "nonce":  # the provider answers, for another question than was asked
+
+        def other_nonce(route: Any) -> None:
+            route.continue_(url=re.sub(r"nonce=[^&]+", "nonce=somebody-elses", route.request.url))
+
+        page.route(f"{provider.url}/oauth2/authorize*", other_nonce)
+    page.goto(signed.url)
+    page.get_by_role("button", name="Sign in with Mock").click()
+    page.locator("input[name=sub]").fill(MEMBER)
+    if spoiled == "nonce":
+        page.get_by_role("button", name="Authorize").click()
+    else:
+        asked = parse_qs(urlsplit(page.url).query)["state"][0]
+        state = asked if spoiled == "code" else "guessed"
+        page.goto(f"{signed.url}/oauth2callback?code=guessed&state={state}")
+    expect(page.get_by_role("button", name="Sign in with Mock")).to_be_visible(timeout=WITHIN_MS)
+    assert "_streamlit_user" not in {cookie["name"] for cookie in context.cookies()}
+
+
+# --- another site ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hostile(signed: Server) -> Iterator[str]:
+    page = (Path(__file__).parent / "hostile.html").read_text()
+    body = page.replace("VICTIM", signed.url).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://localhost:{server.server_port}"  # the same site as its victim: cookies do go along
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+def test_a_hostile_page_opens_no_channel_reads_no_run_and_sends_no_prompt(
+    context: BrowserContext, signed: Server, hostile: str
+) -> None:
+    sign_in(context, signed, OPERATOR)
+    with signed.client() as client:
+        before = client.get("/v1/credits").json()
+    page = context.new_page()
+    page.goto(hostile)
+    page.wait_for_function("window.results.done", timeout=WITHIN_MS)
+    results = page.evaluate("window.results")
+    assert results["live"] == results["pages"] == "refused"
+    assert results["run"] == results["credits"] == results["prompt"] == "refused"
+    assert results["blind"] in ("read ", "refused")  # sent perhaps, and answered 401: nothing moves
+    time.sleep(0.5)
+    with signed.client() as client:
+        assert client.get("/v1/credits").json() == before
+    frames = [frame for frame in page.frames if frame.parent_frame is not None]
+    assert all(signed.url not in frame.url for frame in frames)
