@@ -7,24 +7,26 @@ rules with a transaction for each command. And two processes on one team, each w
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
 import msgspec
-import psutil
 import uvloop
 
-from bench.ledger import NO_BARS, ROUND_S, ROUNDS, TEAMS, Waits, cpu_of, drive, fund, rows_of
+from bench.ledger import NO_BARS, ROUND_S, ROUNDS, TEAMS, WAYS, Round, Waits, cpu_of, drive, fund, rows_of
 from bench.table import Row, print_table
 from billing.money import NANO_USD_PER_USD
+from billing.syncer_postgresql import PostgresSyncer
 from billing.writer_postgresql import PostgresLedger
 
 # Teams of their own, so that no other way finds its team changed by somebody else.
@@ -33,13 +35,7 @@ _SHARED_TEAM = TEAMS + 2
 _LIMIT = 1_000_000 * NANO_USD_PER_USD
 _FLOOR = "floor, one synced row a transaction, 50 connections"
 _ONE_BY_ONE = "50 callers, 1 team, a transaction for each command"
-_WAYS: dict[str, tuple[int, int, bool]] = {
-    "1 caller, 1 team": (1, 1, False),
-    "50 callers, 1 team": (50, 1, False),
-    "200 callers, 1 team": (200, 1, False),
-    "50 callers, 1,000 teams": (50, TEAMS, False),
-    "50 callers, 1 team, busy loop": (50, 1, True),
-}
+_PAIR = "25 callers each of two processes, 1 team"
 _BARS = {  # rate, p99, CPU
     "50 callers, 1 team": (">= 10,000/s", "<= 10 ms", "<= 60 us"),
     "50 callers, 1 team, busy loop": (">= 10,000/s", "<= 10 ms", ""),
@@ -50,29 +46,35 @@ class _OneByOne(PostgresLedger):
     MOST_IN_BATCH = 1
 
 
+class _EachWaits(PostgresSyncer):
+    """Without a witness each commit waits for the disk by itself."""
+
+    async def witness(self) -> None:
+        return None
+
+
 def measure() -> list[Row]:
     return uvloop.run(_measure())
 
 
 async def _measure() -> list[Row]:
     async with _server() as url:
-        ways = {name: Waits() for name in (_FLOOR, _ONE_BY_ONE, *_WAYS)}
-        pair = Waits()
+        ways = {name: Waits() for name in (_FLOOR, _ONE_BY_ONE, *WAYS, _PAIR)}
         ledger = await PostgresLedger.open(url, free_money_limit_nano_usd=_LIMIT)
         alone = await _OneByOne.open(url, free_money_limit_nano_usd=_LIMIT)
+        alone._syncer = _EachWaits(url)
         await fund(ledger)
-        cpu_s = await _cpu_of_ledgers(url)
+        cpu = partial(cpu_of, {"callers and writer": [os.getpid()], "server": await _backends(url)})
         for _ in range(ROUNDS):
             await _floor(url, ways[_FLOOR])
-            await drive(alone, ways[_ONE_BY_ONE], 50, 1, False, cpu_s, first_team=_TEAM_OF_ONE_BY_ONE)
-            for name, (callers, teams, busy) in _WAYS.items():
-                await drive(ledger, ways[name], callers, teams, busy, cpu_s)
-            await _in_company(ledger, pair, url)
-        operations = sum(len(ways[name].all_ms) for name in (_ONE_BY_ONE, *_WAYS)) + len(pair.all_ms)
+            await drive(alone, ways[_ONE_BY_ONE], 50, 1, False, cpu, first_team=_TEAM_OF_ONE_BY_ONE)
+            for name, (callers, teams, busy) in WAYS.items():
+                await drive(ledger, ways[name], callers, teams, busy, cpu)
+            await _in_company(ledger, ways[_PAIR], url)
+        operations = sum(ways[name].operations for name in (_ONE_BY_ONE, *WAYS, _PAIR))
         await ledger.close()
         await alone.close()
         size = await _size(url)
-    ways["25 callers each of two processes, 1 team"] = pair
     rows = [
         row
         for name, waits in ways.items()
@@ -99,21 +101,34 @@ async def _server() -> AsyncIterator[str]:
         admin = await asyncpg.connect(server.get_uri())
         await admin.execute("CREATE DATABASE bench")
         await admin.close()
-        yield urlsplit(server.get_uri())._replace(path="/bench").geturl()
+        url = urlsplit(server.get_uri())._replace(path="/bench").geturl()
+        await _grow_old(url)
+        yield url
     finally:
         await asyncio.to_thread(server.cleanup)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _cpu_of_ledgers(url: str) -> Callable[[], float]:
-    """CPU of this process, its callers included, and of the server's side of the ledgers' connections."""
+async def _backends(url: str) -> list[int]:
+    """The server's side of the ledgers' connections, which are made when something has been settled."""
     connection = await asyncpg.connect(url)
     rows = await connection.fetch(
         "SELECT pid FROM pg_stat_activity WHERE application_name = 'tiltyard ledger'"
     )
     await connection.close()
-    pids = [psutil.Process().pid, *(pid for (pid,) in rows)]
-    return lambda: cpu_of(pids)
+    return [pid for (pid,) in rows]
+
+
+async def _grow_old(url: str) -> None:
+    """A server that has run for an hour writes its log over old segments; a new one makes each, which
+    takes all commits of that moment tens of milliseconds."""
+    connection = await asyncpg.connect(url)
+    await connection.execute("ALTER SYSTEM SET min_wal_size = '768MB'")
+    await connection.execute("SELECT pg_reload_conf()")
+    for _ in range(46):
+        await connection.execute("SELECT pg_logical_emit_message(false, 'bench', repeat('x', 16000000))")
+    await connection.execute("CHECKPOINT")
+    await connection.close()
 
 
 async def _size(url: str) -> int:
@@ -132,6 +147,7 @@ async def _size(url: str) -> int:
 async def _floor(url: str, waits: Waits) -> None:
     pool = await asyncpg.create_pool(url, min_size=50, max_size=50)
     await pool.execute("CREATE TABLE IF NOT EXISTS public.floor (a bigint, b text, c bytea)")
+    waits.rounds.append(Round())
     began = time.perf_counter()
     until = began + ROUND_S
 
@@ -146,7 +162,7 @@ async def _floor(url: str, waits: Waits) -> None:
                 waits.add("insert", began_ns)
 
     await asyncio.gather(*(insert() for _ in range(50)))
-    waits.seconds += time.perf_counter() - began
+    waits.rounds[-1].seconds = time.perf_counter() - began
     await pool.close()
 
 
@@ -161,11 +177,11 @@ async def _in_company(ledger: PostgresLedger, waits: Waits, url: str) -> None:
     assert other.stdout is not None and other.stdin is not None
     await other.stdout.readline()  # it is ready
     other.stdin.write(b"go\n")
-    await drive(ledger, waits, 25, 1, False, lambda: 0.0, first_team=_SHARED_TEAM)
+    await drive(ledger, waits, 25, 1, False, dict, first_team=_SHARED_TEAM)
     theirs = msgspec.json.decode(await other.stdout.readline(), type=dict[str, list[float]])
     await other.wait()
     for kind, values in theirs.items():
-        waits.ms.setdefault(kind, []).extend(values)
+        waits.rounds[-1].ms.setdefault(kind, []).extend(values)
 
 
 async def _other(url: str) -> None:
@@ -174,9 +190,9 @@ async def _other(url: str) -> None:
     waits = Waits()
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
-    await drive(ledger, waits, 25, 1, False, lambda: 0.0, first_team=_SHARED_TEAM)
+    await drive(ledger, waits, 25, 1, False, dict, first_team=_SHARED_TEAM)
     await ledger.close()
-    print(msgspec.json.encode(waits.ms).decode(), flush=True)
+    print(msgspec.json.encode(waits.rounds[-1].ms).decode(), flush=True)
 
 
 if __name__ == "__main__":

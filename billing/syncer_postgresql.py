@@ -53,7 +53,7 @@ class PostgresSyncer:
     async def sync(self, witness: Witness) -> bool:
         """Whether all that was committed since `witness` was handed out is on the server's disk."""
         try:
-            await witness.execute(_SYNC, timeout=_SYNCED_WITHIN_S)
+            await witness.fetchval(_SYNC, timeout=_SYNCED_WITHIN_S)
         except _TROUBLE as error:
             _log.warning("what was committed last is asked again, the server may have lost it: %s", error)
             witness.terminate()

@@ -693,8 +693,8 @@ BUGS = (
     Bug(
         "on PostgreSQL a server that was away syncs what it never had",
         "billing/syncer_postgresql.py",
-        "            await witness.execute(_SYNC, timeout=_SYNCED_WITHIN_S)\n",
-        "            await (await self._connect()).execute(_SYNC, timeout=_SYNCED_WITHIN_S)\n",
+        "            await witness.fetchval(_SYNC, timeout=_SYNCED_WITHIN_S)\n",
+        "            await (await self._connect()).fetchval(_SYNC, timeout=_SYNCED_WITHIN_S)\n",
         _POSTGRESQL,
     ),
     Bug(

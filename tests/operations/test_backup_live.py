@@ -12,15 +12,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from billing.audit import audit
+from billing import audit_postgresql
+from billing.audit import Report, audit
+from tests.databases import ENGINES
 from tests.server import ROOT, Server
 
 StartServer = Callable[..., Server]
 _BODY = {"model": "simulated/steady", "max_tokens": 20, "messages": [{"role": "user", "content": "Hello"}]}
 
 
-def _operate(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": "/usr/bin:/bin", "TILTYARD_DATA_DIR": str(data_dir)}
+def _operate(settings: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": "/usr/bin:/bin", **settings}
     command = [sys.executable, "-m", "operate", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
@@ -32,11 +34,28 @@ def _until(met: Callable[[], bool], within_s: float = 60.0) -> None:
         time.sleep(0.05)
 
 
+@pytest.fixture(params=ENGINES)
+def installations(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> tuple[dict[str, str], dict[str, str], Callable[[], Report]]:
+    """Settings of the one that is saved, of the empty one that it is put back into, and its audit."""
+    old, new = ({"TILTYARD_DATA_DIR": str(tmp_path / name)} for name in ("old", "new"))
+    if request.param == "sqlite":
+        return old, new, lambda: audit(tmp_path / "new" / "ledger.db")
+    new_database: Callable[[], str] = request.getfixturevalue("new_postgresql")
+    for settings in (old, new):
+        settings |= {"TILTYARD_DATABASE_URL": new_database(), "TILTYARD_SECRET_KEY": "s" * 32}
+    return old, new, lambda: audit_postgresql.audit(new["TILTYARD_DATABASE_URL"])
+
+
 @pytest.mark.slow
 def test_a_server_under_load_is_saved_and_comes_back_as_another(
-    start_tiltyard: StartServer, tmp_path: Path
+    start_tiltyard: StartServer,
+    tmp_path: Path,
+    installations: tuple[dict[str, str], dict[str, str], Callable[[], Report]],
 ) -> None:
-    server = start_tiltyard({"TILTYARD_EMBEDDED": "false"})
+    old, new, audited = installations
+    server = start_tiltyard({"TILTYARD_EMBEDDED": "false", **old})
     done, answered, failed = threading.Event(), [0] * 6, list[str]()
 
     def ask(at: int) -> None:
@@ -58,7 +77,7 @@ def test_a_server_under_load_is_saved_and_comes_back_as_another(
         for name in ("one", "two.tar.gz"):
             _until(lambda: sum(answered) >= 25 * (len(before) + 1))
             before.append(sum(answered))
-            saved = _operate(server.data_dir, "backup", str(tmp_path / name))
+            saved = _operate(old, "backup", str(tmp_path / name))
             assert saved.returncode == 0, saved.stderr
         while_saving = sum(answered) - before[0]
     finally:
@@ -69,13 +88,12 @@ def test_a_server_under_load_is_saved_and_comes_back_as_another(
     assert while_saving > 0
     server.end()
 
-    data_dir = tmp_path / "back"
-    restored = _operate(data_dir, "restore", str(tmp_path / "two.tar.gz"))
+    restored = _operate(new, "restore", str(tmp_path / "two.tar.gz"))
     assert restored.returncode == 0, restored.stderr
-    report = audit(data_dir / "ledger.db")
+    report = audited()
     assert report.findings == ()
     assert report.entries >= before[1]
-    other = start_tiltyard({"TILTYARD_EMBEDDED": "false", "TILTYARD_DATA_DIR": str(data_dir)})
+    other = start_tiltyard({"TILTYARD_EMBEDDED": "false", **new})
     used = other.credits()["total_used"]
     assert used > 0
     with other.client() as client:  # the same key, which came with app.db
