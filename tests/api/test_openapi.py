@@ -156,9 +156,10 @@ def test_nothing_that_the_description_allows_or_forbids_gets_a_500(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("method", "path"), operations(), ids=lambda value: str(value))
 def test_nothing_gets_a_500_however_long_one_asks(
     tiltyard: Server, method: str, path: str, record_figure: Callable[[str], None]
 ) -> None:
-    well = probe(tiltyard.url, method, path, 300, settings(QUICK, derandomize=False))
-    record_figure(f"schemathesis: {method.upper()} {path}: 300 asked, {well} answered 200, none 500")
+    well = probe(tiltyard.url, method, path, 100, settings(QUICK, derandomize=False))
+    record_figure(f"schemathesis: {method.upper()} {path}: 100 asked, {well} answered 200, none 500")

@@ -313,3 +313,52 @@ async def test_the_request_log_has_the_status_that_the_caller_got(world: World) 
     (row,) = world.rows
     assert row.status == answered.status == 404
     assert row.request_id == answered.headers["x-request-id"]
+
+
+WIRES = (
+    "/v1/chat/completions",
+    "/v1/responses",
+    "/v1/messages",
+    "/v1/messages/count_tokens",
+    "/v1/embeddings",
+    "/v1/quote",
+)
+
+
+@pytest.mark.parametrize("path", WIRES)
+async def test_every_wire_bears_what_no_client_should_send(world: World, path: str) -> None:
+    large = await world.caller().ask("POST", path, b'{"model": "' + b"x" * 10_000_000)
+    assert large.status == 413
+    for body in (
+        b"",
+        b"[" * 3_000_000,
+        b'{"model":' * 400_000,
+        b'{"model":"lab/fast","input":[' + b'{"role":"user","content":[' * 100_000,
+        b'{"model":"lab/fast","max_tokens":9,"messages":[{"role":"user","content":' + b"[" * 1_000_000,
+        b'{"model":"lab/fast","metadata":' + b'{"a":' * 500_000,
+        b"null",
+        b"[]",
+        b'"lab/fast"',
+        b"\xff\xfe",
+        b'{"model":"lab/fast","model":5}',
+        b'{"model":"lab/fast","input":{"a":1},"messages":{"a":1},"max_tokens":"9"}',
+        b'{"model":"lab/fast","\\ud800":1}',
+    ):
+        answered = await world.caller().ask("POST", path, body)
+        assert answered.status == 400, (body[:80], answered.text[:300])
+        assert answered.error["message"]
+    assert nothing_happened(world)
+
+
+@pytest.mark.parametrize("path", WIRES)
+async def test_a_field_that_nobody_knows_is_refused_by_its_name_on_every_wire(
+    world: World, path: str
+) -> None:
+    told = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 9}
+    if path in ("/v1/responses", "/v1/embeddings"):
+        told = {"input": "a"}
+    if path.endswith("count_tokens"):
+        del told["max_tokens"]
+    answered = await world.caller().ask("POST", path, {"model": "lab/fast", **told, "temprature": 1})
+    assert (answered.status, answered.error["param"]) == (400, "temprature")
+    assert answered.error["code"] == "unsupported_parameter"
