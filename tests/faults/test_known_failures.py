@@ -419,7 +419,7 @@ def test_the_allowance_comes_after_thirty_days_to_the_millisecond_wherever_the_s
 
 def test_each_of_the_threads_has_a_test_that_exists() -> None:
     page = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d+) \|(.*)\|(.*)\|(.*)\|$", page, re.MULTILINE)
+    rows = re.findall(r"^\| (\d\d?) \|(.*)\|(.*)\|(.*)\|$", page, re.MULTILINE)
     assert [int(number) for number, *_ in rows] == list(range(1, 24))
     for number, threads, _, told in rows:
         assert "#" in threads, number
