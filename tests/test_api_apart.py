@@ -6,11 +6,13 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -193,6 +195,23 @@ def limit_seen_by(client: httpx.Client) -> str | None:
     headers = client.get("/v1/credits").headers
     limit: str | None = headers.get("x-ratelimit-limit-requests")
     return limit
+
+
+def test_a_port_that_is_taken_and_a_host_without_postgresql_are_said_in_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        settings = {"TILTYARD_API_PROCESSES": "1", "TILTYARD_API_PORT": port, "TILTYARD_EMBEDDED": "false"}
+        server = Server(tmp_path, settings)
+        server.start(wait=False)
+        alone = subprocess.run(
+            [sys.executable, "-m", "api.asgi"],
+            cwd=ROOT, env=server.environment, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert server.wait_ended(40) != 0
+    assert "TILTYARD_API_PORT" in server.log and port in server.log
+    assert "Traceback" not in server.log
+    assert alone.returncode != 0
+    assert "TILTYARD_DATABASE_URL" in alone.stderr and "Traceback" not in alone.stderr
 
 
 def operate(server: Server, *words: str) -> str:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,7 +18,7 @@ import psycopg
 import pytest
 
 from billing import audit_postgresql
-from tests.server import ROOT, Server, nano_usd
+from tests.server import API_KEY, ROOT, Server, free_port, nano_usd
 from tests.upstream import MODEL as SLOW, SlowUpstream
 
 StartServer = Callable[..., Server]
@@ -118,6 +119,42 @@ def test_what_an_operator_does_holds_on_every_replica(
         with server.client(key=key) as client:
             until(lambda client=client: client.get("/v1/credits").status_code == 401, within_s=8)  # type: ignore[misc]
     assert not first.data_dir.exists(), "nothing lies in a folder"
+
+
+def test_a_host_may_run_the_api_alone(
+    start_tiltyard: StartServer, postgresql_url: str, tmp_path: Path
+) -> None:
+    pages = start_tiltyard(settings_of(postgresql_url))
+    port = free_port()
+    environment = pages.environment | {"TILTYARD_API_PORT": str(port), "TILTYARD_DATA_DIR": str(tmp_path)}
+    host = subprocess.Popen(
+        [sys.executable, "-m", "api.asgi"], cwd=ROOT, env=environment, stderr=subprocess.PIPE
+    )
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    url = f"http://127.0.0.1:{port}"
+    try:
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=30) as client:
+
+            def is_ready() -> bool:
+                with suppress(httpx.TransportError):
+                    return client.get("/readyz").status_code == 200
+                return False
+
+            until(is_ready, within_s=60)
+            before = pages.credits()
+            body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 8}
+            answer = client.post("/v1/chat/completions", json=body)
+            assert answer.status_code == 200, answer.text
+            cost = nano_usd(answer.json()["usage"]["cost"])
+        assert before["available"] - pages.credits()["available"] == cost > 0
+        with psycopg.connect(postgresql_url) as connection:
+            roles = rows(connection, "SELECT role FROM app.process ORDER BY role")
+        assert roles == [("api",), ("app",)]
+    finally:
+        host.terminate()
+        _, said = host.communicate(timeout=20)
+    assert url.replace("127.0.0.1", "localhost") in said.decode()
+    assert "Traceback" not in said.decode()
 
 
 @pytest.mark.slow
