@@ -52,7 +52,7 @@ from gateway.outcomes import (
 from gateway.pricing import cost_of, lines_for, sane_usage
 from gateway.runs import Figures, Run, RunState
 from gateway.streaming import batches_of, with_deadlines
-from gateway.tokens import Tally, count_tokens, estimate_input
+from gateway.tokens import Tally, count_tokens, estimate_input, guess_input_tokens
 from gateway.tool_fees import billable, with_calls
 from telemetry.rows import RequestRow
 
@@ -211,7 +211,9 @@ class Pump:
     def _tell_it_began(self) -> None:
         """From here on a crash of ours is charged for; nobody waits until the ledger knows. A run that ends
         before is settled at once instead."""
-        self._first_checkpoint = asyncio.create_task(self._checkpoint(), name=f"began {self.run.id}")
+        self._first_checkpoint = asyncio.create_task(
+            self._checkpoint(first=True), name=f"began {self.run.id}"
+        )
 
     def _take(self, event: Event) -> bool:
         """Keep an event; whether it is the caller's to see. Until an answer begins nothing is: another
@@ -301,11 +303,17 @@ class Pump:
         self._tools.keep(run)
         await self._checkpoint()
 
-    async def _checkpoint(self) -> None:
-        """Tell the ledger that the run lives, and what it came to: that is charged should we die."""
+    async def _checkpoint(self, *, first: bool = False) -> None:
+        """Tell the ledger that the run lives, and what it came to: that is charged should we die. The
+        first time the prompt is guessed, for which no vocabulary has to be loaded; later it is counted."""
         run = self.run
-        price = self._attempt.option.most.price
-        progress = lines_for(await self._guess(self._tally.total()), price) if self._began else ()
+        option = self._attempt.option
+        progress: tuple[Line, ...] = ()
+        if first:
+            guessed = min(guess_input_tokens(option.request, option.model), option.most.input_bound)
+            progress = lines_for(self._estimated(guessed, self._tally.total()), option.most.price)
+        elif self._began:
+            progress = lines_for(await self._guess(self._tally.total()), option.most.price)
         if run.on_stop is None:
             return  # it ended while its prompt was counted
         try:
@@ -380,8 +388,12 @@ class Pump:
         if self._input_estimate is None:
             counted = await estimate_input(option.request, option.model)
             self._input_estimate = min(counted, option.most.input_bound)
+        return self._estimated(self._input_estimate, output_tokens)
+
+    def _estimated(self, input_tokens: int, output_tokens: int) -> Usage:
+        option = self._attempt.option
         output = min(max(output_tokens, 1), self._attempt.call.out_cap)
-        usage = with_calls(Usage(input=self._input_estimate, output=output, estimated=True), self._hosted)
+        usage = with_calls(Usage(input=input_tokens, output=output, estimated=True), self._hosted)
         return usage if usage.tool_calls <= option.most.tool_calls else self._sane(usage)[0]
 
     async def _settle(self, usage: Usage | None) -> None:

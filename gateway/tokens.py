@@ -75,6 +75,12 @@ async def estimate_input(request: CompletionRequest, model: Model) -> int:
     return await asyncio.to_thread(estimate_input_tokens, request, model)
 
 
+def guess_input_tokens(request: CompletionRequest, model: Model) -> int:
+    """The same at once, from bytes: for what must be known before a vocabulary is loaded."""
+    guessed = sum(map(_guess, _texts(request, model)))
+    return guessed + _image_tokens(request, model) + _page_tokens(request, model)
+
+
 def count_tokens(text: str, model: Model) -> int:
     """Our best count of a text, for a bill where the provider reported none. May block, as above."""
     counter = _encoder(model)
