@@ -187,7 +187,9 @@ def main(arguments: Sequence[str]) -> None:
     api = Api()
     hosts = local_hosts(prepared.settings.host, prepared.settings.url, prepared.settings.api_url)
     config = uvicorn.Config(
-        ApiMiddleware(_nothing_else, api=api, hosts=hosts),
+        ApiMiddleware(
+            _nothing_else, api=api, hosts=hosts, secure=prepared.settings.api_url.startswith("https://")
+        ),
         loop="uvloop" if sys.platform != "win32" else "auto",
         lifespan="off",
         ws="none",

@@ -170,7 +170,10 @@ app = st.App(
     lifespan=process.serve,
     middleware=[
         Middleware(
-            ApiMiddleware, api=process.api, hosts=local_hosts(process.settings.host, process.settings.url)
+            ApiMiddleware,
+            api=process.api,
+            hosts=local_hosts(process.settings.host, process.settings.url),
+            secure=process.settings.secure,
         )
     ],
 )

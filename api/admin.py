@@ -39,7 +39,7 @@ from identity.trusted_issuers import IssuerWish
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
-_SECRET_ONCE = "Shown this once, and kept as a hash."
+_SHOWN_ONCE = "Shown this once, and kept as a hash."
 
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True):
@@ -191,7 +191,7 @@ async def invite(exchange: Exchange) -> Answer:
     made = await _aside(
         lambda: people.teams.invite(by, team_id, asked.role, life_ms=asked.life_hours * 3_600_000)
     )
-    return Answer(201, invitation_shape(made.invitation) | {"secret": made.secret, "note": _SECRET_ONCE})
+    return Answer(201, invitation_shape(made.invitation) | {"secret": made.secret, "note": _SHOWN_ONCE})
 
 
 async def withdraw(exchange: Exchange) -> Answer:
@@ -220,7 +220,7 @@ async def make_key(exchange: Exchange) -> Answer:
     made = await _aside(lambda: people.keys.make(by, team_id, wish))
     if limit_nano_usd is not None:
         await exchange.services.team_money.cap_key(by, team_id, made.key.id, limit_nano_usd)
-    return Answer(201, key_shape(made.key) | {"secret": made.secret, "note": _SECRET_ONCE})
+    return Answer(201, key_shape(made.key) | {"secret": made.secret, "note": _SHOWN_ONCE})
 
 
 async def rotate_key(exchange: Exchange) -> Answer:
@@ -229,7 +229,7 @@ async def rotate_key(exchange: Exchange) -> Answer:
     await _aside(lambda: people.teams.show(by, team_id))
     hours = (await _body(exchange, _Rotation)).overlap_hours
     made = await _aside(lambda: people.keys.rotate(by, team_id, key_id, overlap_ms=hours * 3_600_000))
-    return Answer(201, key_shape(made.key) | {"secret": made.secret, "note": _SECRET_ONCE})
+    return Answer(201, key_shape(made.key) | {"secret": made.secret, "note": _SHOWN_ONCE})
 
 
 async def revoke_key(exchange: Exchange) -> Answer:

@@ -141,10 +141,10 @@ async def _answer_starting(scope: Scope, receive: Receive, send: Send) -> None:
 class ApiMiddleware:
     """Edge around everything; the API's paths to `api`, all others to `app`."""
 
-    def __init__(self, app: ASGIApp, *, api: Api, hosts: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, *, api: Api, hosts: Iterable[str], secure: bool = False) -> None:
         self._app = app
         self._api = api
-        self._edge = Edge(self._fork, hosts=hosts)
+        self._edge = Edge(self._fork, hosts=hosts, secure=secure)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._edge(scope, receive, send)

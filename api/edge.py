@@ -41,6 +41,7 @@ _HEADERS = (
         b"camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     ),
 )
+_STAY_WITH_TLS = (b"strict-transport-security", b"max-age=31536000")
 _OURS = frozenset(name for name, _ in _HEADERS) | {b"x-request-id"}
 _WRONG_HOST = b'{"error": {"message": "This server does not answer to that host name.", "type": \
 "invalid_request_error", "code": "wrong_host", "param": null, "request_id": "%s"}}'
@@ -57,11 +58,13 @@ def local_hosts(*more: str) -> frozenset[str]:
 
 
 class Edge:
-    """Wraps the whole application. `hosts` as `local_hosts` makes them, without ports."""
+    """Wraps the whole application. `hosts` as `local_hosts` makes them, without ports. `secure`: browsers
+    reach us over TLS alone; cookies then say so, and browsers are told to stay with it."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Iterable[str], secure: bool = False) -> None:
         self._app = app
         self._hosts = frozenset(hosts)
+        self._secure = secure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -76,7 +79,7 @@ class Edge:
             else:
                 await _refuse_websocket(receive, send)
             return
-        dressed = _dressed(scope, send, request_id.encode())
+        dressed = _dressed(scope, send, request_id.encode(), self._secure)
         if scope["path"] in _PROBES or self._is_ours(_headers(scope, b"host")):
             await self._app(scope, receive, dressed)
         else:
@@ -90,20 +93,35 @@ class Edge:
         if not self._is_ours(hosts):
             return False
         # A script sends no Origin; a browser always does.
-        return all(origin.partition("://")[2] == hosts[0] for origin in origins)
+        return all(
+            host == hosts[0] and (scheme == "https" or not self._secure)
+            for scheme, _, host in (origin.partition("://") for origin in origins)
+        )
 
 
-def _dressed(scope: Scope, send: Send, request_id: bytes) -> Send:
+def _dressed(scope: Scope, send: Send, request_id: bytes, secure: bool) -> Send:
+    ours = (*_HEADERS, _STAY_WITH_TLS) if secure else _HEADERS
+
     def dressed(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             theirs = [pair for pair in message.get("headers", ()) if pair[0].lower() not in _OURS]
             more = scope.get(ANSWER_HEADERS)
-            message["headers"] = [
-                *theirs, *_HEADERS, (b"x-request-id", request_id), *(more() if more is not None else ()),
-            ]  # fmt: skip
+            kept = _secured(theirs) if secure else theirs
+            told = more() if more is not None else ()
+            message["headers"] = [*kept, *ours, (b"x-request-id", request_id), *told]
         return send(message)
 
     return dressed
+
+
+def _secured(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """With each cookie kept from ever going over plain HTTP; Streamlit leaves that to whoever is in front."""
+    return [
+        (name, value + b"; Secure")
+        if name.lower() == b"set-cookie" and b"; secure" not in value.lower()
+        else (name, value)
+        for name, value in headers
+    ]
 
 
 def _headers(scope: Scope, name: bytes) -> list[str]:

@@ -22,16 +22,18 @@ _WATCHED_EVERY_S: Final = 5.0
 _INVITATION: Final = "invitation"
 
 
-def enter(people: People) -> Principal:
-    """Whoever has the page open, in the team that they opened last."""
+def enter(people: People, hide_pages: Callable[[], object]) -> Principal:
+    """Whoever has the page open, in the team that they opened last. `hide_pages` is called where nobody
+    comes in: a list of pages that an earlier run drew must not stay."""
     sign_in = people.sign_in
     if sign_in is None:
         return session.principal()
-    who = _who(sign_in)
+    who = _who(sign_in, hide_pages)
     secret = st.query_params.get(_INVITATION)
     if secret:
         _invitation(people, who, secret)
     if who.principal is None:
+        hide_pages()
         _no_team(people, sign_in, who)
         st.stop()
     _watch(sign_in, who.principal)
@@ -61,17 +63,18 @@ def show_person(people: People) -> None:
             st.logout()
 
 
-def _who(sign_in: SignIn) -> SignedIn:
+def _who(sign_in: SignIn, hide_pages: Callable[[], object]) -> SignedIn:
     claims = session.claims()
-    if not claims.get("is_logged_in"):
-        _providers(sign_in, None)
-        st.stop()
-    try:
-        return sign_in.who(claims)
-    except NotAuthenticated:
-        _providers(sign_in, say.OVER)
-    except NotAdmitted as error:
-        _providers(sign_in, str(error))
+    why: str | None = None
+    if claims.get("is_logged_in"):
+        try:
+            return sign_in.who(claims)
+        except NotAuthenticated:
+            why = say.OVER
+        except NotAdmitted as error:
+            why = str(error)
+    hide_pages()
+    _providers(sign_in, why)
     st.stop()
 
 

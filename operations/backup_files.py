@@ -29,7 +29,7 @@ from identity.keys import purpose_key
 
 Engine = Literal["sqlite", "postgresql"]
 FORMAT: Final = 1
-SECRET: Final = "secret.key"
+SECRET: Final = "secret.key"  # noqa: S105  # a file name
 MANIFEST: Final = "manifest.json"
 _CHUNK: Final = 1 << 20
 _MOST_MANIFEST_BYTES: Final = 16 << 20

@@ -53,7 +53,7 @@ st.logo(TAB_ICON, size="medium")
 house_style.apply()
 
 services = runtime.current()
-principal = sign_in.enter(services.people)
+principal = sign_in.enter(services.people, lambda: st.navigation(PAGES, position="hidden"))
 page = st.navigation([*PAGES, OPERATOR] if may(principal, "operate") else PAGES, expanded=True)
 st.set_page_config(page_title=words.tab_title(page.title))
 

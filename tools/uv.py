@@ -144,7 +144,7 @@ def main(arguments: list[str]) -> int:
         say(str(problem))
         return 1
     os.chdir(ROOT)
-    os.execve(uv, [str(uv), *arguments], environment(os.environ))
+    os.execve(uv, [str(uv), *arguments], environment(os.environ))  # noqa: S606  # it becomes the command, which is a list
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def test_python_sends_what_is_on_the_page(
     monkeypatch.setenv(code_snippets.KEY, "ty_test")
     code = code_snippets.python(request_, BASE)
     code = code.replace("from openai import OpenAI\n", "")
-    exec(compile(code, "snippet", "exec"), {"OpenAI": _Client})  # noqa: S102
+    exec(compile(code, "snippet", "exec"), {"OpenAI": _Client})
     client = _Client.made.pop()
     assert (client.base_url, client.api_key) == (f"{BASE}/v1", "ty_test")
     asked = openai_chat.read(json.dumps(client.completions.asked).encode())
