@@ -46,26 +46,26 @@ class _Strict(msgspec.Struct, forbid_unknown_fields=True):
     pass
 
 
-class _Team(_Strict):
+class TeamBody(_Strict):
     name: str
     owner_id: int | None = None
 
 
-class _TeamChange(_Strict):
+class TeamChangeBody(_Strict):
     name: str | None = None
     approved: Literal[True] | None = None
 
 
-class _Role(_Strict):
+class RoleBody(_Strict):
     role: str
 
 
-class _Invitation(_Strict):
+class InvitationBody(_Strict):
     role: str = "member"
     life_hours: int = INVITATION_MS // 3_600_000
 
 
-class _Key(_Strict):
+class KeyBody(_Strict):
     name: str
     role: TeamRole | None = None
     scopes: tuple[Scope, ...] = ("run", "read")
@@ -75,18 +75,18 @@ class _Key(_Strict):
     limit_usd: str | None = None
 
 
-class _Rotation(_Strict):
+class RotationBody(_Strict):
     overlap_hours: int = 24
 
 
-class _Issuer(_Strict):
+class IssuerBody(_Strict):
     issuer: str
     claims: dict[str, str]
     tag: str
     role: TeamRole = "member"
 
 
-class _Grant(_Strict):
+class GrantBody(_Strict):
     amount_usd: str
     reason: str
     kind: Literal["grant", "payment", "adjustment"] = "grant"
@@ -105,7 +105,7 @@ async def teams(exchange: Exchange) -> Answer:
 async def make_team(exchange: Exchange) -> Answer:
     by, people = await _asker(exchange)
     require(by, "operate")
-    asked = await _body(exchange, _Team)
+    asked = await _body(exchange, TeamBody)
     return Answer(
         201, team_shape(await _aside(lambda: people.teams.create(by, asked.name, owner_id=asked.owner_id)))
     )
@@ -121,7 +121,7 @@ async def change_team(exchange: Exchange) -> Answer:
     by, people = await _asker(exchange)
     team_id = _id(exchange, "team")
     shown = await _aside(lambda: people.teams.show(by, team_id))
-    asked = await _body(exchange, _TeamChange)
+    asked = await _body(exchange, TeamChangeBody)
     if (name := asked.name) is not None:
         shown = await _aside(lambda: people.teams.rename(by, team_id, name))
     if asked.approved:
@@ -165,7 +165,7 @@ async def change_member(exchange: Exchange) -> Answer:
     by, people = await _asker(exchange)
     team_id, user_id = _id(exchange, "team"), _id(exchange, "user")
     await _aside(lambda: people.teams.show(by, team_id))
-    role = (await _body(exchange, _Role)).role
+    role = (await _body(exchange, RoleBody)).role
     await _aside(lambda: people.teams.change_role(by, team_id, user_id, role))
     return Answer(204, None)
 
@@ -187,7 +187,7 @@ async def invite(exchange: Exchange) -> Answer:
     by, people = await _asker(exchange)
     team_id = _id(exchange, "team")
     await _aside(lambda: people.teams.show(by, team_id))
-    asked = await _body(exchange, _Invitation)
+    asked = await _body(exchange, InvitationBody)
     made = await _aside(
         lambda: people.teams.invite(by, team_id, asked.role, life_ms=asked.life_hours * 3_600_000)
     )
@@ -214,7 +214,7 @@ async def make_key(exchange: Exchange) -> Answer:
     by, people = await _asker(exchange)
     team_id = _id(exchange, "team")
     await _aside(lambda: people.teams.show(by, team_id))
-    asked = await _body(exchange, _Key)
+    asked = await _body(exchange, KeyBody)
     limit_nano_usd = _usd(asked.limit_usd, "limit_usd") if asked.limit_usd is not None else None
     wish = KeyWish(asked.name, asked.role, asked.scopes, asked.models, asked.tags, asked.expires_ms)
     made = await _aside(lambda: people.keys.make(by, team_id, wish))
@@ -227,7 +227,7 @@ async def rotate_key(exchange: Exchange) -> Answer:
     by, people = await _asker(exchange)
     team_id, key_id = _id(exchange, "team"), _id(exchange, "key")
     await _aside(lambda: people.teams.show(by, team_id))
-    hours = (await _body(exchange, _Rotation)).overlap_hours
+    hours = (await _body(exchange, RotationBody)).overlap_hours
     made = await _aside(lambda: people.keys.rotate(by, team_id, key_id, overlap_ms=hours * 3_600_000))
     return Answer(201, key_shape(made.key) | {"secret": made.secret, "note": _SHOWN_ONCE})
 
@@ -251,7 +251,7 @@ async def trust(exchange: Exchange) -> Answer:
     by, people = await _asker(exchange)
     team_id = _id(exchange, "team")
     await _aside(lambda: people.teams.show(by, team_id))
-    asked = await _body(exchange, _Issuer)
+    asked = await _body(exchange, IssuerBody)
     wish = IssuerWish(asked.issuer, asked.claims, asked.tag, asked.role)
     return Answer(201, issuer_shape(await _aside(lambda: people.issuers.trust(by, team_id, wish))))
 
@@ -271,7 +271,7 @@ async def grant(exchange: Exchange) -> Answer:
     team_id = _id(exchange, "team")
     await _aside(lambda: people.teams.show(by, team_id))
     require(by, "operate")
-    asked = await _body(exchange, _Grant)
+    asked = await _body(exchange, GrantBody)
     granted = await exchange.services.team_money.grant(
         by, team_id, _usd(asked.amount_usd, "amount_usd"), asked.reason,
         kind=asked.kind, ref=asked.ref, expires_ms=asked.expires_ms,

@@ -7,10 +7,11 @@ and that nothing else has one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from api.credits import RedeemBody
+from api.described_admin import ADMIN
+from api.described_values import About, Parameter
 from api.provider_keys import PutBody
 from api.wire.ai_gateway import LanguageModelBody
 from api.wire.ai_gateway_embeddings import EmbeddingModelBody
@@ -18,38 +19,6 @@ from api.wire.anthropic import CountBody, MessagesBody
 from api.wire.openai_chat import ChatBody
 from api.wire.openai_embeddings import EmbeddingsBody
 from api.wire.openai_responses import ResponsesBody
-from api.wire.shapes import WireName
-
-Tag = Literal["Completions", "Embeddings", "Models", "Money", "Requests", "AI SDK", "Keys", "Server"]
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    name: str
-    says: str
-    schema: Mapping[str, Any]
-    place: Literal["query", "header", "path"] = "query"
-    required: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """`path` is the route's as a reader writes it. `keys` are what an answer always has."""
-
-    summary: str
-    tag: Tag
-    keys: tuple[str, ...]
-    says: str = ""
-    path: str | None = None
-    body: type | None = None
-    parameters: tuple[Parameter, ...] = ()
-    streams: bool = False
-    runs: bool = False
-    also: Mapping[str, str] | None = None  # other media types of the answer, and what they hold
-    wire: WireName = "openai"
-    example: Mapping[str, Any] | None = None
-    with_key: bool = True
-
 
 _TEXT: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": 300}
 _DAY: Mapping[str, Any] = {"type": "string", "format": "date"}
@@ -307,6 +276,7 @@ DESCRIBED: dict[tuple[str, str], About] = {
     **COMPLETIONS,
     **CATALOG,
     **KEYS,
+    **ADMIN,
     **_ai_sdk("/v1/ai"),
     **_ai_sdk("/v3/ai"),
     **_ai_sdk("/v4/ai"),

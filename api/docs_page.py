@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-from api.described import DESCRIBED, About
+from api.described import DESCRIBED
+from api.described_values import About
 from api.exchange import Answer, Exchange, Text
 from api.openapi import RUN_HEADERS, description
 

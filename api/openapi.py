@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from api.described import DESCRIBED, About, Parameter
+from api.described import DESCRIBED
+from api.described_values import About, Parameter
 from api.exchange import Answer, Exchange
 from api.wire import routing
 from api.wire.anthropic import CountBody, MessagesBody
@@ -89,7 +90,7 @@ def _operation(method: str, path: str, about: About, refs: Mapping[type, Schema]
         "summary": about.summary,
         "tags": [about.tag],
         "parameters": [_parameter(one) for one in about.parameters],
-        "responses": {"200": _answer(about), "default": _error(about.wire)},
+        "responses": {str(about.status): _answer(about), "default": _error(about.wire)},
     }
     if about.says:
         operation["description"] = about.says
@@ -100,6 +101,8 @@ def _operation(method: str, path: str, about: About, refs: Mapping[type, Schema]
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     if not about.with_key:
         operation["security"] = []
+    if path.endswith("/grants"):  # the same reference again
+        operation["responses"]["200"] = _answer(about)
     if path == "/readyz":
         operation["responses"]["503"] = _answer(about)
     return operation
@@ -117,6 +120,8 @@ def _parameter(one: Parameter) -> Schema:
 
 def _answer(about: About) -> Schema:
     content: Schema = {}
+    if about.status == 204:
+        return {"description": "Done"}
     if about.keys or not about.also:
         required = {"required": list(about.keys)} if about.keys else {}
         content["application/json"] = {"schema": {"type": "object", **required}}

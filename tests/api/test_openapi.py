@@ -70,7 +70,7 @@ def test_every_reference_leads_somewhere_and_no_name_is_private() -> None:
 def test_it_is_openapi_as_schemathesis_reads_it_and_is_served_without_a_key(tiltyard: Server) -> None:
     served = httpx.get(f"{tiltyard.url}/openapi.json")
     assert served.status_code == 200
-    assert served.json() == description()
+    assert served.json() == json.loads(json.dumps(description()))
     document().validate()
 
 
