@@ -29,6 +29,11 @@ from store.upserts import insert_into
 from telemetry.rows import AttemptRow
 
 _INTERRUPTED = Failure("Interrupted", "The server ended in mid-answer. What had arrived was billed.")
+# Columns with words that are not ours.
+_FOREIGN = (
+    "model_name", "messages_json", "text", "reasoning", "tool_calls_json", "notes_json", "finish_reason",
+    "failure_message",
+)  # fmt: skip
 _CHANGING = (
     "state", "updated_ms", "text", "reasoning", "tool_calls_json", "notes_json", "figures_json",
     "finish_reason", "failure_kind", "failure_message", "provider", "model_id", "model_name", "series",
@@ -159,8 +164,9 @@ def _row_of(run: Run, process_id: str | None) -> dict[str, Any]:
         "failure_message": run.failure.message if run.failure else None,
         "attempts_json": _encode(run.attempts) if run.attempts else None,
     }
-    for name, value in row.items():
-        if isinstance(value, str) and (not value.isascii() or "\0" in value):
+    for name in _FOREIGN:
+        value = row[name]
+        if value is not None and (not value.isascii() or "\0" in value):
             row[name] = _storable(value)
     return row
 

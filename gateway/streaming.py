@@ -24,7 +24,9 @@ AFTER_FINISH_S = 5.0  # what a provider has, once its answer is whole, to say wh
 
 def batches_of(provider: Provider, call: Call) -> AsyncGenerator[list[Event], None]:
     """What a provider streams, as it came together where it can tell, else one by one."""
-    return provider.batches(call) if isinstance(provider, InBatches) else singly(provider.stream(call))
+    # Not isinstance, which takes a dozen microseconds for a protocol: this is on the way of each request.
+    batches: InBatches | None = provider if hasattr(provider, "batches") else None  # type: ignore[assignment]
+    return singly(provider.stream(call)) if batches is None else batches.batches(call)
 
 
 async def singly(events: AsyncIterator[Event]) -> AsyncGenerator[list[Event], None]:

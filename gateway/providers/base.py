@@ -81,7 +81,6 @@ class Call:
     features: frozenset[str] = frozenset()
 
 
-@runtime_checkable
 class InBatches(Protocol):
     """A provider that can tell which events came together: what is done once a batch costs less."""
 
