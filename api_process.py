@@ -254,7 +254,9 @@ async def _serving(prepared: Prepared, api: Api) -> AsyncIterator[None]:
         own = await open_services(prepared, opened)
         if prepared.joined is None:
             app_db, settings = own.stores.databases.app, prepared.settings
-            identity = await asyncio.to_thread(LocalIdentity.open, app_db, settings.local_api_key)
+            identity = await asyncio.to_thread(
+                LocalIdentity.open, app_db, settings.local_api_key, make_key=not settings.sign_in
+            )
             if identity.new_key is not None:
                 startup.say(f"Your API key, shown this once:  {identity.new_key}")
         api.open(own.for_the_api())

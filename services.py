@@ -138,6 +138,7 @@ class Open:
             rates=self.rates,
             refusals=self.watched.refusals,
             metrics_token=self.prepared.settings.metrics_token,
+            metrics_without_token=not self.prepared.settings.sign_in,
             add_credit=_ADD_CREDIT,
             max_body_bytes=self.prepared.settings.max_body_bytes,
             **{"readiness": self.readiness, "metrics": self.watched.page(), **more},
@@ -279,7 +280,7 @@ async def _open_connections(
 def _rates(prepared: Prepared, stores: Stores) -> RateLimits:
     settings = prepared.settings
     allowances = Allowances(
-        stores.databases.app, stores.payments.paid_nano_usd, prepared.tiers, settings.least_tier
+        stores.databases.app, stores.payments.paid_nano_usd, prepared.tiers, settings.tier_of_all
     )
     if settings.redis_url is not None:
         # Imported here: most installations have none.

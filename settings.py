@@ -65,9 +65,7 @@ class Settings(BaseModel):
     max_running: Annotated[int, Field(ge=1)] = 500
     max_running_team: Annotated[int, Field(ge=1)] = 100
     max_lag_ms: Annotated[float, Field(gt=0)] = 250.0
-    least_tier: Annotated[int, Field(ge=1)] = (
-        5  # whoever asks is the operator, as long as there is no sign-in
-    )
+    least_tier: Annotated[int | None, Field(ge=1)] = None
     metrics_token: Annotated[str | None, Field(min_length=16, repr=False)] = None
     otlp_endpoint: Annotated[str | None, Field(pattern=r"^https?://\S+$")] = None
     otlp_headers: Annotated[str | None, Field(repr=False)] = None  # name=value,name=value
@@ -153,6 +151,11 @@ class Settings(BaseModel):
         if self.base_url:
             return self.base_url.rstrip("/")
         return f"http://{self._named_host}:{self.port}"
+
+    @property
+    def tier_of_all(self) -> int:
+        """The tier that every team has at least: whoever asks is the operator, where there is no sign-in."""
+        return self.least_tier or (1 if self.sign_in else 5)
 
     @property
     def api_url(self) -> str:

@@ -1,5 +1,5 @@
 """GET /metrics: what Prometheus reads. Not for the world: with `TILTYARD_METRICS_TOKEN` for whoever sends it
-as a bearer credential, without it for this machine alone, and never through a proxy."""
+as a bearer credential; without it for this machine alone, never through a proxy, with sign-in for nobody."""
 
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ def _may_read(exchange: Exchange, token: str | None) -> bool:
     if token is not None:
         said = exchange.header(b"authorization") or ""
         return said.startswith(_BEARER) and hmac.compare_digest(said[len(_BEARER) :].encode(), token.encode())
+    client = exchange.scope.get("client")
+    if not client:
+        return True  # a socket of ours that only this user may open
+    if not exchange.services.metrics_without_token:
+        return False
     if any(exchange.header(name) is not None for name in _FORWARDED):
         return False
-    client = exchange.scope.get("client")
-    if client is None:
-        return True  # a socket of ours that only this user may open
     try:
         return ipaddress.ip_address(client[0]).is_loopback
     except ValueError:

@@ -60,6 +60,7 @@ class ApiServices:
     refusals: Refusals | None = None
     metrics: Callable[[], Awaitable[bytes]] | None = None
     metrics_token: str | None = field(default=None, repr=False)
+    metrics_without_token: bool = True  # for callers on this machine
     live: ASGIApp | None = None
     assets: ASGIApp | None = None
     add_credit: str | None = None

@@ -91,6 +91,9 @@ def test_here_is_the_api_alone_and_it_says_so(apart: Apart) -> None:
         assert client.get("/").status_code == 404
         assert "API alone" in client.get("/").json()["error"]["message"]
         assert client.get("/v1/nothing").status_code == 404
+    metrics = apart.server.get("/metrics").text
+    processes = set(re.findall(r'tiltyard_runs_running\{process="([^"]+)"', metrics))
+    assert len(processes) == 3, "the page of one process tells of all"
     told = apart.server.get("/readyz").json()["api_processes"]
     assert (told["asked"], told["ready"]) == (2, 2)
 

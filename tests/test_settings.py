@@ -178,3 +178,22 @@ def test_sign_in_that_would_let_the_wrong_people_in_is_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=named):
         load(more, tmp_path)
+
+
+def test_every_team_has_the_highest_tier_until_there_is_sign_in_and_what_is_set_holds() -> None:
+    assert load({}).tier_of_all == 5
+    assert load({"TILTYARD_LEAST_TIER": "3"}).tier_of_all == 3
+
+
+def test_a_collector_is_found_under_opentelemetrys_own_name_and_ours_goes_first() -> None:
+    theirs = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318", "OTEL_EXPORTER_OTLP_HEADERS": "a=b"}
+    settings = load(theirs)
+    assert (settings.otlp_endpoint, settings.otlp_headers) == ("http://localhost:4318", "a=b")
+    assert load(theirs | {"TILTYARD_OTLP_ENDPOINT": "http://other:4318"}).otlp_endpoint == "http://other:4318"
+
+
+def test_the_api_is_where_the_pages_are_unless_it_is_apart() -> None:
+    assert load({}).api_url == "http://localhost:8501"
+    apart = {"TILTYARD_API_PROCESSES": "2"}
+    assert load(apart).api_url == "http://localhost:8502"
+    assert load(apart | {"TILTYARD_API_BASE_URL": "https://api.example/"}).api_url == "https://api.example"

@@ -64,8 +64,18 @@ async def test_whoever_knocks_without_end_does_not_fill_the_disk(logging: World)
 
 
 async def test_metrics_are_for_this_machine_and_not_for_proxies(logging: World) -> None:
-    assert (await logging.get("/metrics")).text.startswith("# HELP tiltyard_")
-    assert (await logging.get("/metrics", headers={"x-forwarded-for": "203.0.113.9"})).status == 401
+    async with logging.client() as client:  # it comes from 127.0.0.1
+        assert (await client.get("/metrics")).text.startswith("# HELP tiltyard_")
+        forwarded = {"x-forwarded-for": "203.0.113.9"}
+        assert (await client.get("/metrics", headers=forwarded)).status_code == 401
+
+
+async def test_with_sign_in_metrics_need_a_token(logging: World) -> None:
+    services = replace(logging.services, metrics_without_token=False)
+    logging.app = ApiMiddleware(pages, api=Api(services), hosts=local_hosts("127.0.0.1"))
+    async with logging.client() as client:
+        assert (await client.get("/metrics")).status_code == 401
+    assert (await logging.get("/metrics")).status == 200, "no address: a socket of our own"
 
 
 async def test_with_a_token_metrics_are_for_whoever_has_it(logging: World) -> None:
