@@ -305,13 +305,14 @@ class Pump:
 
     async def _checkpoint(self, *, first: bool = False) -> None:
         """Tell the ledger that the run lives, and what it came to: that is charged should we die. The
-        first time the prompt is guessed, for which no vocabulary has to be loaded; later it is counted."""
+        first time that is a guess, since loading a vocabulary takes the loop some tenths of a second; later
+        it is counted."""
         run = self.run
         option = self._attempt.option
         progress: tuple[Line, ...] = ()
         if first:
             guessed = min(guess_input_tokens(option.request, option.model), option.most.input_bound)
-            progress = lines_for(self._estimated(guessed, self._tally.total()), option.most.price)
+            progress = lines_for(self._estimated(guessed, 1), option.most.price)
         elif self._began:
             progress = lines_for(await self._guess(self._tally.total()), option.most.price)
         if run.on_stop is None:
