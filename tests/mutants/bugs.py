@@ -290,8 +290,8 @@ BUGS = (
     Bug(
         "a checkpoint says nothing of what came",
         "gateway/pump.py",
-        ", price) if self._began else ()",
-        ", price) if False else ()",
+        "        elif self._began:\n            progress = lines_for(await",
+        "        elif False:\n            progress = lines_for(await",
         _COMPLETION,
     ),
     Bug(
