@@ -179,9 +179,9 @@ def system_prompt() -> str:
 
 
 def model_asked() -> str | None:
-    """The model picked, or the one that the address names for a first look."""
+    """The model picked, or the one that the address names for a first look, or the team's own default."""
     picked: str | None = st.session_state.get(MODEL)
-    return picked or st.query_params.get(_MODEL_IN_ADDRESS)
+    return picked or st.query_params.get(_MODEL_IN_ADDRESS) or principal().policy.default_model
 
 
 def pick_model(model_id: str) -> None:

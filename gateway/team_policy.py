@@ -84,7 +84,7 @@ def keeps_text(principal: Principal, asked: CompletionRequest, surface: str) -> 
 def why_not(principal: Principal, model_id: str) -> str | None:
     """Why the rules keep this model from this principal, in words; None where they do not. For pickers."""
     broken = _model_broken(principal, model_id)
-    return broken[1] if broken is not None else None
+    return f"{broken[1][0].upper()}{broken[1][1:]}." if broken is not None else None
 
 
 def _broken(principal: Principal, candidate: Candidate, catalog: Catalog) -> tuple[str, str] | None:

@@ -24,6 +24,7 @@ from components import (
 )
 from components.notices import Notice
 from components.starters import Starter
+from gateway import team_policy
 from gateway.errors import GatewayError
 from gateway.fitting import fit
 from gateway.messages import CompletionRequest
@@ -103,7 +104,7 @@ def quote(draft: str) -> Quote | Notice | None:
 
 offered = model_picker.choices(
     services.catalog,
-    services.gateway.routable,
+    lambda model: team_policy.why_not(principal, model.id) or services.gateway.routable(model),
     lambda model_id: services.latency.typical(model_id, principal.team_id)[0],
     now_ms,
 )
