@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,15 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture(scope="module")
 def signed(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[Server]:
+    server = serving(tmp_path_factory.mktemp("signed"), provider)
+    yield server
+    server.end()
+
+
+def serving(folder: Path, provider: Provider) -> Server:
     port = free_port()
     server = Server(
-        tmp_path_factory.mktemp("signed"),
+        folder,
         {
             "TILTYARD_PORT": str(port),
             "TILTYARD_BASE_URL": f"http://localhost:{port}",
@@ -61,8 +68,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iter
     )
     server.port, server.url = port, f"http://localhost:{port}"
     server.start()
-    yield server
-    server.end()
+    return server
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +87,14 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     made.close()
 
 
-def sign_in(context: BrowserContext, server: Server, who: str) -> Page:
+def sign_in(context: BrowserContext, server: Server, who: str, *, shown: bool = True) -> Page:
     page = context.new_page()
     page.goto(server.url)
     page.get_by_role("button", name="Sign in with Mock").click()
     page.locator("input[name=sub]").fill(who)
     page.get_by_role("button", name="Authorize").click()
-    expect(page.get_by_text(f"Signed in as {who}")).to_be_visible(timeout=WITHIN_MS)
+    if shown:
+        expect(page.get_by_text(f"Signed in as {who}")).to_be_visible(timeout=WITHIN_MS)
     return page
 
 
@@ -155,6 +162,19 @@ def test_an_invitation_lets_somebody_in_who_sees_what_their_role_may(
     page.goto(f"{signed.url}/operator")
     expect(page.get_by_text("Page not found")).to_be_visible(timeout=WITHIN_MS)
     theirs.close()
+
+
+@pytest.mark.slow
+def test_a_page_that_is_open_when_its_token_ends_is_closed(context: BrowserContext, tmp_path: Path) -> None:
+    with oidc_provider_mock.run_server_in_thread(access_token_max_age=timedelta(seconds=15)) as short:
+        server = serving(tmp_path, Provider(short.server_port))
+        try:
+            page = sign_in(context, server, MEMBER, shown=False)
+            expect(page.get_by_role("link", name="Credits")).to_be_visible(timeout=WITHIN_MS)
+            expect(page.get_by_text("This sign-in is over")).to_be_visible(timeout=30_000)
+            expect(page.get_by_role("link", name="Credits")).to_have_count(0)
+        finally:
+            server.end()
 
 
 @pytest.mark.parametrize("spoiled", ["state", "nonce", "code"])
