@@ -244,6 +244,13 @@ class Statements:
             ).fetchall()
             return next(iter(_views(db, team_id, rows)), None)
 
+    def free_money(self, now_ms: int) -> FreeMoney | None:
+        """The operator's limit on free credit, and what teams take of it now; None without a limit."""
+        if self._limit_nano_usd is None:
+            return None
+        with self._reading() as db:
+            return _free_money(db, self._limit_nano_usd, now_ms)
+
     def _allowance_comes(
         self,
         db: Reader,
@@ -256,10 +263,7 @@ class Statements:
         due = allowance.window_due_ms(first_use_ms, newest_starts_ms, first_payment_ms, now_ms)
         if due is None or self._limit_nano_usd is None or not must_find_room(newest_starts_ms, now_ms):
             return due is not None
-        (teams,) = db.execute(
-            "SELECT count(*) FROM ledger_team WHERE allowance_starts_ms > ?", (counted_after_ms(now_ms),)
-        ).fetchone()
-        return FreeMoney(self._limit_nano_usd, teams * ALLOWANCE_NANO_USD).room()
+        return _free_money(db, self._limit_nano_usd, now_ms).room()
 
 
 _ENTRIES: Final = (
@@ -472,3 +476,10 @@ def _lines(db: Reader, team_id: int, seqs: Sequence[int]) -> dict[int, list[Line
     ):
         found.setdefault(seq, []).append(Line(BUCKET_OF[bucket], quantity, price_pico_usd))
     return found
+
+
+def _free_money(db: Reader, limit_nano_usd: int, now_ms: int) -> FreeMoney:
+    (teams,) = db.execute(
+        "SELECT count(*) FROM ledger_team WHERE allowance_starts_ms > ?", (counted_after_ms(now_ms),)
+    ).fetchone()
+    return FreeMoney(limit_nano_usd, teams * ALLOWANCE_NANO_USD)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 import runtime
-from components import audit_table, grant_form, guard, operator_teams, session, team_words as say, words
+from components import (
+    audit_table,
+    figure,
+    grant_form,
+    guard,
+    operator_teams,
+    session,
+    team_words as say,
+    words,
+)
 
 st.set_page_config(layout="centered")
 principal = guard.enter("operate")
@@ -17,6 +28,12 @@ teams, credit, providers, log = st.tabs((say.TEAMS, say.GRANT, say.PROVIDERS, sa
 with teams:
     operator_teams.show(people.teams, principal, session.zone())
 with credit:
+    if (free := services.statements.free_money(time.time_ns() // 1_000_000)) is not None:
+        st.metric(
+            say.FREE_MONEY,
+            f"{figure.money(free.committed_nano_usd)} of {figure.money(free.limit_nano_usd)}",
+            help=say.FREE_MONEY_HELP,
+        )
     grant_form.show(
         people.teams.all(principal),
         lambda team_id, nano_usd, kind, reason: services.grant(principal, team_id, nano_usd, kind, reason),

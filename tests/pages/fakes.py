@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Engine
 
-from billing.allowance import ALLOWANCE_NANO_USD, WINDOW_MS
+from billing.allowance import ALLOWANCE_NANO_USD, WINDOW_MS, FreeMoney
 from billing.budgets import CapChange, CapView
 from billing.commands import CapSet, SetCap
 from billing.statements import Balance, EntryView, OpenHold, Told, Wanted
@@ -233,6 +233,9 @@ class FakeStatements:
 
     def balance(self, team_id: int, now_ms: int) -> Balance:
         return self.money
+
+    def free_money(self, now_ms: int) -> FreeMoney:
+        return FreeMoney(1_000_000_000_000, 5_000_000_000)
 
     def entries(
         self, team_id: int, limit: int, before_seq: int | None = None, wanted: Wanted | None = None

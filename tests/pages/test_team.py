@@ -78,6 +78,7 @@ def test_rules_that_make_no_sense_are_refused_where_they_were_typed(
 def test_only_an_operator_sees_the_operators_page(build: Build, open_page: OpenPage) -> None:
     as_role(build, "owner", operator=True)
     page = open_page("operator_desk.py")
+    assert [metric.value for metric in page.metric] == ["$5.00 of $1,000.00"]
     assert say.GRANT in {button.label for button in page.button}
     assert any(say.LOG_WHOLE in caption.value for caption in page.caption)
 
