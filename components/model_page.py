@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components import (
     code_snippets,
@@ -195,7 +196,7 @@ def show_review(model: Model, catalog: Catalog, now_ms: int) -> None:
         st.write(words.escaped(say.reviewed(day)))
     watched = facts.watch(model, catalog, facts.today_of(now_ms))
     if watched:
-        _listed(st, say.WATCH, watched)
+        _listed(st.container(), say.WATCH, watched)
 
 
 def show_sources(model: Model) -> None:
@@ -266,10 +267,10 @@ def _badges(model: Model) -> None:
         st.badge(f"{facts.named(name)}: {value}", color="gray", help=source.source if source else None)
 
 
-def _listed(place: object, title: str, items: Sequence[str]) -> None:
+def _listed(place: DeltaGenerator, title: str, items: Sequence[str]) -> None:
     if items:
         body = "\n".join(f"- {words.escaped(item)}" for item in items)
-        place.markdown(f"**{title}**\n{body}")  # type: ignore[attr-defined]  # a column, or the page
+        place.markdown(f"**{title}**\n{body}")
 
 
 def _links(model: Model, catalog: Catalog) -> None:
