@@ -74,6 +74,8 @@ class Siege:
 
     def __init__(self, folder: Path, upstream: SlowUpstream, database_url: str | None = None) -> None:
         settings = {"TILTYARD_EMBEDDED": "false", "TILTYARD_LOG_LEVEL": "warning"}
+        # On PostgreSQL the holds of the dead count as running until they lapse, and limits hold for them.
+        settings |= {"TILTYARD_MAX_RUNNING_TEAM": "10000", "TILTYARD_LEAST_TIER": "5"}
         if database_url is not None:
             settings |= {"TILTYARD_DATABASE_URL": database_url, "TILTYARD_SECRET_KEY": "s" * 32}
         self.server = Server(folder, settings, upstream.config)
