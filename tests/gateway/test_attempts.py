@@ -13,12 +13,14 @@ import pytest
 
 from billing.commands import Checkpoint, Grant
 from billing.errors import InsufficientCredits
-from gateway.errors import NoProviderLeft
+from gateway.catalog_values import Price, Rates
+from gateway.errors import NoProviderLeft, Unsupported
 from gateway.health import RouteHealth
 from gateway.messages import CompletionRequest, Event, Finished, HostedCall, HostedTool, TextDelta, Usage
 from gateway.preferences import CallerDeadlines
 from gateway.providers.base import Call, Deadlines
 from gateway.runs import Run
+from gateway.tool_fees import dearest_fee
 from telemetry import rollups, stored
 from telemetry.rows import Series
 from tests.gateway.desk import FREE_USD, LOCAL, Caller, Desk, ended
@@ -424,3 +426,11 @@ async def test_a_tool_without_a_price_is_refused_and_never_free(tmp_path: Path) 
     async with with_providers(tmp_path, Scripted("openai")) as here:
         with pytest.raises(Exception, match="no price for calls of image_generation"):
             await here.gateway.admit(LOCAL, request, surface="api")
+
+
+def test_no_hold_is_reckoned_for_a_tool_that_has_no_price() -> None:
+    """Fitting refuses it before; what reckons the hold does not lean on that."""
+    price = Price("v1", 0, Rates(1, 1), tool_fees={"web_search": 10_000})
+    assert dearest_fee(("web_search",), price, "Lab Fast") == 10_000
+    with pytest.raises(Unsupported, match="no price for calls of image_generation"):
+        dearest_fee(("web_search", "image_generation"), price, "Lab Fast")
