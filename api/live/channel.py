@@ -11,11 +11,12 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from api.live.renderings import Renderings
-from api.live.sources import Record
+from api.live.sources import LANE, Lanes, Record
 from api.live.standing import Standing, Still
 from api.live.tab import POLICY, Desk, Stop, Tab, TicketReader
 from api.live.topics import Chart, Subscribe, Topics
 from gateway.runs import RunHub
+from identity.principal import Principal
 
 MOST_TABS: Final = 2_000
 SERVICE_RESTART: Final = 1012
@@ -34,9 +35,11 @@ class Live:
         subscribe: Subscribe | None,
         origins: frozenset[str],
         still: Still | None = None,
+        lanes: Lanes | None = None,
     ) -> None:
         self._standing = Standing(still)
-        self._desk = Desk(tickets, stop, Renderings(hub, record), Topics(charts, subscribe), self._standing)
+        renderings, topics = Renderings(hub, record, lanes), Topics(charts, subscribe)
+        self._desk = Desk(tickets, _stops(stop, lanes), renderings, topics, self._standing)
         self._origins = origins
         self._tabs: set[Tab] = set()
         self._closing = False
@@ -81,6 +84,17 @@ class Live:
         return bool(host) and (host == socket.headers.get("host", "").lower() or origin in self._origins)
 
 
+def _stops(stop: Stop, lanes: Lanes | None) -> Stop:
+    """Stops what a tab shows: a run, or a lane."""
+    if lanes is None:
+        return stop
+
+    async def stop_either(principal: Principal, name: str) -> None:
+        await (lanes.stop if name.startswith(LANE) else stop)(principal, name)
+
+    return stop_either
+
+
 def live_app(
     hub: RunHub,
     tickets: TicketReader,
@@ -91,12 +105,14 @@ def live_app(
     subscribe: Subscribe | None = None,
     origins: frozenset[str] = frozenset(),
     still: Still | None = None,
+    lanes: Lanes | None = None,
 ) -> Live:
     """The endpoint for `WebSocketRoute("/live", ...)`.
 
     `record` and `stop` are the gateway's, each raising `RunNotFound`; `charts` draw a payload for a
     principal and parameters, raising `ValueError` for parameters that they do not take; `subscribe`
     tells of finished requests, on the loop. `origins` may open the channel beside this host's own,
-    where a proxy changes the Host header. `still` says whether whoever a ticket names may still look.
+    where a proxy changes the Host header. `still` says whether whoever a ticket names may still look;
+    `lanes` are what is asked for by a name that begins with `lane_`.
     """
-    return Live(hub, tickets, record, stop, charts, subscribe, origins, still)
+    return Live(hub, tickets, record, stop, charts, subscribe, origins, still, lanes)

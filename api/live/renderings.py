@@ -18,9 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html import escape
 
-from api.live.sources import Record, RecordSource, RunSource, Source
-from api.live.views import Glimpse, end_of, figures_of
+from api.live.sources import LANE, Lanes, Record, RecordSource, RunSource
+from api.live.views import end_of, figures_of
 from api.live.wire import View
+from gateway.errors import RunNotFound
+from gateway.glimpse import Glimpse, Source
 from gateway.runs import RunHub
 from identity.principal import Principal
 from markup.answer import GrowingAnswer
@@ -166,11 +168,12 @@ def _plain(glimpse: Glimpse, epoch: str) -> View:
 
 
 class Renderings:
-    """The renderings of this process, by team and run."""
+    """The renderings of this process, by reader and run or lane."""
 
-    def __init__(self, hub: RunHub, record: Record) -> None:
+    def __init__(self, hub: RunHub, record: Record, lanes: Lanes | None = None) -> None:
         self._hub = hub
         self._record = record
+        self._lanes = lanes
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="render")
         self._kept: OrderedDict[tuple[int, int | None, str], Rendering] = OrderedDict()
 
@@ -197,6 +200,10 @@ class Renderings:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _source(self, principal: Principal, run_id: str) -> Source:
+        if run_id.startswith(LANE):
+            if self._lanes is None:
+                raise RunNotFound(run_id)
+            return await self._lanes.source(principal, run_id)
         run = self._hub.get(run_id, principal.team_id)
         if run is not None and run.user_id == principal.user_id:
             return RunSource(run)

@@ -1,4 +1,4 @@
-"""Where a view's run comes from: this process's memory, or what was kept of it."""
+"""Where a view's answer comes from: this process's memory, what was kept of it, or a battle's lane."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from api.live.views import Glimpse, of_record, of_run
 from gateway.errors import RunNotFound
+from gateway.glimpse import Glimpse, Source, of_record, of_run
 from gateway.records import RunRecord
 from gateway.runs import Run, RunState
 from identity.principal import Principal
@@ -17,17 +17,19 @@ _log = logging.getLogger(__name__)
 
 _POLL_S = 1.0
 
+LANE = "lane_"  # how the names of lanes begin, which say nothing of the runs behind them
+
 Record = Callable[[Principal, str], Awaitable[RunRecord]]
 
 
-class Source(Protocol):
-    @property
-    def state(self) -> RunState: ...
+class Lanes(Protocol):
+    """The lanes of battles, each as its reader may see it now."""
 
-    def look(self) -> Glimpse: ...
+    async def source(self, principal: Principal, lane_id: str) -> Source:
+        """Raises `RunNotFound`."""
 
-    def follow(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call `changed` whenever a look may show something new. Returns how to leave."""
+    async def stop(self, principal: Principal, lane_id: str) -> None:
+        """Raises `GatewayError`."""
 
 
 class RunSource:

@@ -1,63 +1,12 @@
-"""A run, here in memory or kept, as what its reader sees beside the answer: figures and how it ended."""
+"""What a reader sees beside an answer: its figures and how it ended."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from billing.money import format_usd
-from gateway.messages import ToolCall
-from gateway.records import RunRecord
-from gateway.runs import Failure, Figures, Run, RunState
-
-
-@dataclass(frozen=True, slots=True)
-class Glimpse:
-    """What a run is at one moment. `ended_ago_s` is None while it runs, and where nobody knows."""
-
-    state: RunState
-    text: str
-    reasoning: str
-    figures: Figures
-    failure: Failure | None
-    finish_reason: str | None
-    tool_calls: tuple[ToolCall, ...]
-    keeps_text: bool
-    ended_ago_s: float | None
-    settled: bool
-
-
-def of_run(run: Run) -> Glimpse:
-    ended = run.state != "running"
-    return Glimpse(
-        state=run.state,
-        text=run.text,
-        reasoning=run.reasoning,
-        figures=run.figures,
-        failure=run.failure,
-        finish_reason=run.finish_reason,
-        tool_calls=run.tool_calls,
-        keeps_text=True,
-        ended_ago_s=None if run.ended_at_s is None else time.monotonic() - run.ended_at_s,
-        # A ledger that is away for a while makes the receipt late: figures follow then.
-        settled=ended and run.figures.cost_nano_usd is not None,
-    )
-
-
-def of_record(record: RunRecord) -> Glimpse:
-    return Glimpse(
-        state=record.state,
-        text=record.text,
-        reasoning=record.reasoning,
-        figures=record.figures,
-        failure=record.failure,
-        finish_reason=record.finish_reason,
-        tool_calls=record.tool_calls,
-        keeps_text=record.keeps_text,
-        ended_ago_s=None,
-        settled=record.state != "running",
-    )
+from gateway.glimpse import Glimpse
+from gateway.runs import Figures
 
 
 def figures_of(figures: Figures) -> dict[str, object]:

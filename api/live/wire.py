@@ -1,7 +1,7 @@
 """The live channel's messages, both ways. Pure: text in, values out, and back.
 
 The page says any of
-    {"sub": {run: {"ticket", "blocks", "epoch"}}}    show me this run; I hold so many blocks of it
+    {"sub": {run: {"ticket", "blocks", "epoch"}}}    show me this run or lane; I hold so many blocks of it
     {"unsub": [run]}  {"stop": [run]}  {"copy": {run: ticket}}
     {"chart": {name: {"id", "ticket", "params"}}}  {"unchart": [name]}  {"ping": n}
 and hears any of
