@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from api.authentication import principal_of
 from api.exchange import Answer, Exchange
@@ -40,6 +41,11 @@ T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
 _SHOWN_ONCE = "Shown this once, and kept as a hash."
+_MOST = 2**63 - 1  # what a database keeps as one number
+
+Id = Annotated[int, Meta(gt=0, le=_MOST)]
+Hours = Annotated[int, Meta(ge=0, le=24 * 366)]
+InstantMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]  # the end of year 9999: no date is later
 
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,7 +54,7 @@ class _Strict(msgspec.Struct, forbid_unknown_fields=True):
 
 class TeamBody(_Strict):
     name: str
-    owner_id: int | None = None
+    owner_id: Id | None = None
 
 
 class TeamChangeBody(_Strict):
@@ -62,7 +68,7 @@ class RoleBody(_Strict):
 
 class InvitationBody(_Strict):
     role: str = "member"
-    life_hours: int = INVITATION_MS // 3_600_000
+    life_hours: Hours = INVITATION_MS // 3_600_000
 
 
 class KeyBody(_Strict):
@@ -71,12 +77,12 @@ class KeyBody(_Strict):
     scopes: tuple[Scope, ...] = ("run", "read")
     models: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
-    expires_ms: int | None = None
+    expires_ms: InstantMs | None = None
     limit_usd: str | None = None
 
 
 class RotationBody(_Strict):
-    overlap_hours: int = 24
+    overlap_hours: Hours = 24
 
 
 class IssuerBody(_Strict):
@@ -91,7 +97,7 @@ class GrantBody(_Strict):
     reason: str
     kind: Literal["grant", "payment", "adjustment"] = "grant"
     ref: str | None = None
-    expires_ms: int | None = None
+    expires_ms: InstantMs | None = None
 
 
 # --- teams -----------------------------------------------------------------------------------
@@ -352,4 +358,4 @@ def _page(exchange: Exchange) -> tuple[int | None, int]:
     before, limit = exchange.query("before"), exchange.query("limit")
     if any(said is not None and not (said.isascii() and said.isdigit()) for said in (before, limit)):
         raise BadRequest("before and limit are numbers.", "before")
-    return (int(before) if before else None), min(int(limit), 1000) if limit else 100
+    return (min(int(before), _MOST) if before else None), min(int(limit), 1000) if limit else 100
