@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -32,6 +33,7 @@ from identity.principal import Principal
 _LONGEST_KEY = 255
 _MOST_TAGS = 8
 _LONGEST_TAG = 64
+_VERSION_ID = re.compile(r"prv_[0-9a-f]{32}")
 _SSE_HEADERS: Headers = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -41,9 +43,11 @@ _SSE_HEADERS: Headers = (
 
 async def answer(exchange: Exchange, principal: Principal, asked: Asked, raw: bytes) -> Answer | None:
     """Run it and answer it; None where the answer has been sent already. Raises what `admit` raises."""
-    tags = tags_of(exchange)
+    tags, version_id = tags_of(exchange), prompt_version_of(exchange)
     if tags:
         asked = replace(asked, request=replace(asked.request, tags=(*asked.request.tags, *tags)))
+    if version_id is not None:
+        asked = replace(asked, request=replace(asked.request, prompt_version_id=version_id))
     listener = _Streamed(exchange, asked) if asked.streamed else _Whole(exchange, asked)
     try:
         run = await exchange.services.gateway.admit(
@@ -93,6 +97,15 @@ def tags_of(exchange: Exchange) -> tuple[str, ...]:
             "X-Tags",
         )
     return tags
+
+
+def prompt_version_of(exchange: Exchange) -> str | None:
+    """`X-Prompt-Version: prv_...`: the version of the prompt library that this is, whose figures count it.
+    What another team says of a version counts nowhere."""
+    said = exchange.header(b"x-prompt-version")
+    if said is not None and _VERSION_ID.fullmatch(said) is None:
+        raise BadRequest("`X-Prompt-Version` is the id of a prompt's version: `prv_...`.", "X-Prompt-Version")
+    return said
 
 
 async def _until_answered(exchange: Exchange, run: Run, answering: _Answering) -> None:

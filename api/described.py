@@ -35,7 +35,14 @@ _TAGS = Parameter(
     {"type": "string", "maxLength": 500, "pattern": "^[ -~]*$"},
     "header",
 )
+_PROMPT_VERSION = Parameter(
+    "X-Prompt-Version",
+    "The version of your team's prompt library that this request is: its figures count it",
+    {"type": "string", "pattern": "^prv_[0-9a-f]{32}$"},
+    "header",
+)
 _RUNS = (_IDEMPOTENCY, _TAGS)
+_COMPLETES = (*_RUNS, _PROMPT_VERSION)
 _HELLO = [{"role": "user", "content": "Why is the sky blue?"}]
 _MODEL = "embedded/smollm2-135m"
 
@@ -46,7 +53,7 @@ COMPLETIONS: dict[tuple[str, str], About] = {
         ("id", "object", "created", "model", "choices", "usage"),
         "Any model answers, whatever wire its provider speaks. What cannot be carried is refused by name.",
         body=ChatBody,
-        parameters=_RUNS,
+        parameters=_COMPLETES,
         streams=True,
         runs=True,
         example={"model": _MODEL, "messages": _HELLO},
@@ -58,7 +65,7 @@ COMPLETIONS: dict[tuple[str, str], About] = {
         "`input` is a text or a list of items. A response's id is its run's; `previous_response_id` goes on "
         "from one whose text is kept, or that ended within 15 minutes.",
         body=ResponsesBody,
-        parameters=_RUNS,
+        parameters=_COMPLETES,
         streams=True,
         runs=True,
         example={"model": _MODEL, "input": "Why is the sky blue?"},
@@ -90,7 +97,7 @@ COMPLETIONS: dict[tuple[str, str], About] = {
         ("id", "type", "role", "model", "content", "stop_reason", "usage"),
         "The key may be sent as `x-api-key`. Errors have Anthropic's shape.",
         body=MessagesBody,
-        parameters=_RUNS,
+        parameters=_COMPLETES,
         streams=True,
         runs=True,
         wire="anthropic",
@@ -234,7 +241,7 @@ def _ai_sdk(base: str) -> dict[tuple[str, str], About]:
                 Parameter("ai-language-model-id", "The model", _TEXT, "header", required=True),
                 Parameter("ai-language-model-specification-version", "2, 3 or 4", said, "header"),
                 Parameter("ai-language-model-streaming", "true or false", said, "header"),
-                *_RUNS,
+                *_COMPLETES,
             ),
             streams=True,
             runs=True,

@@ -47,6 +47,7 @@ def _generation(team_id: int, record: RunRecord, entry: EntryView | None) -> dic
         "finish_reason": record.finish_reason or record.state,
         "failure": None if record.failure is None else record.failure.message,
         "notes": record.notes,
+        "prompt_version_id": record.prompt_version_id,
         "first_token_ms": figures.first_token_ms,
         "total_ms": figures.total_ms,
         "tokens_per_s": figures.tokens_per_s,

@@ -18,10 +18,11 @@ import msgspec
 from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.orm import Session
 
+from gateway.kept_requests import decoded, encoded
 from gateway.messages import FilePart, ImagePart, Message, Part, Reasoning, Role, TextPart, ToolCall
 from gateway.records import RunRecord
 from gateway.runs import Failure, Figures, Run
-from gateway.tables import RunRow
+from gateway.tables import NO_TEXT, RunRow
 from store.databases import Database
 from store.processes import living_ids
 from store.tables import AppTable
@@ -32,7 +33,7 @@ _INTERRUPTED = Failure("Interrupted", "The server ended in mid-answer. What had 
 # Columns with words that are not ours.
 _FOREIGN = (
     "model_name", "messages_json", "text", "reasoning", "tool_calls_json", "notes_json", "finish_reason",
-    "failure_message",
+    "failure_message", "asked_json",
 )  # fmt: skip
 _CHANGING = (
     "state", "updated_ms", "text", "reasoning", "tool_calls_json", "notes_json", "figures_json",
@@ -108,11 +109,7 @@ class KeptRuns:
 
     async def forget_text(self, team_id: int, run_id: str) -> None:
         """What was asked and answered; the facts stay."""
-        change = (
-            update(_TABLE)
-            .where(_TABLE.c.id == run_id, _TABLE.c.team_id == team_id)
-            .values(keeps_text=False, messages_json=None, text=None, reasoning=None, tool_calls_json=None)
-        )
+        change = update(_TABLE).where(_TABLE.c.id == run_id, _TABLE.c.team_id == team_id).values(NO_TEXT)
         await self._database.write(lambda session: session.execute(change))
 
     async def asked_to_stop(self) -> tuple[str, ...]:
@@ -163,6 +160,8 @@ def _row_of(run: Run, process_id: str | None) -> dict[str, Any]:
         "failure_kind": run.failure.kind if run.failure else None,
         "failure_message": run.failure.message if run.failure else None,
         "attempts_json": _encode(run.attempts) if run.attempts else None,
+        "prompt_version_id": run.request.prompt_version_id,
+        "asked_json": encoded(run.request) if keeps else None,
     }
     for name in _FOREIGN:
         value = row[name]
@@ -173,6 +172,8 @@ def _row_of(run: Run, process_id: str | None) -> dict[str, Any]:
 
 def _record_of(row: RunRow) -> RunRecord:
     failure = Failure(row.failure_kind, row.failure_message or "") if row.failure_kind else None
+    messages = tuple(_message(kept) for kept in _decode(row.messages_json or "[]", list[_Kept]))
+    asked = decoded(row.asked_json, messages, row.prompt_version_id) if row.asked_json and messages else None
     return RunRecord(
         id=row.id,
         user_id=row.user_id,
@@ -183,7 +184,7 @@ def _record_of(row: RunRow) -> RunRecord:
         provider=row.provider,
         series=row.series,
         created_ms=row.created_ms,
-        messages=tuple(_message(kept) for kept in _decode(row.messages_json or "[]", list[_Kept])),
+        messages=messages,
         text=row.text or "",
         reasoning=row.reasoning or "",
         tool_calls=_decode(row.tool_calls_json or "[]", tuple[ToolCall, ...]),
@@ -193,6 +194,8 @@ def _record_of(row: RunRow) -> RunRecord:
         notes=_decode(row.notes_json, tuple[str, ...]),
         keeps_text=row.keeps_text,
         attempts=_decode(row.attempts_json or "[]", tuple[AttemptRow, ...]),
+        asked=asked,
+        prompt_version_id=row.prompt_version_id,
     )
 
 

@@ -156,6 +156,7 @@ class CompletionRequest:
 
     `tool_choice` and `response_format` are shaped as on the chat completions wire. `keep`: the caller
     asks that text be kept (the team has the last word). `cache_key` groups requests with one prefix.
+    `prompt_version_id` says which version of the prompt library this is, where it is one.
     """
 
     model: str
@@ -170,6 +171,7 @@ class CompletionRequest:
     max_tool_calls: int | None = None
     keep: bool = False
     cache_key: str | None = None
+    prompt_version_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

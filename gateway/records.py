@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.messages import Message, ToolCall
+from gateway.messages import CompletionRequest, Message, ToolCall
 from gateway.runs import Failure, Figures, Run, RunState
 from telemetry.rows import AttemptRow
 
@@ -12,7 +12,8 @@ from telemetry.rows import AttemptRow
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """`prompt` is the newest user message; `messages` all that was sent. Text is "" where none is kept.
-    `attempts` are the calls to providers that have ended: the last one answered, or failed for good."""
+    `attempts` are the calls to providers that have ended: the last one answered, or failed for good.
+    `asked` is the whole request, where its text is there; None too for runs kept before it was."""
 
     id: str
     parent_run_id: str | None
@@ -33,6 +34,8 @@ class RunRecord:
     keeps_text: bool
     user_id: int | None = None
     attempts: tuple[AttemptRow, ...] = ()
+    asked: CompletionRequest | None = None
+    prompt_version_id: str | None = None
 
     @property
     def prompt(self) -> str:
@@ -61,9 +64,11 @@ def record_of(run: Run) -> RunRecord:
         keeps_text=run.keeps_text,
         user_id=run.user_id,
         attempts=run.attempts,
+        asked=run.request if run.request.messages else None,
+        prompt_version_id=run.request.prompt_version_id,
     )
 
 
 def without_text(record: RunRecord) -> RunRecord:
     """The facts alone: for whoever may not read what its author wrote and got."""
-    return replace(record, messages=(), text="", reasoning="", tool_calls=(), keeps_text=False)
+    return replace(record, messages=(), text="", reasoning="", tool_calls=(), keeps_text=False, asked=None)

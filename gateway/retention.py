@@ -11,7 +11,7 @@ from sqlalchemy import Table, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from gateway.tables import RunRow
+from gateway.tables import NO_TEXT, RunRow
 from identity.policy import decoded
 from identity.tables import TeamRow
 from store.databases import Database
@@ -20,9 +20,6 @@ from store.tables import AppTable
 EVERY_S: Final = 3600.0
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _RUNS: Table = AppTable.metadata.tables[str(RunRow.__tablename__)]
-_NOTHING: Final = {
-    "keeps_text": False, "messages_json": None, "text": None, "reasoning": None, "tool_calls_json": None,
-}  # fmt: skip
 
 
 class Retention:
@@ -56,4 +53,4 @@ def _forget(session: Session, team_id: int, before_ms: int | None) -> int:
     change = update(_RUNS).where(_RUNS.c.team_id == team_id, _RUNS.c.messages_json.is_not(None))
     if before_ms is not None:
         change = change.where(_RUNS.c.created_ms < before_ms, _RUNS.c.state != "running")
-    return len(session.execute(change.values(_NOTHING).returning(col(RunRow.id))).all())
+    return len(session.execute(change.values(NO_TEXT).returning(col(RunRow.id))).all())

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, text
 from sqlmodel import Field
 
 from store.tables import AppTable
+
+_BY_VERSION: Final = text("prompt_version_id IS NOT NULL")  # most runs have none
 
 
 class RunRow(AppTable, table=True):
     """One admitted request. JSON columns hold `gateway/kept_runs.py`'s encoding of our own types.
 
     `process_id` is whose it is, where several processes share the database; `stop_requested` is how
-    another one asks the owner to stop it.
+    another one asks the owner to stop it. `asked_json` (`gateway/kept_requests.py`) goes with the text.
     """
 
     __tablename__ = "run"
-    __table_args__ = (Index("ix_run_team_id_created_ms", "team_id", "created_ms"),)
+    __table_args__ = (
+        Index("ix_run_team_id_created_ms", "team_id", "created_ms"),
+        Index(
+            "ix_run_prompt_version_id_created_ms",
+            "prompt_version_id",
+            "created_ms",
+            sqlite_where=_BY_VERSION,
+            postgresql_where=_BY_VERSION,
+        ),
+    )
 
     id: str = Field(primary_key=True)
     team_id: int = Field(sa_type=BigInteger)
@@ -44,6 +58,15 @@ class RunRow(AppTable, table=True):
     failure_kind: str | None = None
     failure_message: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     attempts_json: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    prompt_version_id: str | None = None
+    asked_json: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+
+
+# What becomes of a run's columns where its text goes; the facts stay.
+NO_TEXT: Final[Mapping[str, object]] = {
+    "keeps_text": False, "messages_json": None, "text": None, "reasoning": None, "tool_calls_json": None,
+    "asked_json": None,
+}  # fmt: skip
 
 
 class RateLimitRow(AppTable, table=True):

@@ -19,6 +19,15 @@ from tests.api.conftest import KEY, OTHER_KEY, START_NANO_USD, World, chat
 COST, LEFT = "0.000002100", "4.999997900"
 
 
+async def test_a_request_says_which_version_of_a_prompt_it_is(world: World) -> None:
+    version_id = "prv_" + "a" * 32
+    answered = await world.post(chat(), headers={"x-prompt-version": version_id})
+    told = await world.get(f"/v1/generation?id={answered.headers['x-run-id']}")
+    assert told.json["data"]["prompt_version_id"] == version_id
+    refused = await world.post(chat(), headers={"x-prompt-version": "production"})
+    assert (refused.status, refused.error["param"]) == (400, "X-Prompt-Version")
+
+
 async def test_an_answer_in_one_body_has_openais_shape_and_the_ledgers_cost(world: World) -> None:
     answered = await world.post(chat())
     assert answered.status == 200

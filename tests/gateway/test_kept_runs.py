@@ -12,7 +12,8 @@ from sqlmodel import col
 
 from gateway.errors import RunNotFound
 from gateway.kept_runs import KeptRuns
-from gateway.messages import CompletionRequest, Message, ToolCall
+from gateway.messages import CompletionRequest, HostedTool, Message, Sampling, Tool, ToolCall
+from gateway.preferences import RoutingPreferences
 from gateway.providers.simulated import Pace
 from gateway.records import record_of
 from gateway.runs import Failure, Figures, Run
@@ -68,6 +69,29 @@ async def test_a_run_comes_back_as_it_was(database: Database) -> None:
     await kept.flush()
     assert await kept.get(1, run.id) == record_of(run)
     assert await kept.get(2, run.id) is None
+
+
+async def test_the_whole_request_comes_back_with_the_text_and_goes_with_it(database: Database) -> None:
+    kept = KeptRuns(database)
+    version_id = "prv_" + "0" * 32
+    asked = CompletionRequest(
+        "lab/fast",
+        (Message.of("user", "Weather?"),),
+        Sampling(temperature=0.5, stop=("END",), effort="low"),
+        tools=(Tool("look", "Looks", {"type": "object"}, strict=True), HostedTool("web_search", {"n": 1})),
+        tool_choice={"type": "function", "function": {"name": "look"}},
+        response_format={"type": "json_object"},
+        routing=RoutingPreferences(only=("lab",)),
+        prompt_version_id=version_id,
+    )
+    run = a_run("Sunny.", request=asked)
+    kept.mark(run)
+    await kept.flush()
+    found = await kept.get(1, run.id)
+    assert found is not None and found.asked == asked
+    await kept.forget_text(1, run.id)
+    found = await kept.get(1, run.id)
+    assert found is not None and found.asked is None and found.prompt_version_id == version_id
 
 
 async def test_each_flush_brings_the_row_up_to_date(database: Database) -> None:
