@@ -12,17 +12,19 @@ import argparse
 import asyncio
 import json
 import random
+import sqlite3
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 import psutil
+import psycopg
 
 from billing import audit, audit_postgresql
 from billing.group_commit import GroupCommit
@@ -37,22 +39,28 @@ SHORT = "simulated/steady"
 LIMIT_NANO_USD = 1_000_000_000_000
 A_MINUTE_MS = 60_000
 _CALLERS = 6  # of each kind
-_LOAD_S = (0.9, 2.1)  # at least and at most, before a kill
-# A run whose caller has had a word for so long is in the ledger, also where the process has just started,
-# loads a vocabulary and has a busy machine; usually that takes 60 ms.
-_FIRST_CHECKPOINT_S = 0.6
+_ANSWERS = 5  # acknowledged since the start, before a kill
+_MORE_LOAD_S = 1.2  # at most, from then on: a kill comes at any moment of an answer
+_LONGEST_LOAD_S = 60
+_RECORDED = """
+SELECT h.run_id FROM {schema}ledger_open_hold o
+JOIN {schema}ledger_hold h ON h.team_id = o.team_id AND h.no = o.hold_no
+WHERE o.progress_nano_usd > 0"""
 
 
 @dataclass
 class Counts:
     """`acknowledged` is what callers were told that a run cost, in nano-dollars; `begun` is when a
-    run's first word came (seconds of the monotonic clock), `cut` are those that had begun at a kill."""
+    run's first word came (seconds of the monotonic clock). `cut` are the runs that a kill ended and whose
+    progress the ledger had by then; `too_young_s` is how long callers had had words of others, which the
+    ledger had not heard of and let go."""
 
     kills: int = 0
     admitted: set[str] = field(default_factory=set)
     acknowledged: dict[str, int] = field(default_factory=dict)
     begun: dict[str, float] = field(default_factory=dict)
     cut: set[str] = field(default_factory=set)
+    too_young_s: list[float] = field(default_factory=list)
     given_away: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     ended: Counter[str] = field(default_factory=Counter)
@@ -65,7 +73,8 @@ class Counts:
             f"{self.kills} kills, {len(self.admitted):,} runs admitted, {len(self.acknowledged):,} entries "
             f"acknowledged: {len(self.lost)} lost, {self.left_open} holds left open, "
             f"{len(self.findings)} rules broken; {len(self.cut):,} runs cut in mid-answer, "
-            f"{len(self.given_away)} of them given away (entries: {ended})"
+            f"{len(self.given_away)} of them given away; {len(self.too_young_s)} more were too young, "
+            f"of {max(self.too_young_s, default=0) * 1_000:.0f} ms at most (entries: {ended})"
         )
 
 
@@ -80,6 +89,7 @@ class Siege:
             settings |= {"TILTYARD_DATABASE_URL": database_url, "TILTYARD_SECRET_KEY": "s" * 32}
         self.server = Server(folder, settings, upstream.config)
         self.counts = Counts()
+        self._age_at_kill_s: dict[str, float] = {}
         self._url = database_url
         self._ledger = database_url or self.server.data_dir / "ledger.db"
 
@@ -118,6 +128,8 @@ class Siege:
             counts.ended["void" if entry is None else entry.kind.name.lower()] += 1
             if entry is None and run_id in counts.cut:
                 counts.given_away.append(run_id)
+            elif entry is None and run_id in self._age_at_kill_s:
+                counts.too_young_s.append(self._age_at_kill_s[run_id])
         at = self._ledger
         report = audit.audit(at) if isinstance(at, Path) else audit_postgresql.audit(at)
         counts.left_open = report.open_holds
@@ -129,19 +141,37 @@ class Siege:
         async with aiohttp.ClientSession(self.server.url, headers=headers) as session:
             callers = [asyncio.create_task(self._call(session, SHORT)) for _ in range(_CALLERS)]
             callers += [asyncio.create_task(self._call(session, SLOW)) for _ in range(_CALLERS)]
-            await asyncio.sleep(random.uniform(*_LOAD_S))
+            await self._load_enough()
             await asyncio.to_thread(self._kill_once)
             await asyncio.gather(*callers)
 
+    async def _load_enough(self) -> None:
+        """Until some answers were acknowledged and some are in the middle, however slow the machine is."""
+        until_s, answers = time.monotonic() + _LONGEST_LOAD_S, len(self.counts.acknowledged) + _ANSWERS
+        while len(self.counts.acknowledged) < answers or not await asyncio.to_thread(self._recorded):
+            assert time.monotonic() < until_s, "too little was answered to kill in the middle of it"
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(random.uniform(0, _MORE_LOAD_S))
+
+    def _recorded(self) -> set[str]:
+        """The runs that still run and whose progress is in the ledger: what it has, a kill cannot take."""
+        if isinstance(self._ledger, Path):
+            with closing(sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True)) as db:
+                return {row[0] for row in db.execute(_RECORDED.format(schema=""))}
+        with psycopg.connect(self._ledger) as connection:
+            return {row[0] for row in connection.execute(_RECORDED.format(schema="ledger."))}
+
     def _kill_once(self) -> None:
-        self.counts.kills += 1
+        counts = self.counts
+        counts.kills += 1
         app = psutil.Process(self.server.pid)
         children = app.children(recursive=True)
-        long_ago_s = time.monotonic() - _FIRST_CHECKPOINT_S
-        begun = [run_id for run_id, at_s in self.counts.begun.items() if at_s < long_ago_s]
-        self.counts.cut.update(run_id for run_id in begun if run_id not in self.counts.acknowledged)
+        counts.cut |= self._recorded()
         app.kill()
-        if self.counts.kills % 2 == 0:
+        now_s = time.monotonic()
+        self._age_at_kill_s |= {run_id: now_s - at_s for run_id, at_s in counts.begun.items()}
+        counts.begun.clear()
+        if counts.kills % 2 == 0:
             for child in children:
                 with suppress(psutil.NoSuchProcess):
                     child.kill()
