@@ -33,7 +33,7 @@ from gateway.tiers import Rate, set_rate
 from identity.api_keys import KeyView, create_key, list_keys, revoke_key
 from identity.errors import IdentityError
 from identity.tables import MemberRow, TeamRow
-from operations import caps, copies, credit, reports
+from operations import caps, copies, credit, reports, rollups
 from operations.office import Office, Refused
 from settings import Settings, SettingsError, load, secret_key
 from store.databases import Databases
@@ -417,6 +417,12 @@ def _add_reports_and_backup(commands: Commands) -> None:
     one.add_argument("--month", required=True, metavar="YYYY-MM")
     one.add_argument("--column", action="append", default=[], metavar="FIELD=COLUMN",
                      help='what the file calls it, for example "amount=Cost (USD)"')  # fmt: skip
+
+    some = commands.add_parser("rollups", help="what charts are drawn from: rebuild")
+    what = some.add_subparsers(required=True, metavar="what")
+    one = _command(what, "rebuild", _in_office(rollups.rebuild), rollups.rebuild)
+    one.add_argument("--from", dest="first", metavar="DAY", help="as 2026-01-31, UTC (default: all)")
+    one.add_argument("--to", dest="last", metavar="DAY", help="the last day (default: today)")
 
     one = _command(commands, "backup", _in_office(copies.make), copies.make)
     one.add_argument("path", help="a new folder, or a new file that ends in .tar or .tar.gz")

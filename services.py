@@ -49,7 +49,9 @@ from settings import Settings, secret_key
 from signing_in import rules_of
 from store.databases import Database
 from store.errors import DatabaseUnavailable
+from store.leases import ROLLUPS
 from stores import Role, Stores, open_stores
+from telemetry import upkeep
 from telemetry.paces import Paces
 
 _log = logging.getLogger("tiltyard")
@@ -218,6 +220,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         keep(opened, stores.leases.keep("sweeper", _SWEEP_S, gateway.end_interrupted))
     if joined is None:
         keep(opened, stores.leases.keep("retention", RETENTION_S, Retention(app_db).forget_old))
+        keep(opened, stores.leases.keep(ROLLUPS, upkeep.EVERY_S, upkeep.Upkeep(stores.databases.log.engine)))
         keep(opened, RecurringGrants(app_db, stores.ledger.grant).keep_giving())
     return Open(
         prepared=prepared,

@@ -77,6 +77,26 @@ def end_to_end_tokens_per_s(attempt: AttemptRow, output_tokens: int | None) -> f
     return per_second(end_to_end_token_ms(attempt, output_tokens))
 
 
+def phases_ms(row: RequestRow) -> tuple[float, float, float, float] | None:
+    """(gateway, waiting, thinking, answering) of a whole streamed answer; together its total time.
+
+    The gateway's part is what came before the first attempt was sent and after the last event; waiting is
+    the network, the provider's queue and every attempt before the one that answered.
+    """
+    if row.outcome != "ok" or not row.streamed or not row.attempts or row.gateway_ms is None:
+        return None
+    attempt = row.attempts[-1]
+    first, last, total = _first_token_clock(attempt), attempt.last_ms, row.total_ms
+    if first is None or last is None or total is None:
+        return None
+    answer = last if attempt.first_answer_ms is None else attempt.first_answer_ms
+    ends = (row.gateway_ms, first, max(first, answer), last)
+    if list(ends) != sorted(ends) or total < last:
+        return None
+    gateway, first, answer, last = ends
+    return gateway + total - last, first - gateway, answer - first, last - answer
+
+
 def output_tokens_of(row: RequestRow, attempt: AttemptRow) -> int | None:
     """A request's tokens are those of the attempt that answered it, the last; of others nothing is known."""
     return row.output_tokens if attempt.no == row.attempts[-1].no else None

@@ -1,9 +1,9 @@
 """Roll-ups: the log added up by slot, model, provider, series and team, so that a chart reads no rows.
 
 They are written in the transaction that writes the rows, and only for rows that were new to it, so
-that they equal the log at every commit; `rebuild` makes them again from the log alone. Several
-processes may write: a roll-up row is made if it is missing, locked, then added to, in the order of
-its key. An attempt counts in the slot in which its request ended. What a histogram is: `histograms.py`.
+that they equal the log at every commit; `upkeep.py` makes them again from the log alone, and forgets
+narrow slots. Several processes may write: a roll-up row is made if it is missing, locked, then added to,
+in the order of its key. An attempt counts in the slot in which its request ended. What a histogram is: `histograms.py`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,14 @@ from typing import Any, Literal, NamedTuple, cast
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Engine,
     RowMapping,
     String,
     Table,
     Update,
     and_,
     bindparam,
-    delete,
     func,
-    insert,
     select,
-    text,
     tuple_,
     update,
 )
@@ -42,9 +38,23 @@ KEY = ("team_id", "slot_ms", "model", "provider", "series")
 OUTCOMES: tuple[Outcome, ...] = (
     "ok", "provider_fault", "gateway_fault", "client_fault", "cancelled", "blocked",
 )  # fmt: skip
-SUMS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cost_nano_usd")
-COUNTERS = (*(f"{kind}_{outcome}" for kind in ("requests", "attempts") for outcome in OUTCOMES), *SUMS)
-HISTOGRAMS = ("ttft", "first_answer", "tpot", "end_to_end_token", "total", "gateway")
+TOKENS_AND_COST = (
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_nano_usd",
+)
+PHASES = ("gateway_us", "waiting_us", "thinking_us", "answering_us")  # of the `phased` requests, added up
+COUNTERS = (
+    *(f"{kind}_{outcome}" for kind in ("requests", "attempts") for outcome in OUTCOMES),
+    *TOKENS_AND_COST, "phased", *PHASES,
+)  # fmt: skip
+HISTOGRAMS = (
+    "ttft", "first_answer", "tpot", "end_to_end_token", "total", "gateway", "caller_first_answer", "burst",
+)  # fmt: skip
+# How long slots are kept; hours for good.
+KEPT_MS = {MINUTE_MS: 48 * HOUR_MS, FIVE_MINUTES_MS: 7 * 24 * HOUR_MS}
 _ROWS_A_STATEMENT = 100
 
 
@@ -89,7 +99,7 @@ def cells_of(rows: Iterable[RequestRow], width_ms: int = MINUTE_MS) -> Cells:
     cells: defaultdict[Key, Cell] = defaultdict(Cell)
     for row in rows:
         slot_ms = slot_of(clocks.ended_at_ms(row), width_ms)
-        for (model, provider, series), cell in _by_route(row).items():
+        for (model, provider, series), cell in by_route(row).items():
             for team_id in {INSTALLATION, row.team_id or INSTALLATION}:
                 cells[Key(team_id, slot_ms, model, provider, series)].add(cell)
     return cells
@@ -103,14 +113,19 @@ def widen(cells: Cells, width_ms: int) -> Cells:
     return wider
 
 
-def _by_route(row: RequestRow) -> Mapping[tuple[str, str, str], Cell]:
+def by_route(row: RequestRow) -> Mapping[tuple[str, str, str], Cell]:
     """A request counts at the model and provider that it ended with, an attempt at its own."""
     cells: defaultdict[tuple[str, str, str], Cell] = defaultdict(Cell)
     request = cells[row.model or "", row.provider or "", row.series]
     request.counts[f"requests_{row.outcome}"] += 1
-    request.counts.update({name: getattr(row, name) or 0 for name in SUMS})
+    request.counts.update({name: getattr(row, name) or 0 for name in TOKENS_AND_COST})
     request.measure("total", row.total_ms)
     request.measure("gateway", row.gateway_ms)
+    request.measure("caller_first_answer", clocks.caller_first_answer_ms(row))
+    phases = clocks.phases_ms(row)
+    if phases is not None:
+        request.counts["phased"] += 1
+        request.counts.update({name: round(1_000 * ms) for name, ms in zip(PHASES, phases, strict=True)})
     for attempt in row.attempts:
         model, series = attempt.model or row.model or "", attempt.series or row.series
         _add_attempt(cells[model, attempt.provider, series], row, attempt)
@@ -124,6 +139,8 @@ def _add_attempt(cell: Cell, row: RequestRow, attempt: AttemptRow) -> None:
     output = clocks.output_tokens_of(row, attempt)
     cell.measure("tpot", clocks.tpot_ms(attempt, output, row.reasoning_tokens, streamed=row.streamed))
     cell.measure("end_to_end_token", clocks.end_to_end_token_ms(attempt, output))
+    if attempt.largest_read_share is not None:
+        cell.measure("burst", 100 * attempt.largest_read_share)
 
 
 def slot_of(at_ms: int, width_ms: int) -> int:
@@ -190,29 +207,7 @@ def _gain(cell: Cell, stored_row: RowMapping) -> dict[str, object]:
     return key | sums | blobs
 
 
-def rebuild(engine: Engine, from_ms: int, to_ms: int) -> None:
-    """Make every roll-up that touches [from_ms, to_ms) again from the log, an hour a transaction."""
-    for hour_ms in range(slot_of(from_ms, HOUR_MS), to_ms, HOUR_MS):
-        with engine.begin() as connection:
-            _rebuild_hour(connection, hour_ms)
-
-
-def _rebuild_hour(connection: Connection, hour_ms: int) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SET LOCAL statement_timeout = 0"))  # an hour's rows may be many
-    # Delete before reading: from here on other writers wait, and what they had written is seen.
-    for table in ROLLUPS.values():
-        if connection.dialect.name == "postgresql":
-            connection.execute(text(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE"))
-        connection.execute(delete(table).where(table.c.slot_ms.between(hour_ms, hour_ms + HOUR_MS - 1)))
-    minutes = cells_of(stored.read(connection, hour_ms, hour_ms + HOUR_MS))
-    for width_ms, table in ROLLUPS.items():
-        cells = widen(minutes, width_ms)
-        if cells:
-            connection.execute(insert(table), [_values(key, cell) for key, cell in cells.items()])
-
-
-def _values(key: Key, cell: Cell) -> dict[str, object]:
+def values_of(key: Key, cell: Cell) -> dict[str, object]:
     counts = {name: cell.counts[name] for name in COUNTERS}
     return key._asdict() | counts | {name: cell.blob(name) for name in HISTOGRAMS}
 
@@ -234,11 +229,12 @@ class Total:
         return histograms.unpack(self.blobs[name])
 
 
-def width_for(window_ms: int) -> int:
-    """The narrowest slots that keep a window below a thousand of them, and the longest to a few."""
-    if window_ms <= 12 * HOUR_MS:
+def width_for(window_ms: int, age_ms: int = 0) -> int:
+    """The narrowest slots that keep a window below a thousand of them, and the longest to a few; `age_ms`
+    is how long ago it began, since narrow slots are not kept for ever."""
+    if window_ms <= 12 * HOUR_MS and age_ms <= KEPT_MS[MINUTE_MS]:
         return MINUTE_MS
-    return FIVE_MINUTES_MS if window_ms <= 72 * HOUR_MS else HOUR_MS
+    return FIVE_MINUTES_MS if window_ms <= 72 * HOUR_MS and age_ms <= KEPT_MS[FIVE_MINUTES_MS] else HOUR_MS
 
 
 def totals(

@@ -1,4 +1,4 @@
-"""The tables of the log database: one row a request, one an attempt, roll-ups at three widths.
+"""The tables of the log database: one row a request, one an attempt, roll-ups at three widths, marks, alerts.
 
 `request` and `attempt` are append-only and keyed by the instant at which the request *ended*, so
 that rows arrive in order, "what ended since" is one range of the key, and PostgreSQL can partition
@@ -103,6 +103,11 @@ class _Rollup(LogTable):
     output_tokens: int = Field(sa_type=BigInteger)
     reasoning_tokens: int = Field(sa_type=BigInteger)
     cost_nano_usd: int = Field(sa_type=BigInteger)
+    phased: int = Field(sa_type=BigInteger)
+    gateway_us: int = Field(sa_type=BigInteger)
+    waiting_us: int = Field(sa_type=BigInteger)
+    thinking_us: int = Field(sa_type=BigInteger)
+    answering_us: int = Field(sa_type=BigInteger)
 
     ttft: bytes = Field(sa_type=LargeBinary)
     first_answer: bytes = Field(sa_type=LargeBinary)
@@ -110,6 +115,43 @@ class _Rollup(LogTable):
     end_to_end_token: bytes = Field(sa_type=LargeBinary)
     total: bytes = Field(sa_type=LargeBinary)
     gateway: bytes = Field(sa_type=LargeBinary)
+    caller_first_answer: bytes = Field(sa_type=LargeBinary)
+    burst: bytes = Field(sa_type=LargeBinary)
+
+
+class Mark(LogTable, table=True):
+    """What changed at an instant and may explain a chart. `kind` is deploy or alias."""
+
+    __tablename__ = "mark"
+
+    at_ms: int = Field(primary_key=True, sa_type=BigInteger)
+    kind: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    detail: str
+
+
+class LastSeen(LogTable, table=True):
+    """What was so when somebody last looked, by name, so that a change is noticed once."""
+
+    __tablename__ = "last_seen"
+
+    name: str = Field(primary_key=True)
+    value: str
+
+
+class Alert(LogTable, table=True):
+    """What is to be told, or was: one row a subject and threshold. `told_ms` is when it was decided to,
+    `sent_ms` when it left; `tries` that failed, and `due_ms` of the next one."""
+
+    __tablename__ = "alert"
+
+    subject: str = Field(primary_key=True)
+    threshold: str = Field(primary_key=True)
+    told_ms: int = Field(sa_type=BigInteger)
+    text: str
+    due_ms: int = Field(sa_type=BigInteger)
+    tries: int = 0
+    sent_ms: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class RollupMinute(_Rollup, table=True):
@@ -133,3 +175,6 @@ ROLLUPS: dict[int, Table] = {
     300_000: LogTable.metadata.tables["rollup_five_minutes"],
     3_600_000: LogTable.metadata.tables["rollup_hour"],
 }
+MARK: Table = LogTable.metadata.tables["mark"]
+LAST_SEEN: Table = LogTable.metadata.tables["last_seen"]
+ALERT: Table = LogTable.metadata.tables["alert"]

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from telemetry import clocks, histograms, rollups, stored
+from telemetry import clocks, histograms, rollups, stored, upkeep
 from telemetry.request_log import RequestLog
 from telemetry.rows import Outcome, RequestRow
-from telemetry.tables import ROLLUPS
+from telemetry.tables import ATTEMPT, REQUEST, ROLLUPS
 from tests.databases import Home
 from tests.telemetry.example_rows import NOON_MS, attempt, request
 
@@ -66,7 +66,7 @@ def test_rollups_kept_live_are_those_made_from_the_log(engine: Engine) -> None:
     for start in range(0, len(rows), 90):
         store(engine, rows[start : start + 90])
     live = every_rollup(engine)
-    rollups.rebuild(engine, NOON_MS, NOON_MS + 3 * HOUR_MS)
+    upkeep.rebuild(engine, NOON_MS, NOON_MS + 3 * HOUR_MS)
     assert every_rollup(engine) == live
     assert all(live)
 
@@ -139,7 +139,7 @@ def test_a_rebuild_mends_what_was_changed_and_leaves_the_rest(engine: Engine) ->
                 table.update().where(table.c.slot_ms < NOON_MS + HOUR_MS).values(requests_ok=99)
             )
     assert every_rollup(engine) != whole
-    rollups.rebuild(engine, NOON_MS + 1_800_000, NOON_MS + 1_860_000)  # a minute within the first hour
+    upkeep.rebuild(engine, NOON_MS + 1_800_000, NOON_MS + 1_860_000)  # a minute within the first hour
     assert every_rollup(engine) == whole
 
 
@@ -157,7 +157,7 @@ async def test_two_writers_of_one_database_lose_no_count(home: Home) -> None:
         await log.close()
         assert log.health.lost == 0
     live = every_rollup(engines[0])
-    rollups.rebuild(engines[0], NOON_MS, NOON_MS + 3 * HOUR_MS)
+    upkeep.rebuild(engines[0], NOON_MS, NOON_MS + 3 * HOUR_MS)
     assert every_rollup(engines[0]) == live
     ended = sorted(clocks.ended_at_ms(row) for of_one in rows for row in of_one)
     with engines[1].connect() as connection:
@@ -182,3 +182,37 @@ def test_several_writers_of_hundreds_of_rollups_a_batch_lose_no_count(postgresql
     with engines[0].connect() as connection:
         hours = list(connection.execute(ROLLUPS[HOUR_MS].select()).mappings())
     assert sum(row["requests_ok"] for row in hours) == written
+
+
+def test_narrow_slots_are_forgotten_and_hours_stay(engine: Engine) -> None:
+    day_ms = 24 * HOUR_MS
+    store(engine, [request(ended_at_ms=NOON_MS - days * day_ms) for days in (0, 3, 10)])
+    upkeep.forget_old(engine, NOON_MS + 1)
+    with engine.connect() as connection:
+        kept = {
+            width_ms: sorted(
+                (NOON_MS - slot_ms) // day_ms
+                for (slot_ms,) in connection.execute(
+                    table.select().with_only_columns(table.c.slot_ms).where(table.c.team_id == 0)
+                )
+            )
+            for width_ms, table in ROLLUPS.items()
+        }
+    assert kept == {60_000: [0], 300_000: [0, 3], HOUR_MS: [0, 3, 10]}
+    assert upkeep.whole_from_ms(engine) == NOON_MS - 10 * day_ms
+
+
+def test_hours_that_the_log_has_forgotten_are_not_made_again(engine: Engine) -> None:
+    assert upkeep.whole_from_ms(engine) is None
+    store(engine, [request(ended_at_ms=NOON_MS + minutes * 60_000) for minutes in (10, 70, 80, 130)])
+    with engine.begin() as connection:
+        connection.execute(ATTEMPT.delete().where(ATTEMPT.c.ended_at_ms < NOON_MS + HOUR_MS + 900_000))
+        connection.execute(REQUEST.delete().where(REQUEST.c.ended_at_ms < NOON_MS + HOUR_MS + 900_000))
+    assert upkeep.whole_from_ms(engine) == NOON_MS + 2 * HOUR_MS
+
+
+def test_a_window_that_began_long_ago_is_read_from_slots_that_are_still_kept() -> None:
+    assert rollups.width_for(HOUR_MS) == 60_000
+    assert rollups.width_for(HOUR_MS, 3 * 24 * HOUR_MS) == 300_000
+    assert rollups.width_for(HOUR_MS, 8 * 24 * HOUR_MS) == HOUR_MS
+    assert rollups.width_for(13 * HOUR_MS, 13 * HOUR_MS) == 300_000
