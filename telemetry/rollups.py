@@ -3,7 +3,8 @@
 They are written in the transaction that writes the rows, and only for rows that were new to it, so
 that they equal the log at every commit; `upkeep.py` makes them again from the log alone, and forgets
 narrow slots. Several processes may write: a roll-up row is made if it is missing, locked, then added to,
-in the order of its key. An attempt counts in the slot in which its request ended. What a histogram is: `histograms.py`.
+in the order of its key. An attempt counts in the slot in which its request ended. What a histogram is:
+`histograms.py`.
 """
 
 from __future__ import annotations

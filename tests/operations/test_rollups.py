@@ -6,6 +6,7 @@ from contextlib import closing
 
 from store.databases import Databases
 from telemetry import rollups, stored
+from telemetry.latency import DEFAULT_SERIES
 from telemetry.tables import ROLLUPS
 from tests.operations.conftest import Shell
 from tests.telemetry.example_rows import NOON_MS, request
@@ -23,7 +24,7 @@ def test_rollups_are_made_again_from_the_log(shell: Shell) -> None:
         assert shell.run("rollups", "rebuild") == 0
         assert shell.out == "Made 1 hour again, from 2026-11-21 12:00 UTC on.\n"
         with engine.connect() as connection:
-            found = rollups.totals(connection, 1, NOON_MS, NOON_MS + 1, ("paid",))
+            found = rollups.totals(connection, 1, NOON_MS, NOON_MS + 1, DEFAULT_SERIES)
     assert found["lab/fast", "paid"].counts["requests_ok"] == 3
 
 
