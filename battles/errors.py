@@ -1,0 +1,81 @@
+"""Why a battle cannot be, go on or be voted on, named by what the caller does next.
+
+    BattleError
+    |- BattleNotFound       no battle that you may see has that id
+    |- BadBattle            mend what was asked (`param` says where)
+    |- NotYours             ask whoever opened it, or an owner
+    |- LanesRunning         wait until the lanes have ended, or stop them
+    |- NothingToRetry       look again: every lane has answered
+    |- TextGone             open a new one: what was said here is no longer kept
+    |- StillBlind           vote first; until then nobody tells
+    |- RequestKeyReused     send another idempotency key, or the same battle
+    `- VoteRefused          this vote cannot be cast
+       |- AlreadyVoted      your vote of this stage stands
+       |- AlreadyRevealed   you know the names: the first vote is over for you
+       |- NotVotable        this battle has nothing to vote on (`why`)
+       `- NotAVoter         a member of the team may vote, with a name of their own
+
+What the gateway and the ledger refuse is theirs (`gateway/errors.py`, `billing/errors.py`).
+"""
+
+from __future__ import annotations
+
+
+class BattleError(Exception):
+    """Anything that this package raises for its caller; `str()` is safe to show."""
+
+
+class BattleNotFound(BattleError):
+    def __init__(self, battle_id: str) -> None:
+        super().__init__(f"There is no battle {battle_id[:80]!r} that you may see.")
+        self.battle_id = battle_id
+
+
+class BadBattle(BattleError):
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class NotYours(BattleError):
+    pass
+
+
+class LanesRunning(BattleError):
+    pass
+
+
+class NothingToRetry(BattleError):
+    pass
+
+
+class TextGone(BattleError):
+    pass
+
+
+class StillBlind(BattleError):
+    pass
+
+
+class RequestKeyReused(BattleError):
+    pass
+
+
+class VoteRefused(BattleError):
+    pass
+
+
+class AlreadyVoted(VoteRefused):
+    pass
+
+
+class AlreadyRevealed(VoteRefused):
+    pass
+
+
+class NotVotable(VoteRefused):
+    pass
+
+
+class NotAVoter(VoteRefused):
+    pass
