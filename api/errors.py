@@ -11,13 +11,14 @@
     `- Stopped              somebody stopped the run; ask again if the answer is still wanted
 
 The wire's shape is made in `api/wire/errors.py`. A test holds that every error of `gateway`,
-`billing` and `identity` has a line here; one that has none is our fault, and answered 500.
+`billing`, `identity` and `battles` has a line here; one that has none is our fault, and answered 500.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from battles import errors as battles
 from billing import errors as billing
 from gateway import errors as gateway
 from identity import errors as identity
@@ -144,6 +145,21 @@ TABLE: dict[type[Exception], Verdict] = {
     billing.LedgerUnavailable: Verdict(503, "ledger_unavailable"),
     billing.LedgerBug: Verdict(500, "internal_error", retry=False),
     billing.BillingError: Verdict(500, "internal_error"),
+    # battles
+    battles.BattleNotFound: Verdict(404, "battle_not_found"),
+    battles.BadBattle: Verdict(400, "invalid_request"),
+    battles.NotYours: Verdict(403, "not_permitted"),
+    battles.LanesRunning: Verdict(409, "lanes_running"),
+    battles.NothingToRetry: Verdict(409, "nothing_to_retry", retry=False),
+    battles.TextGone: Verdict(409, "text_gone", retry=False),
+    battles.StillBlind: Verdict(409, "still_blind", retry=False),
+    battles.RequestKeyReused: Verdict(409, "idempotency_key_reused", retry=False),
+    battles.AlreadyVoted: Verdict(409, "already_voted", retry=False),
+    battles.AlreadyRevealed: Verdict(409, "already_revealed", retry=False),
+    battles.NotVotable: Verdict(409, "not_votable", retry=False),
+    battles.NotAVoter: Verdict(403, "not_permitted"),
+    battles.VoteRefused: Verdict(409, "vote_refused", retry=False),
+    battles.BattleError: Verdict(500, "internal_error"),
     # the provider
     gateway.ProviderUnreachable: Verdict(502, "provider_unreachable"),
     gateway.ProviderRefused: Verdict(502, "provider_refused"),

@@ -272,7 +272,7 @@ def battle_runs(session: Session, run_ids: Iterable[str]) -> dict[str, str]:
         .join(turn, col(turn.id) == col(run.turn_id))
         .where(col(run.run_id).in_(tuple(run_ids)))
     )
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 # --- who knows the names ----------------------------------------------------------------------

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 import api.errors
+import battles.errors
 import billing.errors
 import gateway.errors
 import identity.errors
@@ -27,7 +28,7 @@ def errors_of(module: ModuleType) -> list[type[Exception]]:
 
 @pytest.mark.parametrize(
     "module",
-    [gateway.errors, billing.errors, identity.errors, api.errors],
+    [gateway.errors, billing.errors, identity.errors, battles.errors, api.errors],
     ids=lambda module: module.__name__,
 )
 def test_every_error_has_a_line_of_its_own(module: ModuleType) -> None:

@@ -114,7 +114,7 @@ def test_a_vote_is_neither_changed_nor_deleted(home: Home) -> None:
                 tags_json="[]",
                 prompt_sha256="",
                 created_ms=1,
-            )  # fmt: skip
+            )
         )
     for statement in (
         update(BattleVoteRow).where(col(BattleVoteRow.id) == "vot_1").values(stage="final"),
