@@ -41,6 +41,12 @@ def colour_of(key: str) -> Colour:
     return Colour(light, dark, MARKERS[place // len(PALETTE) % len(MARKERS)])
 
 
+def colour_pair(key: str) -> tuple[str, str]:
+    """The same on the light page and on the dark one, as views take it."""
+    colour = colour_of(key)
+    return colour.light, colour.dark
+
+
 def _fnv1a(text: str) -> int:
     """32-bit FNV-1a over UTF-8: short enough to write twice."""
     value = 2166136261

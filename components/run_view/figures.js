@@ -22,7 +22,7 @@ export function exact(nanoUsd) {
 }
 
 // What stands where a figure is unknown keeps its unit.
-export const UNITS = { first_token: "ms", rate: "tok/s" };
+export const UNITS = { first_token: "ms", rate: "tok/s", total: "s" };
 
 // What stands in each place of the figures line: [text, unit, title], or null where it is unknown.
 export function readings(figures) {
@@ -31,6 +31,7 @@ export function readings(figures) {
   return {
     first_token: known(figures.first_token_ms, (ms) => [...duration(ms), `${ms} ms`]),
     rate: known(figures.tokens_per_s, (n) => [...rate(n), `${n} tokens/s`]),
+    total: known(figures.total_ms, (ms) => [...duration(ms), `${ms} ms`]),
     input: known(figures.input_tokens, (n) => [count(n), "", ""]),
     output: known(figures.output_tokens, (n) => [count(n), "", ""]),
     cost: known(figures.cost, money),

@@ -13,7 +13,8 @@ export function element(name, className, ...children) {
 
 export const paragraph = (text) => element("p", "", text);
 
-export function build(host) {
+// `figures` are those of the line, of `words.FIGURES`.
+export function build(host, figures) {
   const thoughts = element("div", "thoughts");
   thoughts.dir = "auto";
   const reasoning = element("details", "reasoning", element("summary", "", words.REASONING), thoughts);
@@ -21,8 +22,8 @@ export function build(host) {
   const waiting = element("p", "waiting", words.WAITING);
   const problem = element("div", "problem");
   const offline = element("span", "offline", words.RECONNECTING);
-  const line = element("div", "figures", ...words.FIGURES.map(figure));
-  const about = element("details", "about", element("summary", "", "?"), definitions());
+  const line = element("div", "figures", ...figures.map(figure));
+  const about = element("details", "about", element("summary", "", "?"), definitions(figures));
   about.firstChild.setAttribute("aria-label", words.ABOUT_FIGURES);
   about.firstChild.title = words.ABOUT_FIGURES;
   const stop = button("stop", words.STOP);
@@ -33,11 +34,12 @@ export function build(host) {
   const status = element("p", "status");
   status.setAttribute("role", "status");
   reasoning.hidden = problem.hidden = waiting.hidden = true;
-  host.replaceChildren(reasoning, element("div", "body", waiting, answer), problem, line, actions, status);
-  return { reasoning, thoughts, answer, waiting, problem, line, stop, copy, outcome, status };
+  const body = element("div", "body", waiting, answer);
+  host.replaceChildren(reasoning, body, problem, line, actions, status);
+  return { reasoning, thoughts, body, answer, waiting, problem, line, actions, stop, copy, outcome, status };
 }
 
-function button(name, text) {
+export function button(name, text) {
   const node = element("button", name, text);
   node.type = "button";
   return node;
@@ -45,22 +47,24 @@ function button(name, text) {
 
 function figure({ id, name }) {
   const node = element("span", `figure ${id}`, element("b", ""), element("i", ""));
-  if (name) node[id === "first_token" ? "prepend" : "append"](element("i", "name", name));
+  if (name) node[id === "first_token" || id === "total" ? "prepend" : "append"](element("i", "name", name));
   return node;
 }
 
-function definitions() {
+function definitions(figures) {
   const list = element("dl", "");
-  for (const { id, name, about } of words.FIGURES)
+  for (const { id, name, about } of figures)
     list.append(element("dt", "", name || (id === "rate" ? "tok/s" : id)), element("dd", "", about));
   return list;
 }
 
-export function fillFigures(line, figures, ended) {
+// `hidden`: what is not there yet will be, once its reader may know it.
+export function fillFigures(line, shown, figures, ended, hidden) {
   const known = readings(figures);
-  for (const { id } of words.FIGURES) {
+  const unknown = hidden ? words.AFTER_THE_VOTE : ended ? words.NOT_KNOWN : words.NOT_YET;
+  for (const { id } of shown) {
     const node = line.querySelector(`.${id}`);
-    const [text, unit, title] = known[id] ?? ["\u2014", UNITS[id] ?? "", ended ? words.NOT_KNOWN : words.NOT_YET];
+    const [text, unit, title] = known[id] ?? ["\u2014", UNITS[id] ?? "", unknown];
     const [number, units] = [node.querySelector("b"), node.querySelector("i:not(.name)")];
     if (number.textContent !== text) number.textContent = text;
     if (units.textContent !== unit) units.textContent = unit;
@@ -70,7 +74,7 @@ export function fillFigures(line, figures, ended) {
 }
 
 // How a run ended, in words: the sentence beside the buttons; a failure goes into its own box.
-export function describe({ state, end, figures }, { problem, answer }) {
+export function describe({ state, end, figures }, { problem, answer }, hidden) {
   problem.replaceChildren();
   answer.querySelectorAll(":scope > .call").forEach((node) => node.remove());
   for (const { name, arguments: given } of end.tool_calls)
@@ -78,7 +82,7 @@ export function describe({ state, end, figures }, { problem, answer }) {
   const cost = figures?.cost;
   if (state === "failed") {
     const { kind, message } = end.failure ?? { kind: "", message: "" };
-    problem.append(element("p", "what", message), paragraph(`${words.charged(cost)} ${words.advice(kind)}`));
+    problem.append(element("p", "what", message), paragraph(`${words.charged(cost, hidden)} ${words.advice(kind)}`));
     return "";
   }
   if (!end.text_kept && end.empty && !end.tool_calls.length) return words.TEXT_GONE;

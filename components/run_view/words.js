@@ -9,6 +9,13 @@ export const FIGURES = [
   { id: "balance", name: "left", about: "What your team could spend after this answer." },
 ];
 
+// Those under the lanes of a battle, whose page says elsewhere what is left.
+export const LANE_FIGURES = [
+  ...FIGURES.slice(0, 2),
+  { id: "total", name: "took", about: "Time from the prompt's arrival here to the end of the answer." },
+  ...FIGURES.slice(2, 5),
+];
+
 export const REASONING = "Reasoning";
 export const STOP = "Stop";
 export const STOPPING = "Stopping";
@@ -25,6 +32,16 @@ export const STARTED = "The answer is being written.";
 export const DONE = "The answer is complete.";
 export const EMPTY = "The model ended without writing anything.";
 export const TEXT_GONE = "The text of this answer is no longer kept. Its figures are.";
+export const AFTER_THE_VOTE = "shown after the vote";
+export const STOP_ALL = "Stop all";
+export const RETRY = "Retry";
+export const RETRY_ALL = "Retry all";
+export const WHOLE = "Whole answers";
+export const LANES = "Lanes";
+export const NAME_HIDDEN = "Name hidden until the vote";
+export const lane = (letter) => `Lane ${letter}`;
+export const SHARED_CPU = "shared CPU";
+export const SHARED_CPU_ABOUT = "It ran beside another lane on one processor, so its times are in no latency figure.";
 export const ESTIMATED = "estimated";
 export const OUT_OF_DATE = "Reload the page to go on.";
 
@@ -47,7 +64,8 @@ export const advice = (kind) => ADVICE[kind] ?? "Send it again.";
 export const cut = (reason) => CUT[reason] ?? "";
 export const calledTool = (name) => `Asks for the tool ${name}`;
 
-export function charged(cost) {
+export function charged(cost, hidden) {
+  if (!cost && hidden) return "What it cost is shown after the vote.";
   if (!cost) return "What it cost is not known yet.";
   return cost.nano_usd ? `${cost.text} was charged for what came.` : "Nothing was charged.";
 }

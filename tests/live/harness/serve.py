@@ -28,12 +28,20 @@ from components.bundle import BUNDLE
 from gateway.records import record_of
 from gateway.runs import Failure
 from identity.tickets import Tickets
+from tests.live.harness.lanes import TypistLanes
 from tests.live.harness.typist import STRANGER, TEAM, Script, Typist
 
 typist = Typist()
 tickets = Tickets(b"k" * 32)
+lanes = TypistLanes(typist)
 live = live_app(
-    typist.hub, tickets, typist.record, typist.stop, {"ttft": typist.chart}, subscribe=typist.subscribe
+    typist.hub,
+    tickets,
+    typist.record,
+    typist.stop,
+    {"ttft": typist.chart},
+    subscribe=typist.subscribe,
+    lanes=lanes,
 )
 os.environ["HARNESS_TICKET"] = tickets.issue(TEAM)
 
@@ -58,6 +66,10 @@ async def control(request: Request) -> Response:
             record = record_of(run)
             gone = dataclasses.replace(record, text="", reasoning="", keeps_text=False)
             typist.kept[run.id] = record if asked["text"] else gone
+        case "hide":
+            lanes.hide(asked["run"])
+        case "reveal":
+            lanes.reveal()
         case "tabs":
             return JSONResponse({"tabs": live.tabs})
     return JSONResponse({})

@@ -5,6 +5,8 @@ import time
 
 import streamlit as st
 
+from components.battle_view import Asked, LaneHead, battle_view
+from components.colours import colour_pair
 from components.live_chart import live_chart
 from components.run_view import run_view
 
@@ -17,6 +19,10 @@ def count() -> None:
     st.session_state.ended += 1
 
 
+def told(what: Asked, value: int) -> None:
+    st.session_state.told = f"told {what} {value}"
+
+
 if "chart" in st.query_params:
     live_chart("ttft", {"figure": st.query_params["chart"]}, ticket, key="chart", height=320)
 
@@ -25,6 +31,24 @@ if runs != [""]:
     for column, run in zip(st.columns(len(runs)), runs, strict=True):
         with column:
             run_view(run, ticket, key=f"run-{run}", on_end=count)
+
+lanes = st.query_params.get("lanes", "").split(",")
+if lanes != [""]:
+    heads = [
+        LaneHead(
+            lane,
+            no,
+            "ABCDEF"[no],
+            f"Model number {no}",
+            "Lab, temperature 0.7",
+            colour_pair(f"m{no}"),
+            retry=True,
+        )
+        for no, lane in enumerate(lanes)
+    ]
+    hidden = "hidden" in st.query_params and "told revealed" not in st.session_state.get("told", "")
+    battle_view("turn_1", heads, ticket, key="strip", hidden=hidden, current=True, on_ask=told)
+    st.markdown(st.session_state.get("told", "told nothing"))
 
 st.markdown(f"ended {st.session_state.ended}, drawn at {time.monotonic_ns()}")
 st.button("Again")
