@@ -33,7 +33,7 @@ from gateway.tiers import Rate, set_rate
 from identity.api_keys import KeyView, create_key, list_keys, revoke_key
 from identity.errors import IdentityError
 from identity.tables import MemberRow, TeamRow
-from operations import caps, copies, credit, reports, rollups
+from operations import caps, copies, credit, reports, request_log, rollups
 from operations.office import Office, Refused
 from settings import Settings, SettingsError, load, secret_key
 from store.databases import Databases
@@ -182,6 +182,7 @@ def _in_office(work: Callable[[Office, argparse.Namespace], int]) -> Command:
             ),
             secret=lambda: secret_key(settings),
             secret_is_set=settings.secret_key is not None,
+            log_days=settings.log_days,
         )
         return work(office, asked)
 
@@ -423,6 +424,14 @@ def _add_reports_and_backup(commands: Commands) -> None:
     one = _command(what, "rebuild", _in_office(rollups.rebuild), rollups.rebuild)
     one.add_argument("--from", dest="first", metavar="DAY", help="as 2026-01-31, UTC (default: all)")
     one.add_argument("--to", dest="last", metavar="DAY", help="the last day (default: today)")
+
+    some = commands.add_parser("log", help="the request log: check it against the ledger, let old rows go")
+    what = some.add_subparsers(required=True, metavar="what")
+    one = _command(what, "check", _in_office(request_log.check), request_log.check)
+    one.add_argument("--team", type=int, help="its number (default: all)")
+    one.add_argument("--days", type=_days, default=30, help="how far back (default: 30)")
+    one = _command(what, "forget", _in_office(request_log.forget), request_log.forget)
+    one.add_argument("--days", type=_days, required=True, help="what is to be kept, at least")
 
     one = _command(commands, "backup", _in_office(copies.make), copies.make)
     one.add_argument("path", help="a new folder, or a new file that ends in .tar or .tar.gz")

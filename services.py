@@ -49,10 +49,11 @@ from settings import Settings, secret_key
 from signing_in import rules_of
 from store.databases import Database
 from store.errors import DatabaseUnavailable
-from store.leases import ROLLUPS
+from store.leases import LOG, ROLLUPS
 from stores import Role, Stores, open_stores
 from telemetry import upkeep
 from telemetry.paces import Paces
+from telemetry.retention import EVERY_S as LOG_RETENTION_S, LogRetention
 
 _log = logging.getLogger("tiltyard")
 
@@ -221,6 +222,8 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
     if joined is None:
         keep(opened, stores.leases.keep("retention", RETENTION_S, Retention(app_db).forget_old))
         keep(opened, stores.leases.keep(ROLLUPS, upkeep.EVERY_S, upkeep.Upkeep(stores.databases.log.engine)))
+        log_retention = LogRetention(stores.databases.log.engine, settings.log_days)
+        keep(opened, stores.leases.keep(LOG, LOG_RETENTION_S, log_retention.turn))
         keep(opened, RecurringGrants(app_db, stores.ledger.grant).keep_giving())
     return Open(
         prepared=prepared,

@@ -69,6 +69,7 @@ class Settings(BaseModel):
     metrics_token: Annotated[str | None, Field(min_length=16, repr=False)] = None
     otlp_endpoint: Annotated[str | None, Field(pattern=r"^https?://\S+$")] = None
     otlp_headers: Annotated[str | None, Field(repr=False)] = None  # name=value,name=value
+    log_days: Annotated[int | None, Field(ge=1, le=36_500)] = None
     redis_url: Annotated[str | None, Field(repr=False)] = None
     free_money_limit_usd: Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$")] = "1000"
     connect_s: Annotated[float, Field(gt=0)] = 10.0

@@ -40,9 +40,9 @@ def show(entries: Sequence[EntryView], names: Names, zone: str | None, *, who: b
     return entries[picked[0]] if picked and picked[0] < len(entries) else None
 
 
-def show_one(entry: EntryView, name_of: Callable[[str], str], zone: str | None) -> None:
+def show_one(entry: EntryView, name_of: Callable[[str], str], zone: str | None, key: str = "entry") -> None:
     """One entry opened: what was used at which price, both sides of the booking, its fingerprint."""
-    with st.container(border=True, key="entry"):
+    with st.container(border=True, key=key):
         st.markdown(
             f"**{words.escaped(title(entry, name_of))}** {figure.DOT} "
             f"{words.escaped(figure.day_and_time(entry.at_ms, zone))}"

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, Final, cast
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar, cast
 
 import streamlit as st
 
 from billing.money import parse_usd
 from components import figure, request_words as say, session, words
+from components.entry_names import Names
 from components.latency_window import WINDOWS
 from telemetry.clocks import ended_at_ms, first_token_ms
 from telemetry.requests import Place, Wanted
 from telemetry.rows import AttemptRow, Outcome, RequestRow
+
+T = TypeVar("T")
 
 PAGE: Final = 50  # rows
 _ROW_HEIGHT: Final = 36  # pixels
@@ -33,14 +36,24 @@ def window(now_ms: int) -> int:
     return now_ms - _WINDOWS[picked or _FIRST]
 
 
-def filters(
-    from_ms: int, models: Sequence[str], providers: Sequence[str], name_of: Callable[[str], str]
-) -> Wanted:
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What the filters let a reader choose between: models, providers, members and keys by their ids."""
+
+    models: Sequence[str]
+    providers: Sequence[str]
+    user_ids: Sequence[int]
+    key_ids: Sequence[int]
+
+
+def filters(from_ms: int, offered: Offered, names: Names) -> Wanted:
     with st.container(horizontal=True, gap="small", key="requests-filters"):
         outcome = _choice(say.OUTCOME, list(say.OUTCOMES), say.OUTCOMES.__getitem__)
-        model = _choice(say.MODEL, models, name_of)
-        provider = _choice(say.PROVIDER, providers, str)
+        model = _choice(say.MODEL, offered.models, names.model)
+        provider = _choice(say.PROVIDER, offered.providers, str)
         surface = _choice(say.SURFACE, list(say.SURFACES), say.SURFACES.__getitem__)
+        user_id = _choice(say.MEMBER, offered.user_ids, names.member) if len(offered.user_ids) > 1 else None
+        key_id = _choice(say.KEY, offered.key_ids, names.key) if offered.key_ids else None
         tag = _typed(say.TAG)
         slower = _typed(say.SLOWER)
         dearer = _typed(say.DEARER)
@@ -50,6 +63,8 @@ def filters(
         provider=provider,
         outcome=cast("Outcome | None", outcome),
         surface=surface,
+        user_id=user_id,
+        key_id=key_id,
         tag=tag or None,
     )
     return replace(wanted, least_total_ms=_number(slower), least_cost_nano_usd=_dollars(dearer))
@@ -89,11 +104,14 @@ def turn(rows: Sequence[RequestRow]) -> None:
         )
 
 
-def export(as_csv: Callable[[], bytes], as_json: Callable[[], bytes]) -> None:
+def export(
+    as_csv: Callable[[], bytes], as_json: Callable[[], bytes], as_parquet: Callable[[], bytes]
+) -> None:
     with st.container(horizontal=True, gap="small"):
         for label, made, name, mime in (
             (say.CSV, as_csv, "tiltyard-requests.csv", "text/csv"),
             (say.JSON, as_json, "tiltyard-requests.jsonl", "application/jsonl"),
+            (say.PARQUET, as_parquet, "tiltyard-requests.parquet", "application/vnd.apache.parquet"),
         ):
             st.download_button(
                 label, made, name, mime, help=say.EXPORT_HELP, icon=":material/download:", on_click="ignore"
@@ -189,8 +207,8 @@ def _columns(zone: str | None) -> dict[str, Any]:
     }
 
 
-def _choice(any_of_them: str, values: Sequence[str], name: Callable[[str], str]) -> str | None:
-    picked: str | None = st.selectbox(
+def _choice(any_of_them: str, values: Sequence[T], name: Callable[[T], str]) -> T | None:
+    picked: T | None = st.selectbox(
         any_of_them, values, index=None, format_func=name, placeholder=any_of_them, width=150,
         label_visibility="collapsed", key=f"requests-{any_of_them}", on_change=session.first_requests,
     )  # fmt: skip

@@ -236,6 +236,16 @@ def first_requests() -> None:
     st.session_state.pop(_REQUESTS, None)
 
 
+def entry_asked() -> str | None:
+    """The run whose ledger entry the address asks for."""
+    asked: str | None = st.query_params.get(_RUN_IN_ADDRESS)
+    return asked[:_LONGEST_RUN_ID] if asked else None
+
+
+def close_entry() -> None:
+    st.query_params.pop(_RUN_IN_ADDRESS, None)
+
+
 # --- a model's page --------------------------------------------------------------------------
 
 

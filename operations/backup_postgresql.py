@@ -98,9 +98,10 @@ def _version(db: psycopg.Connection, schema: str) -> str:
 
 
 def _tables(db: psycopg.Connection) -> list[_Table]:
-    """Every table of ours but those that say which version a schema is of."""
+    """Every table of ours but those that say which version a schema is of; a partitioned one as a whole."""
     rows = db.execute(
-        "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY (%s) ORDER BY 1, 2",
+        "SELECT nspname, relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+        " WHERE relkind IN ('r', 'p') AND NOT relispartition AND nspname = ANY (%s) ORDER BY 1, 2",
         (list(SCHEMAS),),
     )
     return [(schema, name) for schema, name in rows if name != _VERSIONS[schema]]

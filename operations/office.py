@@ -28,7 +28,8 @@ class Refused(Exception):
 class Office:
     """`ledger` is where the ledger lies: a file, or a `postgresql://` URL. `hand_in` and `set_cap` give a
     command to the ledger's one writer, whether or not a server runs. `secret` is the installation's;
-    `secret_is_set` says that it comes from a setting, not from the data folder."""
+    `secret_is_set` says that it comes from a setting, not from the data folder. `log_days` is how long rows
+    of the request log are kept, None for ever."""
 
     data_dir: Path
     ledger: Path | str
@@ -38,6 +39,7 @@ class Office:
     catalog: Callable[[], Catalog]
     secret: Callable[[], bytes]
     secret_is_set: bool
+    log_days: int | None = None
 
     @property
     def statements(self) -> Statements:

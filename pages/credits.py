@@ -70,6 +70,23 @@ def history() -> None:
                 )
 
 
+def asked_entry() -> None:
+    """The entry that a link from the request log leads to, before the rest."""
+    run_id = session.entry_asked()
+    if run_id is None:
+        return
+    try:
+        entry = statements.entry_of_run(team_id, run_id)
+    except LedgerUnavailable as error:
+        notices.show(notices.notice_of(error, session.reader()))
+        return
+    if entry is None:
+        st.info(words.escaped(words.NO_ENTRY_OF_RUN))
+    else:
+        entries.show_one(entry, names.model, zone, key="asked-entry")
+    st.button(words.ALL_ENTRIES, on_click=session.close_entry, icon=":material/close:")
+
+
 def budgets() -> None:
     st.subheader(words.CAPS)
     for alarm in spending_caps.alarms(caps, names):
@@ -89,6 +106,7 @@ def budgets() -> None:
 
 
 st.title(words.CREDITS)
+asked_entry()
 at_ms = now_ms()
 try:
     balance = statements.balance(team_id, at_ms)

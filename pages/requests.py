@@ -7,8 +7,10 @@ import time
 import streamlit as st
 
 import runtime
+from billing.errors import LedgerUnavailable
 from components import guard, model_names, request_list, request_words as say, session, words
-from components.request_list import PAGE
+from components.entry_names import Names
+from components.request_list import PAGE, Offered
 
 st.set_page_config(layout="wide")
 principal = guard.enter("read_runs")
@@ -16,11 +18,23 @@ services = runtime.current()
 zone, team_id = session.zone(), principal.team_id
 log = services.requests
 name_of = model_names.of(services.catalog)
+names = Names(name_of, principal.user_id)
 now_ms = time.time_ns() // 1_000_000
+
+
+def offered() -> Offered:
+    try:
+        told = services.statements.told(team_id)
+        keys = [key for key in told.keys if isinstance(key, int)]
+        users: tuple[int, ...] = told.user_ids
+    except LedgerUnavailable:  # the log does not need it
+        users, keys = (), []
+    return Offered(log.models(team_id, from_ms), log.providers(team_id, from_ms), users, keys)
+
 
 st.title(say.REQUESTS)
 from_ms = request_list.window(now_ms)
-wanted = request_list.filters(from_ms, log.models(team_id, from_ms), log.providers(team_id, from_ms), name_of)
+wanted = request_list.filters(from_ms, offered(), names)
 rows = log.page(team_id, wanted, PAGE + 1, session.requests_before())
 if not rows:
     if log.page(team_id, request_list.ANYTHING, 1):
@@ -34,7 +48,9 @@ with listed:
     picked = request_list.show(rows[:PAGE], name_of, zone)
     request_list.turn(rows)
     request_list.export(
-        lambda: b"".join(log.as_csv(team_id, wanted)), lambda: b"".join(log.as_json_lines(team_id, wanted))
+        lambda: b"".join(log.as_csv(team_id, wanted)),
+        lambda: b"".join(log.as_json_lines(team_id, wanted)),
+        lambda: log.as_parquet(team_id, wanted),
     )
 with opened:
     if picked is None:
@@ -42,6 +58,13 @@ with opened:
     else:
         row = log.one(team_id, picked.request_id) or picked
         request_list.show_one(row, name_of, zone)
+        if row.run_id is not None and row.cost_nano_usd is not None:
+            st.page_link(
+                "credits.py",
+                label=say.ENTRY,
+                icon=":material/account_balance_wallet:",
+                query_params={"run": row.run_id},
+            )
         if row.run_id is not None and row.surface == "page":
             st.page_link(
                 "playground.py",

@@ -28,6 +28,7 @@ SWEEPER: Final = "sweeper"  # ends what dead processes left open
 ROLLUPS: Final = "roll-ups"
 ALERTS: Final = "alerts"
 JOBS: Final = "jobs"
+LOG: Final = "request log"  # makes its months, and lets go those that are too old
 TERM_MS: Final = 30_000
 
 _TABLE: Table = AppTable.metadata.tables["lease"]

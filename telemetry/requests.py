@@ -16,11 +16,11 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select
 
-from telemetry import stored
+from telemetry import rollups, stored
 from telemetry.clocks import ended_at_ms
 from telemetry.request_log import RequestLog
 from telemetry.rows import Outcome, RequestRow, Series
-from telemetry.tables import REQUEST
+from telemetry.tables import INSTALLATION, REQUEST, ROLLUPS
 
 MOST_EXPORTED: Final = 100_000  # rows
 _EXPORT_PAGE: Final = 2_000
@@ -142,24 +142,34 @@ class Requests:
         for row in self._all(team_id, wanted):
             yield json.dumps({"ended_at_ms": ended_at_ms(row), **asdict(row)}).encode() + b"\n"
 
+    def as_parquet(self, team_id: int | None, wanted: Wanted) -> bytes:
+        """At most `MOST_EXPORTED` rows, newest first, each with all of its attempts."""
+        # Imported where it is wanted: most sessions never export.
+        from telemetry.parquet import as_parquet
+
+        return as_parquet(self._all(team_id, wanted))
+
     def _all(self, team_id: int | None, wanted: Wanted) -> Iterator[RequestRow]:
         left, before = MOST_EXPORTED, None
         while left > 0:
             rows = self.page(team_id, wanted, min(_EXPORT_PAGE, left), before)
-            yield from rows
+            with self._engine.connect() as connection:
+                yield from stored.whole(connection, rows)
             if len(rows) < _EXPORT_PAGE:
                 return
             left, before = left - len(rows), Place.of(rows[-1])
 
     def _told(self, team_id: int | None, from_ms: int, name: str) -> tuple[str, ...]:
-        column = REQUEST.c[name]
-        here = [REQUEST.c.ended_at_ms >= from_ms, column.is_not(None)]
-        if team_id is not None:
-            here.append(REQUEST.c.team_id == team_id)
+        """From the roll-ups: the rows themselves may be millions."""
+        hours = ROLLUPS[rollups.HOUR_MS]
+        here = (
+            hours.c.team_id == (team_id or INSTALLATION),
+            hours.c.slot_ms >= rollups.slot_of(from_ms, rollups.HOUR_MS),
+            hours.c[name] != "",
+        )
         with self._engine.connect() as connection:
-            return tuple(
-                connection.execute(select(column).where(*here).distinct().order_by(column)).scalars()
-            )
+            found = connection.execute(select(hours.c[name]).where(*here).distinct()).scalars()
+            return tuple(sorted(found))
 
 
 def _matching(

@@ -78,6 +78,32 @@ def of_keys(connection: Connection, wanted: Sequence[tuple[int, str]]) -> list[R
     return [_joined(row) for row in connection.execute(asked)]
 
 
+def whole(connection: Connection, rows: Sequence[RequestRow]) -> list[RequestRow]:
+    """The rows, at most a few thousand, each with all of its attempts where it had the last alone."""
+    more = {(ended_at_ms(row), row.request_id) for row in rows if row.attempts and row.attempts[-1].no > 1}
+    attempts: dict[tuple[int, str], list[AttemptRow]] = defaultdict(list)
+    for some in _in_thousands(sorted(more)):
+        tried = select(*_key(ATTEMPT), *_ATTEMPT_COLUMNS).where(tuple_(*_key(ATTEMPT)).in_(some))
+        for at_ms, request_id, *values in connection.execute(tried.order_by(ATTEMPT.c.no)):
+            attempts[at_ms, request_id].append(AttemptRow(*values))
+    return [
+        dataclasses.replace(row, attempts=tuple(found))
+        if (found := attempts.get((ended_at_ms(row), row.request_id)))
+        else row
+        for row in rows
+    ]
+
+
+def _in_thousands(keys: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, str]]]:
+    for start in range(0, len(keys), 1_000):
+        yield keys[start : start + 1_000]
+
+
+def known_runs(connection: Connection, run_ids: Sequence[str]) -> set[str]:
+    """Those of the runs, at most a thousand at once, that have a row."""
+    return set(connection.execute(select(REQUEST.c.run_id).where(REQUEST.c.run_id.in_(run_ids))).scalars())
+
+
 def newest(
     connection: Connection,
     team_id: int | None,

@@ -60,6 +60,16 @@ def test_what_runs_hold_is_shown_run_by_run(world: World, open_page: OpenPage) -
     assert "run_1" in said and "12:01:00 (UTC)" in said  # whose it is, and when it expires
 
 
+def test_a_link_from_the_request_log_opens_the_entry_of_its_run(world: World, open_page: OpenPage) -> None:
+    world.statements.journal = examples.journal(NOON_MS)
+    run_id = next(entry.run_id for entry in world.statements.journal if entry.run_id)
+    at = open_page("credits.py", run=run_id)
+    assert words.HASH in reading.texts(at)
+    at.button[0].click().run()
+    assert words.HASH not in reading.texts(at)
+    assert words.NO_ENTRY_OF_RUN in reading.texts(open_page("credits.py", run="run_nobody"))
+
+
 def test_entries_stand_newest_first_with_amount_and_balance(world: World, open_page: OpenPage) -> None:
     world.statements.journal = examples.journal(NOON_MS)
     (table,) = open_page("credits.py").dataframe

@@ -16,6 +16,7 @@ from store.databases import Databases
 from store.engines import open_postgresql
 from store.errors import DatabaseUnavailable
 from store.ids import new_id
+from telemetry.partitions import is_partition
 from telemetry.tables import LoggedRequest
 from tests.databases import Home
 
@@ -52,7 +53,13 @@ def test_the_tables_in_code_are_those_of_the_migrations(home: Home) -> None:
     assert RunRow.metadata is UserRow.metadata
     for database, metadata in ((databases.app, RunRow.metadata), (databases.log, LoggedRequest.metadata)):
         with database.engine.connect() as connection:
-            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+            context = MigrationContext.configure(connection, opts={"include_name": _is_whole})
+            assert compare_metadata(context, metadata) == []
+
+
+def _is_whole(name: str | None, kind: str, _: object) -> bool:
+    """Not a month of the log, which PostgreSQL lists as a table too."""
+    return kind != "table" or not is_partition(str(name))
 
 
 def test_ids_sort_by_the_time_they_were_made() -> None:

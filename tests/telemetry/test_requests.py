@@ -10,10 +10,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import Engine
 
 from store.ids import new_id
+from telemetry.parquet import SCHEMA
 from telemetry.request_log import RequestLog
 from telemetry.requests import Place, Requests, Wanted
 from telemetry.rows import AttemptRow, RequestRow
@@ -124,5 +126,31 @@ async def test_exports_hold_every_row_that_the_filters_leave_and_run_nothing(log
     table = list(csv.DictReader(io.StringIO(b"".join(requests.as_csv(1, Wanted())).decode())))
     assert [line["request_id"] for line in table] == [each.request_id for each in reversed(rows)]
     assert {line["model_asked"] for line in table} == {"'=HYPERLINK(1)"}
+    filed = pq.read_table(io.BytesIO(requests.as_parquet(1, Wanted()))).to_pylist()
+    assert [line["request_id"] for line in filed] == [line["request_id"] for line in table]
+    assert filed[0]["tags"] == ["a", "b"] and filed[0]["ended_at"].timestamp() * 1_000 == NOW_MS + 6
+    nothing = pq.read_table(io.BytesIO(requests.as_parquet(2, Wanted())))
+    assert nothing.num_rows == 0 and nothing.schema == SCHEMA
     lines = b"".join(requests.as_json_lines(1, Wanted(to_ms=NOW_MS + 3))).splitlines()
     assert [json.loads(line)["ended_at_ms"] for line in lines] == [NOW_MS + 2, NOW_MS + 1, NOW_MS]
+
+
+async def test_exports_hold_the_attempts_that_failed_too(log: Any) -> None:
+    requests, written, _ = log
+    failed = AttemptRow(1, "lab", "fast-1", "provider_fault", sent_ms=1.0, status=500)
+    answered = AttemptRow(2, "other", "fast-2", "ok", sent_ms=5.0, first_answer_ms=9.0, last_ms=12.0)
+    await keep(written, [row(attempts=(failed, answered)), row(attempts=())])
+    filed = pq.read_table(io.BytesIO(requests.as_parquet(1, Wanted()))).to_pylist()
+    lines = [json.loads(line) for line in b"".join(requests.as_json_lines(1, Wanted())).splitlines()]
+    for exported in (filed, lines):
+        trails = sorted([each["provider"] for each in line["attempts"]] for line in exported)
+        assert trails == [[], ["lab", "other"]]
+
+
+async def test_the_filters_offer_what_the_roll_ups_know(log: Any) -> None:
+    requests, written, _ = log
+    await keep(written, [row(), row(model="lab/slow", provider="other"), row(team_id=2, model="lab/x")])
+    assert requests.models(1, NOW_MS - 1_000) == ("lab/fast", "lab/slow")
+    assert requests.providers(1, NOW_MS - 1_000) == ("lab", "other")
+    assert requests.models(None, NOW_MS) == ("lab/fast", "lab/slow", "lab/x")
+    assert requests.models(1, NOW_MS + 3 * 3_600_000) == ()
