@@ -1,0 +1,177 @@
+"""The ratings of a board: who is better, how surely, and where it is too early to say. Pure.
+
+A strength is told in *points*: 1000 is the average of the reference models, and whoever has 100 points
+more than another wins 64 of 100 decided votes against it (400 points: ten to one, as in chess).
+Reference models are those with `ENOUGH_VOTES`, so that a newcomer's one vote moves nobody else; all,
+while fewer than two have them. A rating is *provisional* until it rests on enough; then it is shown grey,
+and never decides anything. Votes of people and of judges are never in one board: whoever asks chooses
+(`ratings_slices`). The method is in `ratings_fit` and `ratings_intervals`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from battles.ratings_fit import STATED, Fit, Floats, Ints, Prior, fit
+from battles.ratings_intervals import (
+    Interval,
+    Spread,
+    against,
+    against_average,
+    interval,
+    of_the_side,
+    spread_of,
+)
+from battles.ratings_votes import Ballots, Setup, tallied
+
+ENOUGH_VOTES = 30
+POINTS = 400 / math.log(10)  # a natural log-odds, in points
+AVERAGE = 1000.0
+
+Early = Literal["few votes", "one opponent", "apart"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """`interval` in points. `best_rank` and `worst_rank` are the ranks that the votes leave open, however
+    often one looks. `early` says why it is provisional; empty where it is not. `apart`: no chain of votes
+    links it to the reference models, so the two were never compared, not even through others."""
+
+    setup: Setup
+    interval: Interval
+    votes: int
+    voters: int
+    prompts: int
+    opponents: int
+    best_rank: int
+    worst_rank: int
+    early: tuple[Early, ...]
+
+    @property
+    def provisional(self) -> bool:
+        return bool(self.early)
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """`ratings`, best first. `side` is how many points better an answer looks because it stands left;
+    `tie_share` of votes between equals. `ballots`, `whole` and `spread` are for what is computed from
+    them (`ratings_choice`, `sampling`, `ratings_stability`)."""
+
+    ratings: tuple[Rating, ...]
+    side: Interval
+    tie_share: float
+    ballots: Ballots
+    whole: Fit
+    spread: Spread
+    reference: Ints
+
+    @property
+    def parameters(self) -> Floats:
+        return np.asarray(self.whole.parameters[0])
+
+    def of(self, setup: Setup) -> Rating | None:
+        return next((rating for rating in self.ratings if rating.setup == setup), None)
+
+    def between(self, one: Setup, other: Setup) -> Interval:
+        """How much stronger `one` is, in log-odds."""
+        names = self.ballots.names
+        contrast = against(len(names), names.index(one), names.index(other))
+        return interval(self.parameters, self.spread, contrast)
+
+
+def rate(ballots: Ballots, prior: Prior = STATED) -> Rated | None:
+    """None without a vote."""
+    if not len(ballots):
+        return None
+    models = len(ballots.names)
+    gathered = tallied(ballots)
+    whole = fit(gathered.pairs, gathered.counts(), models, prior=prior, covariance=True)
+    spread = spread_of(ballots, whole, prior)
+    parameters = np.asarray(whole.parameters[0])
+    votes = ballots.votes_each()
+    reference = np.flatnonzero(votes >= ENOUGH_VOTES)
+    if len(reference) < 2:
+        reference = np.arange(models)
+    best, worst = _ranks(parameters, spread, models)
+    groups = _linked(ballots)
+    ratings = [
+        Rating(
+            name,
+            in_points(
+                interval(parameters, spread, against_average(models, index, reference), prior), AVERAGE
+            ),
+            int(votes[index]),
+            *_breadth(ballots, index),
+            best_rank=best[index],
+            worst_rank=worst[index],
+            early=_early(ballots, index, int(votes[index]), groups, reference),
+        )
+        for index, name in enumerate(ballots.names)
+    ]
+    ratings.sort(key=lambda rating: -rating.interval.value)
+    side = in_points(interval(parameters, spread, of_the_side(models), prior))
+    tied = math.exp(float(whole.tie[0]))
+    return Rated(tuple(ratings), side, tied / (tied + 2), ballots, whole, spread, reference)
+
+
+def in_points(told: Interval, middle: float = 0.0) -> Interval:
+    return Interval(
+        middle + POINTS * told.value,
+        middle + POINTS * told.low,
+        middle + POINTS * told.high,
+        middle + POINTS * told.any_low,
+        middle + POINTS * told.any_high,
+        POINTS**2 * told.variance,
+    )
+
+
+def win_share(log_odds: float) -> float:
+    """Of decided votes, by a difference of strengths."""
+    return 1 / (1 + math.exp(-log_odds))
+
+
+def _ranks(parameters: Floats, spread: Spread, models: int) -> tuple[list[int], list[int]]:
+    best, worst = [1] * models, [models] * models
+    for one in range(models):
+        for other in range(one + 1, models):
+            between = interval(parameters, spread, against(models, one, other))
+            if between.any_low > 0:
+                best[other] += 1
+                worst[one] -= 1
+            elif between.any_high < 0:
+                best[one] += 1
+                worst[other] -= 1
+    return best, worst
+
+
+def _breadth(ballots: Ballots, index: int) -> tuple[int, int, int]:
+    """By how many voters, on how many prompts, against how many others."""
+    its = (ballots.left == index) | (ballots.right == index)
+    others = np.union1d(ballots.left[its], ballots.right[its])
+    return len(np.unique(ballots.voter[its])), len(np.unique(ballots.prompt[its])), len(others) - 1
+
+
+def _early(ballots: Ballots, index: int, votes: int, groups: list[int], reference: Ints) -> tuple[Early, ...]:
+    reasons: list[Early] = []
+    if votes < ENOUGH_VOTES:
+        reasons.append("few votes")
+    if len(ballots.names) > 2 and _breadth(ballots, index)[2] < 2:
+        reasons.append("one opponent")
+    if groups[index] != groups[int(reference[0])]:
+        reasons.append("apart")
+    return tuple(reasons)
+
+
+def _linked(ballots: Ballots) -> list[int]:
+    """The number of the group that each set-up belongs to: linked by votes, in however many steps."""
+    group = list(range(len(ballots.names)))
+    for left, right in {(int(a), int(b)) for a, b in zip(ballots.left, ballots.right, strict=True)}:
+        old, new = group[left], group[right]
+        if old != new:
+            group = [new if each == old else each for each in group]
+    return group
