@@ -48,13 +48,15 @@ class Contender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """`left` and `right` are the sides on the voter's screen. `prompt_sha256` names the prompt that both
-    answered (hexadecimal), `prompt_language` is an ISO 639-1 code or None, `category` one of the eight or
-    None, `tags` the battle's own, `reasons` those that the voter gave."""
+    """`left` and `right` are the sides on the voter's screen. `voter` is `user:7` or `judge:creator/model`.
+    `prompt_sha256` names the prompt that both answered (hexadecimal), `prompt_language` is an ISO 639-1
+    code or None, `category` one of the eight or None, `tags` the battle's own, `reasons` those that the
+    voter gave."""
 
     battle_id: str
     vote_id: str
-    voter_user_id: int
+    voter: str
+    voter_user_id: int | None
     voter_kind: VoterKind
     team_id: int
     prompt_sha256: str

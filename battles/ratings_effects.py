@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from battles.comparisons import Comparison, Contender
-from battles.ratings_fit import Floats, Ints
+from battles.ratings_fit import Floats
 from battles.ratings_intervals import FEW_CLUSTERS, student_975
 
 NOTICEABLE = 1.25
@@ -62,7 +62,7 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class _Twice:
-    voter: int
+    voter: str
     change: float
     slower: float | None  # base-2 logarithm of right over left
     dearer: float | None
@@ -91,7 +91,7 @@ def _twice(comparisons: Iterable[Comparison]) -> Iterable[_Twice]:
         if after := final.get(key):
             change = _SCORE[after.outcome] - _SCORE[before.outcome]
             yield _Twice(
-                before.voter_user_id,
+                before.voter,
                 change,
                 _doublings(before, lambda lane: lane.total_ms),
                 _doublings(before, lambda lane: lane.cost_nano_usd),
@@ -117,8 +117,7 @@ def _effect(twice: Sequence[_Twice], figure: Callable[[_Twice], float | None], d
         if (doublings := figure(each)) is not None and abs(doublings) >= math.log2(NOTICEABLE)
     ]
     moves = np.array([move for _, move in told])
-    voters = np.array([voter for voter, _ in told], dtype=np.int64)
-    moved = _regressed(np.ones((len(told), 1)), moves, voters)[0]
+    moved = _regressed(np.ones((len(told), 1)), moves, [voter for voter, _ in told])[0]
     return Effect(moved, int((moves > 0).sum()), int((moves < 0).sum()), doubling)
 
 
@@ -127,12 +126,12 @@ def _slopes(both: Sequence[_Twice]) -> tuple[Estimate, Estimate]:
     told = _regressed(
         design,
         np.array([each.change for each in both]),
-        np.array([each.voter for each in both], dtype=np.int64),
+        [each.voter for each in both],
     )
     return told[0], told[1]
 
 
-def _regressed(design: Floats, values: Floats, voters: Ints) -> list[Estimate]:
+def _regressed(design: Floats, values: Floats, voters: Sequence[str]) -> list[Estimate]:
     """Least squares without a constant; standard errors from sums over clusters (Liang and Zeger,
     Biometrika 73, 1986, 13-22)."""
     n, columns = design.shape
@@ -143,7 +142,7 @@ def _regressed(design: Floats, values: Floats, voters: Ints) -> list[Estimate]:
     inverse = np.linalg.inv(square)
     slopes = inverse @ design.T @ values
     pulls = design * (values - design @ slopes)[:, None]
-    numbers = np.unique(voters, return_inverse=True)[1]
+    numbers = np.unique(np.array(voters), return_inverse=True)[1]
     groups = int(numbers.max()) + 1
     if groups < FEW_CLUSTERS:
         numbers, groups = np.arange(n), n

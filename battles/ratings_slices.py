@@ -15,7 +15,7 @@ from battles.comparisons import Comparison, VoterKind, VoteStage
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """None: whatever it is. `without` are voters (user ids) left out."""
+    """None: whatever it is. `without` are voters left out."""
 
     voter_kind: VoterKind = "person"
     stage: VoteStage = "first"
@@ -24,7 +24,7 @@ class Slice:
     language: str | None = None
     team_id: int | None = None
     since_ms: int | None = None
-    without: frozenset[int] = frozenset()
+    without: frozenset[str] = frozenset()
 
     def holds(self, each: Comparison) -> bool:
         return (
@@ -35,7 +35,7 @@ class Slice:
             and (self.language is None or each.prompt_language == self.language)
             and (self.team_id is None or each.team_id == self.team_id)
             and (self.since_ms is None or each.created_ms >= self.since_ms)
-            and each.voter_user_id not in self.without
+            and each.voter not in self.without
         )
 
     def of(self, comparisons: Iterable[Comparison]) -> list[Comparison]:

@@ -38,7 +38,7 @@ class Odd:
     """One voter. `share` of the `votes` went to that side or set-up (a tie is half), where the others' votes
     let `expected` be expected; for "unlike" both are the share of votes as the others would choose."""
 
-    user_id: int
+    voter: str
     finding: Finding
     setup: Setup | None
     votes: int
@@ -56,7 +56,7 @@ def odd_voters(ballots: Ballots, prior: Prior = STATED) -> list[Odd]:
         if oddest is None:
             break
         found.append(oddest)
-        left_in = left_in.only(left_in.voter != ballots.voters.index(oddest.user_id))
+        left_in = left_in.only(left_in.voter != ballots.voters.index(oddest.voter))
     return found
 
 
@@ -153,7 +153,7 @@ def _tastes(sums: dict[int, list[_Sum]]) -> float:
     return max(1.0, float(np.median(squares)) / _MEDIAN_CHI_SQUARE)
 
 
-def _odd(each: _Sum, user_id: int, wide: float, alpha: float) -> Odd | None:
+def _odd(each: _Sum, voter: str, wide: float, alpha: float) -> Odd | None:
     if each.votes < ENOUGH_OF_ONE or each.variance < 1e-9:
         return None
     away = each.observed - each.expected
@@ -167,8 +167,8 @@ def _odd(each: _Sum, user_id: int, wide: float, alpha: float) -> Odd | None:
         finding = "against"
     observed, foreseen = each.observed / each.votes, each.expected / each.votes
     if finding == "unlike":
-        return Odd(user_id, finding, None, each.votes, math.exp(observed), math.exp(foreseen), strength)
+        return Odd(voter, finding, None, each.votes, math.exp(observed), math.exp(foreseen), strength)
     share, likely = (1 + observed) / 2, (1 + foreseen) / 2
     if finding == "right side":
         share, likely = 1 - share, 1 - likely
-    return Odd(user_id, finding, each.setup, each.votes, share, likely, strength)
+    return Odd(voter, finding, each.setup, each.votes, share, likely, strength)

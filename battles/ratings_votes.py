@@ -48,7 +48,7 @@ class Ballots:
     prompt: Ints
     vote: Ints
     cell: Ints
-    voters: tuple[int, ...]  # user ids, by number
+    voters: tuple[str, ...]  # by number
 
     def __len__(self) -> int:
         return len(self.left)
@@ -107,16 +107,16 @@ def ballots_of(comparisons: Iterable[Comparison], board: RatedBoard) -> Ballots:
     sides = [(setup_of(each.left, board), setup_of(each.right, board)) for each in fed]
     names = tuple(sorted({side for pair in sides for side in pair}, key=_readable))
     index = {name: number for number, name in enumerate(names)}
-    voters = tuple(sorted({each.voter_user_id for each in fed}))
+    voters = tuple(sorted({each.voter for each in fed}))
     return Ballots(
         names,
         _ints([index[left] for left, _ in sides]),
         _ints([index[right] for _, right in sides]),
         _ints([_OUTCOMES[each.outcome] for each in fed]),
-        _numbered([each.voter_user_id for each in fed], voters),
+        _numbered([each.voter for each in fed], voters),
         _numbered([each.prompt_sha256 for each in fed]),
         _numbered([each.vote_id for each in fed]),
-        _numbered([(each.voter_user_id, each.prompt_sha256) for each in fed]),
+        _numbered([(each.voter, each.prompt_sha256) for each in fed]),
         voters,
     )
 
