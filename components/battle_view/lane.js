@@ -83,7 +83,7 @@ export class Lane {
 
   // Figures stand above the answer: their place is known before it comes, and they swipe with it.
   #arrange(host) {
-    const { reasoning, body, problem, line, actions, copy } = this.view.parts;
+    const { reasoning, body, problem, line, actions, stop, copy, outcome } = this.view.parts;
     this.pane = element("div", "pane", reasoning, body, problem);
     this.pane.tabIndex = 0;
     this.pane.setAttribute("role", "region");
@@ -91,6 +91,7 @@ export class Lane {
     this.retry = button("retry", words.RETRY);
     this.retry.onclick = () => this.asks.retry(this.no);
     copy.before(this.retry);
+    outcome.before(stop); // at the far end, where nothing follows it when it goes
     host.replaceChildren(line, this.pane, actions);
   }
 

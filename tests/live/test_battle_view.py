@@ -50,7 +50,7 @@ async def test_four_lanes_stream_at_once_over_one_socket_and_nothing_moves(
     await tab.page.get_by_role("button", name="Stop all").click()
     await tab.until(ENDED)
     assert await tab.page.evaluate(PLACES) == before
-    assert await tab.page.evaluate("() => window.__shift") == 0
+    assert await tab.page.evaluate("() => window.__shift") < 0.001, "a unit makes room for a longer number"
     assert await tab.page.evaluate(BUSY) == ["false"] * 4
     assert sum(url.endswith("/live") for url in tab.asked) == 1
     assert all("$0.000" in figures for figures in await tab.page.evaluate(FIGURES))
