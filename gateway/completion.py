@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -169,10 +169,17 @@ class Gateway:
         request_id: str | None = None,
         accepted_ns: int | None = None,
         options: OptionsFor = options_for,
+        run_id: str | None = None,
+        scopes: tuple[tuple[str, str], ...] = (),
+        timed: bool = True,
     ) -> Run:
         """Reserve and start a run; it is running when this returns. Raises `GatewayError` and
         `BillingError` for whatever refuses it, and logs the refusal. `options` says what the request
-        becomes for each provider that could answer it."""
+        becomes for each provider that could answer it.
+
+        Whoever writes down what they ask before they ask chooses the `run_id` themselves: it is charged at
+        most once. Caps of `scopes` count it first. Without `timed` its row in the log has
+        no times: it shares its machine with others of its battle, and they would say nothing."""
         asked = Asked(
             request_id=request_id or new_id("req"),
             accepted_ns=time.monotonic_ns() if accepted_ns is None else accepted_ns,
@@ -180,10 +187,14 @@ class Gateway:
             model=request.model,
             key_id=principal.key_id,
             streamed=streamed,
+            timed=timed,
         )
         try:
             ready = await self.prepare(principal, request, asked.accepted_at_ms, options)
-            admitted = await self._reserve(principal, ready, asked, surface, idempotency, parent_run_id)
+            ready = replace(ready, scopes=(*scopes, *ready.scopes))
+            admitted = await self._reserve(
+                principal, ready, asked, surface, idempotency, parent_run_id, run_id or new_id("run")
+            )
         except (GatewayError, BillingError) as error:
             self._log(self._refusal(principal, request, asked, surface, error))
             error.logged = True
@@ -242,9 +253,10 @@ class Gateway:
         surface: Surface,
         idempotency: Idempotency | None,
         parent_run_id: str | None,
+        run_id: str,
     ) -> Admitted:
         """Last, so that a refusal holds nothing."""
-        request, run_id = ready.asked, new_id("run")
+        request = ready.asked
         await self._take_from_rates(principal, run_id, ready)
         try:
             hold, options = await self._hold(principal, ready, run_id, idempotency)
@@ -371,6 +383,13 @@ class Gateway:
             return without_text(record)
         self._on_text_read(principal, run_id)
         return record
+
+    async def records(self, team_id: int, run_ids: Collection[str]) -> dict[str, RunRecord]:
+        """Those of these runs that the team has, text and all: for a caller that says itself who may read
+        it."""
+        here = {run.id: run for run_id in run_ids if (run := self.runs.get(run_id, team_id)) is not None}
+        kept = await self._kept.several(team_id, [run_id for run_id in run_ids if run_id not in here])
+        return kept | {run_id: record_of(run) for run_id, run in here.items()}
 
     async def forget_text(self, principal: Principal, run_id: str) -> None:
         """What was asked and answered is gone, here and where it was kept; what it cost stays.

@@ -12,11 +12,13 @@ has the database to itself.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.orm import Session
+from sqlmodel import col
 
 from gateway.kept_requests import decoded, encoded
 from gateway.messages import FilePart, ImagePart, Message, Part, Reasoning, Role, TextPart, ToolCall
@@ -74,6 +76,16 @@ class KeptRuns:
             return _record_of(row) if row is not None and row.team_id == team_id else None
 
         return await self._database.read(find)
+
+    async def several(self, team_id: int, run_ids: Collection[str]) -> dict[str, RunRecord]:
+        """Those that the team has, by id."""
+        wanted = [run_id for run_id in run_ids if "\0" not in run_id]
+        if not wanted:
+            return {}
+        rows = select(RunRow).where(col(RunRow.id).in_(wanted), col(RunRow.team_id) == team_id)
+        return await self._database.read(
+            lambda session: {row.id: _record_of(row) for row in session.scalars(rows)}
+        )
 
     async def end_interrupted(self) -> int:
         """Runs that a process left running when it died have failed. Returns how many.

@@ -16,7 +16,8 @@ CALLER_GONE = 499  # nginx's number for a request that ended before its answer b
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What arrived: whose log row it will be. `dropped` are the providers that were not asked, and why."""
+    """What arrived: whose log row it will be. `dropped` are the providers that were not asked, and why.
+    Without `timed` that row has no times."""
 
     request_id: str
     accepted_ns: int
@@ -25,6 +26,7 @@ class Asked:
     key_id: int | None
     streamed: bool
     dropped: tuple[str, ...] = ()
+    timed: bool = True
 
 
 def figures_of(
@@ -57,6 +59,7 @@ def figures_of(
 def row_of(asked: Asked, run: Run, outcome: Outcome, status: int, error: Exception | None) -> RequestRow:
     """The log row of a run that has ended, with all of its attempts."""
     usage = run.usage
+    attempts = run.attempts if asked.timed else tuple(_untimed(attempt) for attempt in run.attempts)
     return RequestRow(
         request_id=asked.request_id,
         run_id=run.id,
@@ -79,12 +82,19 @@ def row_of(asked: Asked, run: Run, outcome: Outcome, status: int, error: Excepti
         reasoning_tokens=usage.reasoning if usage else None,
         cost_nano_usd=run.receipt.cost_nano_usd if run.receipt else None,
         estimated=usage.estimated if usage else False,
-        total_ms=run.figures.total_ms,
-        gateway_ms=run.attempts[0].sent_ms,
+        total_ms=run.figures.total_ms if asked.timed else None,
+        gateway_ms=attempts[0].sent_ms,
         tags=run.request.tags,
         dropped=asked.dropped,
-        attempts=run.attempts,
+        attempts=attempts,
     )
+
+
+def _untimed(attempt: AttemptRow) -> AttemptRow:
+    return replace(
+        attempt, sent_ms=None, first_byte_ms=None, first_reasoning_ms=None, first_answer_ms=None,
+        last_ms=None, largest_read_share=None,
+    )  # fmt: skip
 
 
 def joined(call: ToolCall | None, delta: ToolCallDelta) -> ToolCall:
