@@ -159,6 +159,10 @@ TABLE: dict[type[Exception], Verdict] = {
     battles.NotVotable: Verdict(409, "not_votable", retry=False),
     battles.NotAVoter: Verdict(403, "not_permitted"),
     battles.VoteRefused: Verdict(409, "vote_refused", retry=False),
+    battles.BadRows: Verdict(400, "invalid_rows"),
+    battles.BatchNotFound: Verdict(404, "batch_not_found"),
+    battles.BatchNotNow: Verdict(409, "batch_not_now", retry=False),
+    battles.NoSandbox: Verdict(503, "no_sandbox", retry=False),
     battles.BattleError: Verdict(500, "internal_error"),
     # the provider
     gateway.ProviderUnreachable: Verdict(502, "provider_unreachable"),

@@ -9,6 +9,10 @@
     |- TextGone             open a new one: what was said here is no longer kept
     |- StillBlind           vote first; until then nobody tells
     |- RequestKeyReused     send another idempotency key, or the same battle
+    |- BadRows              mend the upload: `problems` has what is wrong, by line
+    |- BatchNotFound        no batch of this team has that id
+    |- BatchNotNow          look at what the batch does now (`state`), then decide again
+    |- NoSandbox            leave out the Python tests, or ask the operator to allow them here
     `- VoteRefused          this vote cannot be cast
        |- AlreadyVoted      your vote of this stage stands
        |- AlreadyRevealed   you know the names: the first vote is over for you
@@ -19,6 +23,8 @@ What the gateway and the ledger refuse is theirs (`gateway/errors.py`, `billing/
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class BattleError(Exception):
@@ -78,4 +84,31 @@ class NotVotable(VoteRefused):
 
 
 class NotAVoter(VoteRefused):
+    pass
+
+
+class BadRows(BattleError):
+    """`problems` are (line, what is wrong), the first of `count`. Line 0 is the upload as a whole."""
+
+    def __init__(self, problems: Sequence[tuple[int, str]], count: int | None = None) -> None:
+        self.problems = tuple(problems)
+        self.count = count or len(problems)
+        told = "; ".join(f"line {line}: {what}" if line else what for line, what in problems)
+        more = f"; and {self.count - len(problems)} more" if self.count > len(problems) else ""
+        super().__init__(f"The rows cannot be read: {told}{more}.")
+
+
+class BatchNotFound(BattleError):
+    def __init__(self, batch_id: str) -> None:
+        super().__init__(f"There is no batch {batch_id[:80]!r} in this team.")
+        self.batch_id = batch_id
+
+
+class BatchNotNow(BattleError):
+    def __init__(self, message: str, state: str) -> None:
+        super().__init__(message)
+        self.state = state
+
+
+class NoSandbox(BattleError):
     pass
