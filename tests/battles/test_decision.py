@@ -30,13 +30,13 @@ def test_checks_and_people_who_disagree_decide_nothing() -> None:
     ballots: list[Ballot] = [(0, 1, "other")] * 20
     card = decide(2, {0: rows(90, 100), 1: rows(60, 100)}, ballots, whole=True)
     assert card.winner is None and "disagree" in card.why
-    for_the_first: list[Ballot] = [(1, 0, "other")] * 20
-    agreed = decide(2, {0: rows(90, 100), 1: rows(60, 100)}, for_the_first, whole=True)
+    agreeing: list[Ballot] = [(1, 0, "other")] * 20
+    agreed = decide(2, {0: rows(90, 100), 1: rows(60, 100)}, agreeing, whole=True)
     assert (agreed.winner, agreed.by) == (0, ("checks", "votes"))
 
 
 def test_ties_and_both_bad_speak_for_nobody() -> None:
-    ballots: list[Ballot] = [(0, 1, "tie")] * 50 + [(0, 1, "both_bad")] * 50
+    ballots: list[Ballot] = [(0, 1, "tie"), (0, 1, "both_bad")] * 50
     assert "Nothing has spoken" in decide(2, {}, ballots, whole=True).why
 
 
