@@ -27,7 +27,6 @@ from children.supervisor import ChildFailed
 from components.bundle import BUNDLE
 from gateway.catalog import CatalogError
 from gateway.completion import Gateway
-from gateway.retention import Retention
 from gateway.team_money import TeamMoney
 from identity.local import LocalIdentity
 from identity.tickets import Tickets
@@ -111,7 +110,9 @@ class Process:
             identity=identity,
             people=own.people,
             team_money=TeamMoney(own.stores.ledger, own.people),
-            retention=Retention(own.stores.databases.app),
+            retention=own.retention,
+            prompts=own.prompts,
+            prompt_figures=own.prompt_figures,
             site_url=self.settings.url,
             connections=own.connections,
             provider_keys=own.provider_keys,

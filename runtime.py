@@ -12,6 +12,8 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from battles.prompt_figures import PromptFigures
+from battles.prompts import Prompts
 from billing.budgets import Budgets
 from billing.client import LedgerClient
 from billing.commands import CapSet, Granted, GrantKind, SetCap
@@ -62,6 +64,8 @@ class Services:
     people: People
     team_money: TeamMoney
     retention: Retention
+    prompts: Prompts
+    prompt_figures: PromptFigures
     connections: Connections
     provider_keys: ProviderKeys
     tickets: Tickets

@@ -19,6 +19,8 @@ from typing import Any
 import startup
 from api.asgi import ApiServices, Readiness
 from api.errors import status_of
+from battles.prompt_figures import PromptFigures
+from battles.prompts import Prompts, forget as forget_prompts
 from billing.codes import PURPOSE as TOP_UP_CODE, TopUps
 from billing.errors import LedgerUnavailable
 from billing.recurring import RecurringGrants
@@ -122,6 +124,9 @@ class Open:
     paces: Paces
     rates: RateLimits
     watched: Watched
+    retention: Retention
+    prompts: Prompts
+    prompt_figures: PromptFigures
 
     def for_the_api(self, **more: Any) -> ApiServices:
         """`more` are fields of `ApiServices` that only this process has."""
@@ -136,7 +141,9 @@ class Open:
             api_keys=self.api_keys,
             people=self.people,
             team_money=TeamMoney(self.stores.ledger, self.people),
-            retention=Retention(self.stores.databases.app),
+            retention=self.retention,
+            prompts=self.prompts,
+            prompt_figures=self.prompt_figures,
             provider_keys=self.provider_keys,
             rates=self.rates,
             refusals=self.watched.refusals,
@@ -219,8 +226,9 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
     opened.push_async_callback(gateway.close)
     if stores.in_company:  # alone, a process ends what died at its own start
         keep(opened, stores.leases.keep("sweeper", _SWEEP_S, gateway.end_interrupted))
+    retention = Retention(app_db, also=(forget_prompts,))
     if joined is None:
-        keep(opened, stores.leases.keep("retention", RETENTION_S, Retention(app_db).forget_old))
+        keep(opened, stores.leases.keep("retention", RETENTION_S, retention.forget_old))
         keep(opened, stores.leases.keep(ROLLUPS, upkeep.EVERY_S, upkeep.Upkeep(stores.databases.log.engine)))
         log_retention = LogRetention(stores.databases.log.engine, settings.log_days)
         keep(opened, stores.leases.keep(LOG, LOG_RETENTION_S, log_retention.turn))
@@ -239,6 +247,9 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         paces=paces,
         rates=rates,
         watched=Watched.open(settings, stores, gateway, prepared.role, opened),
+        retention=retention,
+        prompts=Prompts(app_db),
+        prompt_figures=PromptFigures(app_db),
     )
 
 

@@ -20,6 +20,7 @@ from api.exchange import REQUEST_ID, Answer, CallerLeft, Exchange, send_answer
 from api.routes import ASSETS, LIVE, OURS, ROUTES, RUN_MODELS, Route
 from api.services import ApiServices, Readiness
 from api.wire.errors import error_answer
+from battles.errors import BattleError
 from billing.errors import BillingError
 from gateway.errors import GatewayError
 from identity.errors import IdentityError
@@ -81,7 +82,7 @@ class Api:
             answer = await self._answer(exchange, methods)
         except CallerLeft:
             return
-        except (GatewayError, BillingError, IdentityError, HttpRefusal) as error:
+        except (GatewayError, BillingError, IdentityError, BattleError, HttpRefusal) as error:
             self._log_refusal(exchange, methods, error)
             answer = error_answer(error, exchange.request_id, add_credit=services.add_credit, wire=wire)
         except Exception as error:

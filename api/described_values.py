@@ -9,7 +9,16 @@ from typing import Any, Literal
 from api.wire.shapes import WireName
 
 Tag = Literal[
-    "Completions", "Embeddings", "Models", "Money", "Requests", "AI SDK", "Keys", "Administration", "Server"
+    "Completions",
+    "Embeddings",
+    "Models",
+    "Money",
+    "Requests",
+    "AI SDK",
+    "Keys",
+    "Prompts",
+    "Administration",
+    "Server",
 ]
 
 

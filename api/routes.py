@@ -19,6 +19,7 @@ from api import (
     metrics,
     models,
     openapi,
+    prompts,
     provider_keys,
     quote,
     report,
@@ -77,6 +78,24 @@ def _admin() -> tuple[Route, ...]:
     )
 
 
+_PROMPT = "/v1/prompts/{prompt}"
+
+
+def _prompts() -> tuple[Route, ...]:
+    return (
+        Route("GET", "/v1/prompts", prompts.list_all),
+        Route("POST", "/v1/prompts", prompts.create),
+        Route("GET", _PROMPT, prompts.show),
+        Route("PATCH", _PROMPT, prompts.change),
+        Route("GET", f"{_PROMPT}/versions", prompts.versions),
+        Route("POST", f"{_PROMPT}/versions", prompts.save),
+        Route("PUT", f"{_PROMPT}/labels/{{label}}", prompts.set_label),
+        Route("DELETE", f"{_PROMPT}/labels/{{label}}", prompts.remove_label),
+        Route("GET", f"{_PROMPT}/rows", prompts.rows),
+        Route("PUT", f"{_PROMPT}/rows", prompts.put_rows),
+    )
+
+
 ROUTES = (
     Route("POST", "/v1/chat/completions", chat_completions.create),
     Route("POST", "/v1/responses", responses.create),
@@ -107,6 +126,7 @@ ROUTES = (
     ),
     Route("GET", "/v1/report", report.show),
     Route("GET", "/v1/me", me.show),
+    *_prompts(),
     *_admin(),
     Route("GET", "/healthz", health.alive),
     Route("GET", "/readyz", health.ready),

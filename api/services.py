@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
+from battles.prompt_figures import PromptFigures
+from battles.prompts import Prompts
 from billing.budgets import Budgets
 from billing.codes import TopUps
 from billing.statements import Statements
@@ -55,6 +57,8 @@ class ApiServices:
     team_money: TeamMoney
     retention: Retention
     provider_keys: ProviderKeys
+    prompts: Prompts
+    prompt_figures: PromptFigures
     readiness: Callable[[], Awaitable[Readiness]]
     rates: RateLimits | None = None
     refusals: Refusals | None = None

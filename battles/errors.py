@@ -13,6 +13,13 @@
     |- BatchNotFound        no batch of this team has that id
     |- BatchNotNow          look at what the batch does now (`state`), then decide again
     |- NoSandbox            leave out the Python tests, or ask the operator to allow them here
+    |- PromptNotFound       no prompt, version or label of this team has that name
+    |- BadPrompt            mend what was said of a prompt (`param` says where)
+    |- PromptTaken          give it another name, or save a version of the one that is there
+    |- PromptChanged        look at the version that came meanwhile, then save again
+    |- ShareNotFound        ask for a new link: this one is unknown, ended or taken back
+    |- BadShare             mend what was said of a link
+    |- PackRefused          ask for the pack again: this is not what was signed, or no pack
     `- VoteRefused          this vote cannot be cast
        |- AlreadyVoted      your vote of this stage stands
        |- AlreadyRevealed   you know the names: the first vote is over for you
@@ -64,6 +71,42 @@ class StillBlind(BattleError):
 
 
 class RequestKeyReused(BattleError):
+    pass
+
+
+class PromptNotFound(BattleError):
+    pass
+
+
+class BadPrompt(BattleError):
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class PromptTaken(BattleError):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is a prompt {name!r} in this team already; archived ones keep their name.")
+
+
+class PromptChanged(BattleError):
+    def __init__(self, name: str, newest_no: int) -> None:
+        super().__init__(f"Version {newest_no} of {name!r} was saved meanwhile. Look at it, then save again.")
+        self.newest_no = newest_no
+
+
+class ShareNotFound(BattleError):
+    """One sentence for every reason, so that an answer never says whether a link ever was."""
+
+    def __init__(self) -> None:
+        super().__init__("This link is unknown, has ended or was taken back. Ask for a new one.")
+
+
+class BadShare(BattleError):
+    pass
+
+
+class PackRefused(BattleError):
     pass
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import streamlit as st
 
+from battles.errors import BattleError
 from billing.errors import BillingError
 from components import words
 from gateway.errors import GatewayError
@@ -19,7 +20,7 @@ def ask(work: Callable[[], T]) -> T | None:
     """What the work gave; None where it was refused, which is then said where the reader looks."""
     try:
         return work()
-    except (IdentityError, GatewayError, BillingError, TimeoutError) as error:
+    except (IdentityError, GatewayError, BillingError, BattleError, TimeoutError) as error:
         st.error(words.escaped(str(error) or "That took too long. Look again."))
         return None
 

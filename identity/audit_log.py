@@ -32,7 +32,8 @@ Kind = Literal[
     "key_made", "key_rotated", "key_revoked",
     "issuer_trusted", "issuer_removed",
     "policy_changed", "cap_changed", "credit_changed", "limit_changed",
-    "text_read", "text_deleted", "text_shared", "provider_key_changed", "catalog_changed",
+    "text_read", "text_deleted", "text_shared", "share_ended", "prompt_made", "prompt_label_moved",
+    "provider_key_changed", "catalog_changed",
 ]  # fmt: skip
 
 _HEAD: Final = 1

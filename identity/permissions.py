@@ -16,6 +16,9 @@ Permission = Literal[
     "run_models",
     "read_runs",
     "read_others_text",
+    "read_prompts",
+    "write_prompts",
+    "share_text",
     "read_credits",
     "add_credit",
     "set_caps",
@@ -33,24 +36,26 @@ Permission = Literal[
     "operate",
 ]
 
-_READ: Final = frozenset[Permission]({"read_runs", "read_credits", "read_team"})
+_READ: Final = frozenset[Permission]({"read_runs", "read_prompts", "read_credits", "read_team"})
 _TABLE: Final[dict[TeamRole, frozenset[Permission]]] = {
     "owner": _READ
     | {
-        "run_models", "add_credit", "set_caps", "read_keys", "make_keys", "manage_keys", "manage_members",
+        "run_models", "write_prompts", "share_text", "add_credit", "set_caps", "read_keys", "make_keys",
+        "manage_keys", "manage_members",
         "manage_policy", "manage_issuers", "connect_models", "export_team", "delete_team", "read_audit",
     },
-    "member": _READ | {"run_models", "make_keys"},
+    "member": _READ | {"run_models", "write_prompts", "share_text", "make_keys"},
     "viewer": _READ,
     "auditor": frozenset({"read_credits", "read_keys", "read_team", "read_audit", "export_team"}),
 }  # fmt: skip
 
-_RUN: Final = frozenset[Permission]({"run_models"})
+# What serves people needs its prompts too, and may not change them.
+_RUN: Final = frozenset[Permission]({"run_models", "read_prompts"})
 _LOOK: Final = _READ | frozenset[Permission]({"read_keys", "read_audit"})
 _SCOPES: Final[dict[Scope, frozenset[Permission]]] = {
     "run": _RUN,
     "read": _LOOK,
-    "manage": _TABLE["owner"] - _RUN,
+    "manage": _TABLE["owner"] - {"run_models"},
     "admin": frozenset({"operate"}),
 }
 
@@ -59,6 +64,9 @@ WORDS: Final[dict[Permission, str]] = {
     "run_models": "Send prompts, start battles",
     "read_runs": "See the team's requests and figures",
     "read_others_text": "Read other members' prompts and answers",
+    "read_prompts": "See the prompt library",
+    "write_prompts": "Save prompts, move their labels",
+    "share_text": "Share battles and answers by link",
     "read_credits": "See balance, entries and spend",
     "add_credit": "Redeem top-up codes",
     "set_caps": "Set spending caps",

@@ -17,7 +17,7 @@ from api.exchange import Answer, header_value
 from api.wire import ai_gateway_errors
 from api.wire.shapes import WireName
 from api.wire.values import maybe_instant
-from battles.errors import BadBattle
+from battles.errors import BadBattle, BadPrompt
 from billing.errors import (
     BillingError,
     CapReached,
@@ -73,7 +73,7 @@ def error_answer(
     if verdict.status == 402 and add_credit is not None:
         beside["add_credit"] = add_credit
     message = _OUR_FAULT if verdict.status == 500 else str(error)
-    param = error.param if isinstance(error, BadRequest | BadBattle) else None
+    param = error.param if isinstance(error, BadRequest | BadBattle | BadPrompt) else None
     headers = _headers(verdict, retry_after_s or getattr(error, "retry_after_s", None))
     if isinstance(error, NotAuthenticated):
         headers.append((b"www-authenticate", b"Bearer"))

@@ -21,6 +21,8 @@ import identity.tables  # noqa: F401
 from api.asgi import Api, ApiMiddleware, ApiServices, Readiness
 from api.edge import local_hosts
 from api.errors import status_of
+from battles.prompt_figures import PromptFigures
+from battles.prompts import Prompts
 from billing.accounts import EntryKind
 from billing.commands import Checkpoint, Hold, HoldLine, Line, Receipt, Reserve, Settle, Void
 from billing.errors import IdempotencyConflict, InsufficientCredits, Replayed
@@ -518,6 +520,8 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         api_keys=keys,
         team_money=cast(Any, None),  # grants are tested on the real ledger
         retention=Retention(database),
+        prompts=Prompts(database),
+        prompt_figures=PromptFigures(database),
         people=open_people(database, keys, "http://testserver", Rules()),
         provider_keys=ProviderKeys(database, Sealer(purpose_key(bytes(32), PROVIDER_KEY)), models),
         readiness=readiness,

@@ -18,6 +18,10 @@ from sqlalchemy.orm import Session
 from api.asgi import Api, ApiMiddleware, ApiServices, Readiness
 from api.edge import local_hosts
 from api.routes import ROUTES
+from battles.models import Settings
+from battles.prompt_figures import PromptFigures
+from battles.prompt_values import VersionWish
+from battles.prompts import Prompts
 from billing.budgets import Budgets
 from billing.codes import PURPOSE, TopUps
 from billing.usage import Usage
@@ -48,6 +52,7 @@ REVOKED = "ty_" + "r" * 40
 
 Need = Permission | Literal["public", "anyone", "own_token"]  # a token of its own: no key of ours opens it
 TEAM = "/v1/admin/teams/{team}"
+PROMPT = "/v1/prompts/{prompt}"
 
 NEEDS: dict[tuple[str, str], Need] = {
     ("POST", "/v1/chat/completions"): "run_models",
@@ -73,6 +78,16 @@ NEEDS: dict[tuple[str, str], Need] = {
     **{("POST", f"{base}/language-model"): "run_models" for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
     **{("POST", f"{base}/embedding-model"): "run_models" for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
     **{("GET", f"{base}/config"): "anyone" for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
+    ("GET", "/v1/prompts"): "read_prompts",
+    ("POST", "/v1/prompts"): "write_prompts",
+    ("GET", PROMPT): "read_prompts",
+    ("PATCH", PROMPT): "write_prompts",
+    ("GET", f"{PROMPT}/versions"): "read_prompts",
+    ("POST", f"{PROMPT}/versions"): "write_prompts",
+    ("PUT", f"{PROMPT}/labels/{{label}}"): "write_prompts",
+    ("DELETE", f"{PROMPT}/labels/{{label}}"): "write_prompts",
+    ("GET", f"{PROMPT}/rows"): "read_prompts",
+    ("PUT", f"{PROMPT}/rows"): "write_prompts",
     ("GET", "/healthz"): "public",
     ("GET", "/readyz"): "public",
     ("GET", "/openapi.json"): "public",
@@ -124,6 +139,11 @@ BODIES: dict[tuple[str, str], object] = {
         for base in ("/v1/ai", "/v3/ai", "/v4/ai")
     },
     **{("POST", f"{base}/embedding-model"): {"values": ["Hello"]} for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
+    ("POST", "/v1/prompts"): {"name": "another", "request": {"messages": _PROMPT}},
+    ("PATCH", PROMPT): {"description": "What it is for"},
+    ("POST", f"{PROMPT}/versions"): {"request": {"messages": _PROMPT}},
+    ("PUT", f"{PROMPT}/labels/{{label}}"): {"version": 1},
+    ("PUT", f"{PROMPT}/rows"): {"rows": []},
     ("POST", "/v1/admin/teams"): {"name": "New"},
     ("PATCH", TEAM): {"name": "Renamed"},
     ("PUT", f"{TEAM}/policy"): {},
@@ -185,6 +205,10 @@ async def installation(folder: Path, role: TeamRole | None) -> AsyncIterator[Her
         victim = people_here.keys.make(people_here.people["owner"], 1, KeyWish("ci", role="member"))
         people_here.keys.revoke(people_here.operator, 1, gone.key.id)
         ids["key"] = str(victim.key.id)
+        prompts = Prompts(database)
+        prompts.create(people_here.people["owner"], "ours", VersionWish(Settings(template="Hello")))
+        prompts.set_label(people_here.people["owner"], "ours", "production", 1)
+        ids |= {"prompt": "ours", "label": "production"}
         provider_keys = ProviderKeys(database, Sealer(purpose_key(SECRET, PROVIDER_KEY)), Catalog.load())
         await provider_keys.open()
         usage = Usage(folder / "ledger.db", at.statements)
@@ -203,6 +227,8 @@ async def installation(folder: Path, role: TeamRole | None) -> AsyncIterator[Her
             api_keys=keys,
             team_money=TeamMoney(at.ledger, people),
             retention=Retention(database),
+            prompts=prompts,
+            prompt_figures=PromptFigures(database),
             people=people,
             provider_keys=provider_keys,
             readiness=readiness,
@@ -280,7 +306,9 @@ async def test_another_teams_things_are_as_unknown_as_none(tmp_path: Path) -> No
     async with installation(tmp_path, None) as here:
         for key in in_order():
             answered = await here.ask(*key, STRANGERS)
-            about_team_1 = "{team}" in key[1] or key[1] in ("/v1/generation", "/v1/responses/*")
+            about_team_1 = (
+                "{team}" in key[1] or "{prompt}" in key[1] or key[1] in ("/v1/generation", "/v1/responses/*")
+            )
             if about_team_1 and answered.status != 404:
                 wrong.append(f"{key}: {answered.status}")
             if key[0] == "GET" and NEEDS[key] != "public" and "Local" in answered.text:

@@ -14,6 +14,8 @@ import pytest
 
 from api.asgi import Api, ApiMiddleware, ApiServices, Readiness
 from api.edge import local_hosts
+from battles.prompt_figures import PromptFigures
+from battles.prompts import Prompts
 from billing.budgets import Budgets
 from billing.codes import PURPOSE, TopUps, make_code
 from billing.commands import Grant
@@ -75,6 +77,8 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
             api_keys=keys,
             team_money=cast(Any, None),  # grants are tested on the real ledger
             retention=Retention(at.databases.app),
+            prompts=Prompts(at.databases.app),
+            prompt_figures=PromptFigures(at.databases.app),
             people=open_people(at.databases.app, keys, "http://testserver", Rules()),
             provider_keys=cast(Any, None),
             readiness=readiness,

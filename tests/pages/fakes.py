@@ -17,6 +17,8 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Engine
 
+from battles.prompt_figures import PromptFigures
+from battles.prompts import Prompts
 from billing.allowance import ALLOWANCE_NANO_USD, WINDOW_MS, FreeMoney
 from billing.budgets import CapChange, CapView
 from billing.commands import CapSet, SetCap
@@ -452,6 +454,8 @@ def world(
         people=people,
         team_money=TeamMoney(cast(Any, budgets), people),
         retention=cast(Any, None),
+        prompts=Prompts(people.teams._database),
+        prompt_figures=PromptFigures(people.teams._database),
         connections=cast(Connections, connections),
         provider_keys=cast(ProviderKeys, provider_keys),
         tickets=Tickets(b"for the pages' tests, and nothing else"),
