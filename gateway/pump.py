@@ -304,19 +304,15 @@ class Pump:
         await self._checkpoint()
 
     async def _checkpoint(self, *, first: bool = False) -> None:
-        """Tell the ledger that the run lives, and what it came to: that is charged should we die. The
-        first time that is a guess, since loading a vocabulary takes the loop some tenths of a second; later
-        it is counted."""
+        """Tell the ledger that the run lives, and what it came to: that is charged should we die. The prompt
+        is guessed from its bytes, so that no crash finds us loading a vocabulary instead."""
         run = self.run
         option = self._attempt.option
         progress: tuple[Line, ...] = ()
-        if first:
+        if self._began:
             guessed = min(guess_input_tokens(option.request, option.model), option.most.input_bound)
-            progress = lines_for(self._estimated(guessed, 1), option.most.price)
-        elif self._began:
-            progress = lines_for(await self._guess(self._tally.total()), option.most.price)
-        if run.on_stop is None:
-            return  # it ended while its prompt was counted
+            said = 1 if first else self._tally.total()
+            progress = lines_for(self._estimated(guessed, said), option.most.price)
         try:
             facts = self._facts()
             changed = facts if facts != self._at.facts else None

@@ -23,7 +23,7 @@ from gateway.messages import (
     Message,
     Tool,
 )
-from gateway.vocabularies import Encoder, Vocabulary, encoder, encoder_if_loaded, is_loaded, load_soon
+from gateway.vocabularies import Encoder, Vocabulary, encoder, encoder_if_loaded, is_loaded
 
 _FRAME_MESSAGE = 8  # what a chat template may put around one message
 _FRAME_TOOL = 16
@@ -70,13 +70,13 @@ def estimate_input_tokens(request: CompletionRequest, model: Model) -> int:
 
 async def estimate_input(request: CompletionRequest, model: Model) -> int:
     """`estimate_input_tokens` without holding up the event loop: long work goes to a thread."""
-    if _is_quick(_texts(request, model), model):
+    if _counts_at_once(_texts(request, model), model):
         return estimate_input_tokens(request, model)
     return await asyncio.to_thread(estimate_input_tokens, request, model)
 
 
 def guess_input_tokens(request: CompletionRequest, model: Model) -> int:
-    """The same at once, from bytes: for what must be known before a vocabulary is loaded."""
+    """The same at once, from bytes: for what is asked each second, and must not wait for a vocabulary."""
     guessed = sum(map(_guess, _texts(request, model)))
     return guessed + _image_tokens(request, model) + _page_tokens(request, model)
 
@@ -90,7 +90,8 @@ def count_tokens(text: str, model: Model) -> int:
 class Tally:
     """Counts an answer while it streams, each piece once, and never blocks.
 
-    Before its vocabulary is loaded (which the first `total` starts) the count is a guess from bytes.
+    Where its vocabulary is not loaded the count is a guess from bytes. Nor is it loaded for this: that holds
+    up every stream of the process for some tenths of a second, and costs 45 MB.
     """
 
     def __init__(self, model: Model) -> None:
@@ -107,7 +108,6 @@ class Tally:
             return self._counted
         counter = None
         if self._vocabulary is not None:
-            load_soon(self._vocabulary)
             if not is_loaded(self._vocabulary):
                 return self._counted + _guess(waiting)
             counter = encoder_if_loaded(self._vocabulary)
@@ -135,11 +135,17 @@ def _bounded(texts: list[str], frame: int, model: Model) -> int:
 
 
 def _is_quick(texts: list[str], model: Model) -> bool:
-    size = sum(map(_bytes, texts))
+    """Whether a prompt is bounded at once: by its bytes, or by counting what is short."""
+    return _bytes_suffice(sum(map(_bytes, texts)), model) or _counts_at_once(texts, model)
+
+
+def _counts_at_once(texts: list[str], model: Model) -> bool:
     vocabulary = _VOCABULARY.get(model.tokenizer)
-    if vocabulary is None or _bytes_suffice(size, model):
+    if vocabulary is None:
         return True
-    return is_loaded(vocabulary) and size <= _INLINE_BYTES and len(texts) <= _INLINE_TEXTS
+    if not is_loaded(vocabulary) or len(texts) > _INLINE_TEXTS:
+        return False
+    return sum(map(_bytes, texts)) <= _INLINE_BYTES
 
 
 def _bytes_suffice(size: int, model: Model) -> bool:

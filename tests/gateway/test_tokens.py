@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from gateway import vocabularies
 from gateway.catalog import Catalog
 from gateway.errors import Unsupported
 from gateway.messages import CompletionRequest, ImagePart, Message, TextPart, Tool, ToolCall
@@ -303,6 +304,15 @@ def test_a_tally_without_a_vocabulary_guesses() -> None:
     tally = Tally(SIMULATED)
     tally.add("abcde")
     assert tally.total() == 2
+
+
+def test_a_tally_guesses_rather_than_load_a_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: dict[str, object] = {}
+    monkeypatch.setattr(vocabularies, "_loaded", loaded)
+    tally = Tally(OPENAI)
+    tally.add("Why is the sky blue?")
+    assert tally.total() == 5
+    assert loaded == {}
 
 
 def test_a_vocabulary_is_loaded_only_when_somebody_counts_with_it() -> None:
