@@ -178,6 +178,12 @@ def key_of(session: Session, team_id: int, key_id: int) -> KeyView:
     return _view(row)
 
 
+def key_principal(session: Session, sha256: bytes, now_ms: int) -> Principal | None:
+    """Who the key with this hash speaks for; None where it does not work."""
+    found = _find(session, sha256, now_ms)
+    return found[0] if found is not None else None
+
+
 def end_key_at(session: Session, team_id: int, key_id: int, ends_ms: int) -> None:
     """Let a key live until then at most. Raises `KeyNotFound`."""
     row = session.get(ApiKeyRow, key_id)

@@ -2,6 +2,7 @@
 put their tables into one metadata."""
 
 from battles.tables import BattleRow
+from battles.tables_batches import BatchRow
 from battles.tables_prompts import PromptRow
 from battles.tables_shares import ShareRow
 from billing.tables import RecurringGrantRow
@@ -13,6 +14,7 @@ assert (
     PromptRow.metadata
     is ShareRow.metadata
     is BattleRow.metadata
+    is BatchRow.metadata
     is RunRow.metadata
     is UserRow.metadata
     is RecurringGrantRow.metadata
