@@ -111,12 +111,10 @@ def list_batches(session: Session, team_id: int, limit: int, before: str | None 
     )
 
 
-def wanted(session: Session) -> tuple[tuple[str, int, int], ...]:
-    """(id, epoch, at once) of all that are to run, of every team, oldest first."""
-    rows = session.scalars(
-        select(BatchRow).where(col(BatchRow.state) == "running").order_by(col(BatchRow.id))
-    )
-    return tuple((row.id, row.epoch, decoded(row.spec_json).at_once) for row in rows)
+def wanted(session: Session) -> tuple[tuple[str, int], ...]:
+    """(id, epoch) of all that are to run, of every team, oldest first."""
+    query = select(col(BatchRow.id), col(BatchRow.epoch)).where(col(BatchRow.state) == "running")
+    return tuple((id_, epoch) for id_, epoch in session.execute(query.order_by(col(BatchRow.id))))
 
 
 def any_wanted(session: Session) -> bool:
