@@ -47,7 +47,7 @@ class Prior:
 
     def variances(self, models: int) -> Floats:
         """Of strengths, side effect, tie term: (models+2,)."""
-        each = np.full(models + 2, self.strength_sd**2)
+        each = np.full(models + 2, float(self.strength_sd**2))
         each[models], each[models + 1] = self.side_sd**2, self.tie_sd**2
         return each
 
@@ -89,9 +89,10 @@ def fit(
     steps: int = _ENOUGH_STEPS,
     covariance: bool = False,
 ) -> Fit:
-    """`pairs` (P, 2) are indices of the left and the right model, `counts` (B, P, 3) of LEFT, TIE, RIGHT
-    (any weights >= 0). `ties=False` and `side=False` leave the term out. `start` (B, m+2) and few `steps`
-    are for those who know where the maximum nearly is. Without a prior strengths sum to zero."""
+    """`pairs` (P, 2) are indices of the left and the right model, each pair once; `counts` (B, P, 3) of
+    LEFT, TIE, RIGHT (any weights >= 0). `ties=False` and `side=False` leave the term out. `start`
+    (B, m+2) and few `steps` are for those who know where the maximum nearly is. Without a prior
+    strengths sum to zero."""
     design = _design(pairs, models)
     at = np.zeros((len(counts), models + 2)) if start is None else start.copy()
     if start is None and prior is not None:
@@ -101,7 +102,7 @@ def fit(
     if not ties:
         at[:, -1] = -np.inf
     for _ in range(steps):
-        slope, curvature = _slopes(design, counts, at, prior, fixed)
+        slope, curvature = _slopes(pairs, design, counts, at, prior, fixed)
         step = np.linalg.solve(curvature, slope[:, :, None])[:, :, 0]
         longest = np.abs(step).max(axis=1, keepdims=True)
         at += step * np.minimum(1.0, _LONGEST_STEP / np.maximum(longest, 1e-300))
@@ -109,7 +110,9 @@ def fit(
             break
     spread: Floats | None = None
     if covariance:
-        spread = np.asarray(np.linalg.inv(_slopes(design, counts, at, prior, fixed)[1]), dtype=np.float64)
+        spread = np.asarray(
+            np.linalg.inv(_slopes(pairs, design, counts, at, prior, fixed)[1]), dtype=np.float64
+        )
     return Fit(at[:, :models], at[:, models], at[:, models + 1], spread)
 
 
@@ -129,8 +132,22 @@ def _design(pairs: Ints, models: int) -> Floats:
     return design
 
 
+def _between(pairs: Ints, weights: Floats, models: int) -> Floats:
+    """design' weights design for each row of `weights` (B, P), as (B, m+1, m+1): a pair touches four
+    places only, so that nothing is multiplied."""
+    placed = np.zeros((len(weights), models, models))
+    placed[:, pairs[:, 0], pairs[:, 1]] = weights
+    both = placed + placed.transpose(0, 2, 1)
+    found = np.empty((len(weights), models + 1, models + 1))
+    found[:, :models, :models] = -both
+    found[:, range(models), range(models)] = both.sum(axis=2)
+    found[:, :models, models] = found[:, models, :models] = placed.sum(axis=2) - placed.sum(axis=1)
+    found[:, models, models] = weights.sum(axis=1)
+    return found
+
+
 def _slopes(
-    design: Floats, counts: Floats, at: Floats, prior: Prior | None, fixed: NDArray[np.bool_]
+    pairs: Ints, design: Floats, counts: Floats, at: Floats, prior: Prior | None, fixed: NDArray[np.bool_]
 ) -> tuple[Floats, Floats]:
     """Gradient (B, m+2) and negative Hessian (B, m+2, m+2) of the log posterior."""
     size = at.shape[1]
@@ -141,8 +158,7 @@ def _slopes(
     slope[:, :-1] = (counts[:, :, LEFT] - counts[:, :, RIGHT] - n * mean) @ design
     slope[:, -1] = (counts[:, :, TIE] - n * tied).sum(axis=1)
     curvature = np.empty((len(at), size, size))
-    weighted = (n * (left + right - mean**2))[:, :, None] * design
-    curvature[:, :-1, :-1] = np.matmul(design.T, weighted)
+    curvature[:, :-1, :-1] = _between(pairs, n * (left + right - mean**2) / 4, size - 2)
     across = -(n * mean * tied) @ design
     curvature[:, :-1, -1] = curvature[:, -1, :-1] = across
     curvature[:, -1, -1] = (n * tied * (1 - tied)).sum(axis=1)

@@ -4,9 +4,9 @@ Each voter is held against a fit of everybody else's votes. Three sums are looke
 fit expects of it and how much it may vary (chance, and how little is known of the others): votes for the
 left, votes for each set-up, and how likely the voter's choices are as a whole. A voter is named only where
 a sum leaves the any-look boundary (`ratings_intervals.radius`), shared among all voters and sums, and
-where tastes in this team differ anyway (the sums of most voters are wide), by as much more. Whoever stands
-out most is taken out before the others are looked at again, so that a stuffed ballot box does not make
-honest voters look odd. Nobody's votes are left out of a rating by this: people decide that.
+where tastes in this team differ anyway (the sums of most voters are wide), by as much more. "The rest" are
+the two thirds who stand out least, so that a stuffed ballot box makes no honest voter look odd. Nobody's
+votes are left out of a rating by this: people decide that.
 
 The public arenas test each voter against the rest too (Chiang et al., *Chatbot Arena*, arXiv 2403.04132,
 section 5).
@@ -27,7 +27,8 @@ from battles.ratings_votes import Ballots, Setup, tallied
 
 ENOUGH_OF_ONE = 12  # votes, before anything is said of a voter
 ENOUGH_OF_OTHERS = 30  # votes by others, before "unlike the others" means anything
-_ALPHA = 0.01
+_ALPHA = 0.05  # at most one team in twenty ever sees an honest voter named
+_NO_VARIANCE = 1e-9
 _MEDIAN_CHI_SQUARE = 0.4549  # of one degree of freedom
 
 Finding = Literal["left side", "right side", "favours", "against", "unlike"]
@@ -48,16 +49,24 @@ class Odd:
 
 
 def odd_voters(ballots: Ballots, prior: Prior = STATED) -> list[Odd]:
-    """At most a third of the voters, the oddest first; one finding each."""
-    found: list[Odd] = []
-    left_in = ballots
-    for _ in range(max(1, len(ballots.voters) // 3)):
-        oddest = max(_all_odd(left_in, prior), key=lambda odd: odd.strength, default=None)
-        if oddest is None:
-            break
-        found.append(oddest)
-        left_in = left_in.only(left_in.voter != ballots.voters.index(oddest.voter))
-    return found
+    """The oddest first; one finding, the strongest, for each voter."""
+    enough = [int(voter) for voter in np.flatnonzero(np.bincount(ballots.voter) >= ENOUGH_OF_ONE)]
+    if not enough:
+        return []
+    everybody = _sums_of(ballots, enough, ballots, prior)
+    tests = sum(len(sums) for sums in everybody.values())
+    strongest = {voter: max(map(_strength, sums)) for voter, sums in everybody.items()}
+    by_oddness = sorted(enough, key=lambda voter: -strongest[voter])
+    suspects = by_oddness[: max(1, len(enough) // 3)]
+    rest = ballots.only(~np.isin(ballots.voter, suspects))
+    ordinary = _sums_of(rest, by_oddness[len(suspects) :], rest, prior)
+    suspected = _sums_of(ballots, suspects, rest, prior)
+    wide = _tastes(ordinary)
+    found = []
+    for voter, sums in (suspected | ordinary).items():
+        odd = [told for each in sums if (told := _odd(each, ballots.voters[voter], wide, _ALPHA / tests))]
+        found += sorted(odd, key=lambda each: -each.strength)[:1]
+    return sorted(found, key=lambda each: -each.strength)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +80,20 @@ class _Sum:
 
     @property
     def square(self) -> float:
-        return (self.observed - self.expected) ** 2 / self.variance if self.variance else 0.0
+        return (self.observed - self.expected) ** 2 / max(self.variance, _NO_VARIANCE)
 
 
-def _all_odd(ballots: Ballots, prior: Prior) -> Iterator[Odd]:
-    enough = [int(v) for v in np.flatnonzero(np.bincount(ballots.voter) >= ENOUGH_OF_ONE)]
-    if not enough:
-        return
-    gathered = tallied(ballots)
-    others = np.stack([(ballots.voter != voter).astype(float) for voter in enough])
+def _sums_of(ballots: Ballots, voters: list[int], rest: Ballots, prior: Prior) -> dict[int, list[_Sum]]:
+    """Each of the `voters` against a fit of what all others of the `rest` voted."""
+    if not voters:
+        return {}
+    gathered = tallied(rest)
+    others = np.stack([(rest.voter != voter).astype(float) for voter in voters])
     fits = fit(
         gathered.pairs, gathered.counts(others), len(ballots.names), prior=prior, covariance=True, steps=25
     )
     assert fits.covariance is not None
-    sums = {
+    return {
         voter: list(
             _sums(
                 ballots.only(ballots.voter == voter),
@@ -93,14 +102,8 @@ def _all_odd(ballots: Ballots, prior: Prior) -> Iterator[Odd]:
                 int(others[row].sum()) >= ENOUGH_OF_OTHERS,
             )
         )
-        for row, voter in enumerate(enough)
+        for row, voter in enumerate(voters)
     }
-    tests = sum(len(of_one) for of_one in sums.values())
-    wide = _tastes(sums)
-    for voter, of_one in sums.items():
-        for each in of_one:
-            if odd := _odd(each, ballots.voters[voter], wide, _ALPHA / tests):
-                yield odd
 
 
 def _sums(its: Ballots, parameters: Floats, covariance: Floats, others: bool) -> Iterator[_Sum]:
@@ -153,14 +156,19 @@ def _tastes(sums: dict[int, list[_Sum]]) -> float:
     return max(1.0, float(np.median(squares)) / _MEDIAN_CHI_SQUARE)
 
 
-def _odd(each: _Sum, voter: str, wide: float, alpha: float) -> Odd | None:
-    if each.votes < ENOUGH_OF_ONE or each.variance < 1e-9:
-        return None
+def _strength(each: _Sum, wide: float = 1.0, alpha: float = _ALPHA) -> float:
+    """How far beyond the boundary; 0 where it cannot be said."""
     away = each.observed - each.expected
-    strength = (abs(away) / each.variance) / (math.sqrt(wide) * radius(1 / each.variance, alpha))
-    if strength < 1 or (each.finding == "unlike" and away > 0):
+    if each.votes < ENOUGH_OF_ONE or each.variance < _NO_VARIANCE or (each.finding == "unlike" and away > 0):
+        return 0.0
+    return (abs(away) / each.variance) / (math.sqrt(wide) * radius(1 / each.variance, alpha))
+
+
+def _odd(each: _Sum, voter: str, wide: float, alpha: float) -> Odd | None:
+    strength = _strength(each, wide, alpha)
+    if strength < 1:
         return None
-    finding = each.finding
+    away, finding = each.observed - each.expected, each.finding
     if finding == "left side" and away < 0:
         finding = "right side"
     elif finding == "favours" and away < 0:
