@@ -30,12 +30,14 @@ from gateway.completion import Gateway
 from gateway.team_money import TeamMoney
 from identity.local import LocalIdentity
 from identity.tickets import Tickets
-from live_charts import live_charts
+from live_charts import Draw, live_charts, price_marks
 from services import Open, Prepared, open_services
 from settings import Settings, SettingsError, load, secret_key
 from signing_in import cookie_secret, streamlit_secrets
 from telemetry.latency import Latency
+from telemetry.marks import Marks
 from telemetry.requests import Requests
+from telemetry.views import Views
 
 
 class Process:
@@ -65,7 +67,7 @@ class Process:
                 tickets,
                 own.gateway.record,
                 own.gateway.stop,
-                live_charts(latency, self.prepared.catalog),
+                self._charts(own),
                 subscribe=own.stores.subscribe,
                 still=own.people.still if settings.sign_in else None,
             )
@@ -104,6 +106,7 @@ class Process:
             ledger=own.stores.ledger,
             quotes=own.quotes,
             latency=latency,
+            views=Views(own.stores.databases.log.engine, own.stores.log),
             requests=Requests(own.stores.databases.log.engine, own.stores.log),
             paces=own.paces,
             tiers=self.prepared.tiers,
@@ -120,6 +123,10 @@ class Process:
             base_url=self.settings.api_url,
             demonstration_note=self.prepared.connected.absent.get("embedded"),
         )
+
+    def _charts(self, own: Open) -> dict[str, Draw]:
+        engine, catalog = own.stores.databases.log.engine, self.prepared.catalog
+        return live_charts(Views(engine, own.stores.log), Marks(engine, price_marks(catalog)), catalog)
 
     def _greet(self, identity: LocalIdentity) -> None:
         startup.say(f"Tiltyard is at {self.settings.url}")

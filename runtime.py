@@ -42,6 +42,7 @@ from identity.tickets import Tickets
 from telemetry.latency import Latency
 from telemetry.paces import Paces
 from telemetry.requests import Requests
+from telemetry.views import Views
 
 T = TypeVar("T")
 
@@ -57,6 +58,7 @@ class Services:
     ledger: LedgerClient
     quotes: Quotes
     latency: Latency
+    views: Views
     requests: Requests
     paces: Paces
     tiers: tuple[Tier, ...]

@@ -25,6 +25,7 @@ from billing.codes import PURPOSE as TOP_UP_CODE, TopUps
 from billing.errors import LedgerUnavailable
 from billing.recurring import RecurringGrants
 from children.supervisor import ChildFailed
+from deployed import notice_changes
 from gateway.catalog import Catalog, CatalogOverrides
 from gateway.completion import Gateway, Limits
 from gateway.connections import PROVIDER_KEY, Connections
@@ -229,6 +230,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
     retention = Retention(app_db, also=(forget_prompts,))
     if joined is None:
         keep(opened, stores.leases.keep("retention", RETENTION_S, retention.forget_old))
+        keep(opened, notice_changes(stores, prepared.catalog))
         keep(opened, stores.leases.keep(ROLLUPS, upkeep.EVERY_S, upkeep.Upkeep(stores.databases.log.engine)))
         log_retention = LogRetention(stores.databases.log.engine, settings.log_days)
         keep(opened, stores.leases.keep(LOG, LOG_RETENTION_S, log_retention.turn))

@@ -13,11 +13,13 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from telemetry import clocks
 from telemetry.metrics import METRICS, Metric
 from telemetry.rows import AttemptRow, Outcome, RequestRow, Series
+from telemetry.slices import SERIES_ASIDE, By, groups_of, key_of, name_of
+from telemetry.spreads import SHARES
 
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
@@ -41,20 +43,46 @@ class Point:
     end_to_end_tokens_per_s: float | None
     total_ms: float | None
     gateway_ms: float | None
+    burst_share: float | None = None  # percent
+    provider: str | None = None
+    key_id: int | None = None
+    tags: tuple[str, ...] = ()
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+    def groups(self, by: By) -> tuple[str, ...]:
+        return groups_of(
+            by,
+            model=self.model_id,
+            provider=self.provider,
+            key_id=self.key_id,
+            tags=self.tags,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+        )
 
 
 class ChartSeries(TypedDict):
+    """`look` is the place of a colour, where it is not chosen by `key`; `before` is the window before."""
+
     name: str
     key: str
     points: list[list[int | float | str | None]]
+    look: NotRequired[int]
+    before: NotRequired[bool]
 
 
 class Chart(TypedDict):
+    """`kind` is points (the usual), lines, bands (stacked) or distribution (x is the value, y percent).
+    `marks` are what changed: [at_ms, text]."""
+
     figure: str
     unit: str
     series: list[ChartSeries]
     n: int
     sentence: str
+    kind: NotRequired[str]
+    marks: NotRequired[list[list[int | str]]]
 
 
 def point_of(row: RequestRow) -> Point | None:
@@ -76,6 +104,12 @@ def point_of(row: RequestRow) -> Point | None:
         end_to_end_tokens_per_s=clocks.end_to_end_tokens_per_s(attempt, tokens),
         total_ms=row.total_ms,
         gateway_ms=row.gateway_ms,
+        burst_share=None if attempt.largest_read_share is None else 100 * attempt.largest_read_share,
+        provider=row.provider,
+        key_id=row.key_id,
+        tags=row.tags,
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
     )
 
 
@@ -87,6 +121,7 @@ _VALUES: dict[str, Callable[[Point], float | None]] = {
     "end_to_end_tokens_per_s": lambda point: point.end_to_end_tokens_per_s,
     "total_ms": lambda point: point.total_ms,
     "gateway_ms": lambda point: point.gateway_ms,
+    "burst_share": lambda point: point.burst_share,
 }
 FIGURES = (*_VALUES, "success_rate")
 
@@ -98,23 +133,27 @@ def chart(
     *,
     window_ms: int,
     cut_off: bool = False,
+    by: By = "model",
+    span: str | None = None,
 ) -> Chart:
-    """`names` maps model ids to names; `cut_off` says that there were more points than these, older ones.
+    """`names` maps models and providers to names; `cut_off` says that there were more points than these,
+    older ones; `span` says the window where it is not the last `window_ms`.
 
     Raises KeyError for a figure that is not one of `FIGURES`.
     """
     metric = METRICS[figure_id]
-    of_model: defaultdict[tuple[str, Series], list[Point]] = defaultdict(list)
+    of_group: defaultdict[tuple[str, Series], list[Point]] = defaultdict(list)
     for point in points:
-        of_model[point.model_id, point.series].append(point)
-    shown = [_drawn(metric, key, of_model[key], names, window_ms) for key in sorted(of_model)]
+        for group in point.groups(by):
+            of_group[group, point.series].append(point)
+    shown = [_drawn(metric, by, key, of_group[key], names, window_ms) for key in sorted(of_group)]
     shown = [one for one in shown if one.n]
     return Chart(
         figure=metric.id,
         unit=metric.unit,
         series=[one.series for one in shown],
         n=sum(one.n for one in shown),
-        sentence=_sentence(metric, shown, window_ms, len(points) if cut_off else None),
+        sentence=_sentence(metric, shown, span or span_of(window_ms), len(points) if cut_off else None),
     )
 
 
@@ -127,14 +166,15 @@ class _Drawn:
 
 def _drawn(
     metric: Metric,
+    by: By,
     key: tuple[str, Series],
     points: Sequence[Point],
     names: Mapping[str, str],
     window_ms: int,
 ) -> _Drawn:
-    model_id, series = key
-    own = {"byok": " (own key)", "simulated": " (simulated)"}.get(series, "")
-    entry = ChartSeries(name=names.get(model_id, model_id) + own, key=model_id + own, points=[])
+    group, series = key
+    name = name_of(by, group, names) + SERIES_ASIDE.get(series, "")
+    entry = ChartSeries(name=name, key=key_of(by, group, series), points=[])
     if metric.id == "success_rate":
         entry["points"] = [[at_ms, rate, None] for at_ms, rate in _success_slots(points, window_ms)]
         share, n = clocks.success(Counter(point.outcome for point in points))
@@ -164,19 +204,22 @@ def _median(values: Sequence[float]) -> float:
 # --- the sentence -----------------------------------------------------------------------------
 
 
-def _sentence(metric: Metric, shown: Sequence[_Drawn], window_ms: int, newest: int | None) -> str:
-    span = _span(window_ms) if newest is None else f"the newest {newest:,} requests of {_span(window_ms)}"
+def _sentence(metric: Metric, shown: Sequence[_Drawn], span: str, newest: int | None) -> str:
+    span = span if newest is None else f"the newest {newest:,} requests of {span}"
     if not shown:
         return f"{metric.name}: nothing was measured in {span}."
     busiest = sorted(shown, key=lambda one: -one.n)
-    said = [f"{one.series['name']} {_value(metric, one.typical)} (n = {one.n:,})" for one in busiest[:_NAMED]]
+    said = [
+        f"{one.series['name']} {value_words(metric, one.typical)} (n = {one.n:,})" for one in busiest[:_NAMED]
+    ]
     if len(busiest) > _NAMED:
         said.append(f"and {len(busiest) - _NAMED} more")
-    what = metric.name if metric.unit == "%" else f"{metric.name}, median"
+    what = metric.name if metric.id in SHARES else f"{metric.name}, median"
     return f"{what} in {span}: {', '.join(said)}."
 
 
-def _value(metric: Metric, value: float) -> str:
+def value_words(metric: Metric, value: float) -> str:
+    """`1.20 s`, `310 ms`, `45 tokens/s`, `99.5 %`."""
     if metric.unit == "%":
         return f"{value:.1f} %"
     if metric.unit == "tokens/s":
@@ -184,7 +227,8 @@ def _value(metric: Metric, value: float) -> str:
     return f"{value:,.0f} ms" if value < 1_000 else f"{value / 1_000:,.2f} s"
 
 
-def _span(window_ms: int) -> str:
+def span_of(window_ms: int) -> str:
+    """`the last 24 hours`."""
     for unit_ms, unit in ((_DAY_MS, "day"), (_HOUR_MS, "hour"), (_MINUTE_MS, "minute")):
         if window_ms >= unit_ms and window_ms % unit_ms == 0:
             count = window_ms // unit_ms

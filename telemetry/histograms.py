@@ -61,5 +61,14 @@ def percentile_ms(counts: Counts, percent: int) -> float | None:
     n = int(counts.sum())
     if n == 0:
         return None
-    rank = max(1, -(-percent * n // 100))
+    return ranked_ms(counts, max(1, -(-percent * n // 100)))
+
+
+def ranked_ms(counts: Counts, rank: int) -> float:
+    """The `rank`-th smallest value, counted from 1; there must be as many."""
     return float(_VALUES_MS[int(np.searchsorted(np.cumsum(counts), rank))])
+
+
+def value_ms(bin: int) -> float:
+    """What a value in that bin is read back as."""
+    return float(_VALUES_MS[bin])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from telemetry import charts, clocks, histograms, rollups, stored
+from telemetry import charts, clocks, rollups, stored
 from telemetry.charts import Chart, Point, point_of
 from telemetry.clocks import (
     caller_first_answer_ms,
@@ -23,9 +23,10 @@ from telemetry.clocks import (
     tokens_per_s,
     tpot_ms,
 )
-from telemetry.metrics import MIN_SAMPLES
 from telemetry.request_log import RequestLog
 from telemetry.rows import RequestRow, Series
+from telemetry.slices import DEFAULT_SERIES
+from telemetry.spreads import Share, Spread, share_of, spread_of
 
 __all__ = [
     "DEFAULT_SERIES",
@@ -43,37 +44,10 @@ __all__ = [
     "tpot_ms",
 ]
 
-# Simulated models are for trying faults out: they show only where they are asked for.
-DEFAULT_SERIES: tuple[Series, ...] = ("paid", "demonstration", "byok")
 MOST_POINTS = 1_000
 TYPICAL_WINDOW_MS = 7 * 24 * rollups.HOUR_MS
 _TYPICAL_KEPT_S = 5.0
 _SKEW_MS = 1_000  # a request's end is reckoned from its start, which the wall clock may have left behind
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """The middle and the slow end of a figure over n samples; both None where n is 0."""
-
-    p50: float | None
-    p95: float | None
-    n: int
-
-    @property
-    def enough(self) -> bool:
-        return self.n >= MIN_SAMPLES
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A share between 0 and 1 of the n that count; None where none does."""
-
-    value: float | None
-    n: int
-
-    @property
-    def enough(self) -> bool:
-        return self.n >= MIN_SAMPLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +175,7 @@ class Latency:
             )
         found: dict[str, tuple[float | None, int]] = {}
         for (model, _), total in totals.items():
-            spread = _spread(total, "ttft")
+            spread = spread_of("ttft_ms", total)
             if spread.n > found.get(model, (None, 0))[1]:  # of two series the one that is used
                 found[model] = (spread.p50, spread.n)
         return found
@@ -233,26 +207,15 @@ def _summary(key: tuple[str, Series], total: rollups.Total, from_ms: int, to_ms:
         from_ms=from_ms,
         to_ms=to_ms,
         requests=sum(requests.values()),
-        ttft_ms=_spread(total, "ttft"),
-        first_answer_ms=_spread(total, "first_answer"),
-        tokens_per_s=_inverted(_spread(total, "tpot")),
-        end_to_end_tokens_per_s=_inverted(_spread(total, "end_to_end_token")),
-        total_ms=_spread(total, "total"),
-        gateway_ms=_spread(total, "gateway"),
-        success=Share(*clocks.success(requests)),
-        attempt_success=Share(*clocks.success(total.outcomes("attempts"))),
+        ttft_ms=spread_of("ttft_ms", total),
+        first_answer_ms=spread_of("first_answer_ms", total),
+        tokens_per_s=spread_of("tokens_per_s", total),
+        end_to_end_tokens_per_s=spread_of("end_to_end_tokens_per_s", total),
+        total_ms=spread_of("total_ms", total),
+        gateway_ms=spread_of("gateway_ms", total),
+        success=share_of("success_rate", total),
+        attempt_success=share_of("attempt_success_rate", total),
     )
-
-
-def _spread(total: rollups.Total, histogram: str) -> Spread:
-    counts = total.histogram(histogram)
-    return Spread(
-        histograms.percentile_ms(counts, 50), histograms.percentile_ms(counts, 95), int(counts.sum())
-    )
-
-
-def _inverted(token_ms: Spread) -> Spread:
-    return Spread(clocks.per_second(token_ms.p50), clocks.per_second(token_ms.p95), token_ms.n)
 
 
 def _now_ms() -> int:

@@ -77,7 +77,19 @@ RULES = (
     Term(
         "Window",
         "A request counts at the instant at which it ended, with all of its attempts. Windows are in UTC and "
-        "begin at a whole minute up to 12 hours, at whole five minutes up to 3 days, at a whole hour beyond.",
+        "begin at a whole minute up to 12 hours, at whole five minutes up to 3 days, at a whole hour beyond. "
+        "Minutes are kept for 2 days and five minutes for 7: what lies further back is read from hours, "
+        "which are kept for good.",
+    ),
+    Term(
+        "By key, tag or length",
+        "Such figures are read from the requests themselves, of at most 7 days and at most the newest 10,000 "
+        "of the window; the page says since when.",
+    ),
+    Term(
+        "Interval",
+        "The 95 % interval of a percentile is that of its order statistics, whatever the distribution; that "
+        "of a share is Wilson's. None is shown where the samples do not reach that far.",
     ),
     Term(
         "Few samples",
@@ -89,6 +101,21 @@ RULES = (
         "Simulated models are left out unless asked for.",
     ),
 )
+
+# Where the time of a whole streamed answer goes; together its total time.
+PHASES: dict[str, Term] = {
+    "gateway": Term(
+        "Gateway",
+        "What came before the first attempt was sent, and after the provider's last event: ours.",
+    ),
+    "waiting": Term(
+        "Network and queue",
+        "From then until the first token of any kind: the way there and back, the provider's queue, and "
+        "every attempt before the one that answered.",
+    ),
+    "thinking": Term("Thinking", "From the first reasoning to the first character of the visible answer."),
+    "answering": Term("Answer", "From that to the provider's last event."),
+}
 
 _METRICS = (
     Metric(
@@ -125,9 +152,10 @@ _METRICS = (
         name="Gateway's own time",
         unit="ms",
         of="requests",
-        definition="What Tiltyard itself added: authorisation, hold, routing, and its work on each event.",
-        formula="(sent - accepted) + what is added to each event",
-        is_not="Not part of the time to first token, which starts at sent.",
+        definition="What Tiltyard itself added before anybody was asked: authorisation, hold and routing.",
+        formula="sent of the first attempt - accepted",
+        is_not="Not part of the time to first token, which starts at sent. Its work on each event is too "
+        "short to be timed event by event; bench/README.md says what it adds.",
     ),
     Metric(
         id="tpot_ms",
@@ -215,6 +243,9 @@ def as_markdown() -> str:
         *(f"- **{outcome.name}**: {outcome.meaning}" for outcome in OUTCOMES),
         "\n## Rules for all figures\n",
         *(f"- **{rule.name}.** {rule.meaning}" for rule in RULES),
+        "\n## Phases\n",
+        "Where the time of a whole streamed answer went; a chart shows their means, which add up.\n",
+        *(f"- **{phase.name}**: {phase.meaning}" for phase in PHASES.values()),
         "\n## The figures",
         *(_section(metric) for metric in METRICS.values()),
     ]

@@ -279,12 +279,25 @@ def _added(
         table.c.series.in_(series),
     )
     by = [table.c[name] for name in names]
-    added = select(*by, *(func.sum(table.c[name]).label(name) for name in COUNTERS)).where(here).group_by(*by)
-    found: dict[tuple[str, str], Total] = {}
-    for row in connection.execute(added).mappings():
-        counts = Counter({name: int(row[name]) for name in COUNTERS})
-        found[row[names[0]], row[names[1]]] = Total(counts)
-    for first, second, *blobs in connection.execute(select(*by, *(table.c[n] for n in wanted)).where(here)):
-        for name, blob in zip(wanted, blobs, strict=True):
-            found[first, second].blobs[name].append(blob)
-    return found
+    return {(first, second): total for (first, second), total in add_up(connection, table, by, here, wanted)}
+
+
+def add_up(
+    connection: Connection,
+    table: Table,
+    by: Sequence[ColumnElement[Any]],
+    here: ColumnElement[bool],
+    wanted: Sequence[str] = HISTOGRAMS,
+) -> list[tuple[tuple[Any, ...], Total]]:
+    """The roll-up rows of which `here` holds, added up by `by`; with the histograms that are `wanted`."""
+    found: dict[tuple[Any, ...], Total] = {}
+    sums = (func.sum(table.c[name]) for name in COUNTERS)
+    for row in connection.execute(select(*by, *sums).where(here).group_by(*by)):
+        counts = zip(COUNTERS, row[len(by) :], strict=True)
+        found[tuple(row[: len(by)])] = Total(Counter({name: int(count) for name, count in counts}))
+    for row in connection.execute(select(*by, *(table.c[name] for name in wanted)).where(here)):
+        total = found.get(tuple(row[: len(by)]))
+        if total is not None:  # a row that was written since has no sums: the next look has it whole
+            for name, blob in zip(wanted, row[len(by) :], strict=True):
+                total.blobs[name].append(blob)
+    return list(found.items())

@@ -133,6 +133,36 @@ def newest_where(
     return [_joined(row) for row in connection.execute(ordered)]
 
 
+def newest_whole(
+    connection: Connection, team_id: int | None, from_ms: int, to_ms: int, limit: int
+) -> tuple[list[RequestRow], bool]:
+    """The newest `limit` requests that ended in [from_ms, to_ms), oldest first, with all of their attempts;
+    and whether there are more."""
+    here: list[ColumnElement[bool]] = [REQUEST.c.ended_at_ms.between(from_ms, to_ms - 1)]
+    if team_id is not None:
+        here.append(REQUEST.c.team_id == team_id)
+    asked = select(*_key(REQUEST), *_REQUEST_COLUMNS).where(*here)
+    newest_first = asked.order_by(*(column.desc() for column in _key(REQUEST))).limit(limit + 1)
+    found = list(connection.execute(newest_first))
+    if not found:
+        return [], False
+    cut = len(found) > limit
+    found = found[:limit][::-1]
+    attempts: dict[tuple[int, str], list[AttemptRow]] = defaultdict(list)
+    tried = select(*_key(ATTEMPT), *_ATTEMPT_COLUMNS).where(
+        ATTEMPT.c.ended_at_ms.between(found[0][0], to_ms - 1)
+    )
+    if team_id is not None:
+        same = and_(
+            ATTEMPT.c.ended_at_ms == REQUEST.c.ended_at_ms, ATTEMPT.c.request_id == REQUEST.c.request_id
+        )
+        tried = tried.join(REQUEST, same).where(REQUEST.c.team_id == team_id)
+    for at_ms, request_id, *values in connection.execute(tried.order_by(ATTEMPT.c.no)):
+        attempts[at_ms, request_id].append(AttemptRow(*values))
+    rows = [_request_of(values, attempts[at_ms, request_id]) for at_ms, request_id, *values in found]
+    return rows, cut
+
+
 def _with_last_attempt() -> Select[Any]:
     last = and_(
         ATTEMPT.c.ended_at_ms == REQUEST.c.ended_at_ms,

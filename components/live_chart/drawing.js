@@ -1,27 +1,74 @@
 // What Plotly is asked to draw: pure, from a payload and how the page looks.
 
-export function traces({ series, unit }, look) {
-  return series.map(({ name, key, points }) => {
-    const place = fnv1a(key);
-    const color = look.palette[place % look.palette.length][dark(look.style) ? 1 : 0];
-    const symbol = look.markers[Math.floor(place / look.palette.length) % look.markers.length];
-    return {
-      type: "scatter",
-      mode: "lines+markers",
-      name,
-      uid: key,
-      x: points.map(([at]) => localTime(at)),
-      y: points.map(([, value]) => value),
-      line: { color, width: 1 },
-      marker: { color, symbol, size: 7 },
-      hovertemplate: `<b>%{y:,.4~g}</b> ${escapeHtml(unit)}  %{x|%H:%M:%S}<extra>${escapeHtml(name)}</extra>`,
-    };
-  });
+import * as words from "./chart_words.js";
+
+export function traces(payload, look) {
+  const draw = { lines: line, bands: band, distribution: step }[payload.kind] ?? points;
+  return payload.series.map((series) => draw(series, payload, look));
 }
+
+const points = (series, { unit }, look) => ({
+  ...common(series),
+  mode: "lines+markers",
+  x: series.points.map(([at]) => localTime(at)),
+  line: { color: colour(series, look), width: 1 },
+  marker: { color: colour(series, look), symbol: symbol(series, look), size: 7 },
+  hovertemplate: hover(series, unit, "%{x|%H:%M:%S}"),
+});
+
+// A percentile a slot; the window before is dotted and has no entry of its own in the legend's row.
+const line = (series, { unit }, look) => ({
+  ...common(series),
+  mode: series.before ? "lines" : "lines+markers",
+  x: series.points.map(([at]) => localTime(at)),
+  customdata: series.points.map(([, , n]) => n),
+  line: { color: colour(series, look), width: series.before ? 1.5 : 2, dash: series.before ? "dot" : "solid" },
+  marker: { color: colour(series, look), symbol: symbol(series, look), size: 6 },
+  opacity: series.before ? 0.75 : 1,
+  hovertemplate: hover(series, unit, "%{x|%-d %b, %H:%M}  n = %{customdata:,}"),
+});
+
+const band = (series, { unit }, look) => ({
+  ...common(series),
+  mode: "lines",
+  x: series.points.map(([at]) => localTime(at)),
+  stackgroup: "one",
+  line: { color: colour(series, look), width: 1 },
+  hovertemplate: hover(series, unit, "%{x|%-d %b, %H:%M}"),
+});
+
+const step = (series, { unit }, look) => ({
+  ...common(series),
+  mode: "lines",
+  x: series.points.map(([value]) => value),
+  customdata: series.points.map(([, , n]) => n),
+  line: { color: colour(series, look), width: 2, shape: "hvh" },
+  hovertemplate:
+    `<b>%{y:.1f} %</b> ${words.AT} %{x:,.3~g} ${escapeHtml(unit)}  n = %{customdata:,}` +
+    `<extra>${escapeHtml(series.name)}</extra>`,
+});
+
+const common = (series) => ({
+  type: "scatter",
+  name: series.name,
+  uid: series.before ? `${series.key} before` : series.key,
+  y: series.points.map(([, value]) => value),
+});
+
+const hover = ({ name }, unit, when) =>
+  `<b>%{y:,.4~g}</b> ${escapeHtml(unit)}  ${when}<extra>${escapeHtml(name)}</extra>`;
+
+function colour(series, look) {
+  const place = series.look ?? fnv1a(series.key);
+  return look.palette[place % look.palette.length][dark(look.style) ? 1 : 0];
+}
+
+const symbol = ({ key }, { palette, markers }) => markers[Math.floor(fnv1a(key) / palette.length) % markers.length];
 
 const SHORTEST_MS = 60000; // one point alone would be drawn on an axis of microseconds
 
-export function layout({ unit, series }, { style }, revision) {
+export function layout(payload, { style }, revision) {
+  const { unit, series, kind } = payload;
   const css = (name) => style.getPropertyValue(`--st-${name}`).trim();
   const grid = css("border-color");
   const font = { family: css("font"), size: 13, color: css("text-color") };
@@ -30,6 +77,8 @@ export function layout({ unit, series }, { style }, revision) {
     uirevision: revision, gridcolor: grid, linecolor: grid, zerolinecolor: grid, automargin: true,
     fixedrange: coarse, // a finger on the chart scrolls the page
   };
+  const apart = kind === "distribution";
+  const title = (text) => ({ text, font: { size: 12 } });
   return {
     uirevision: revision,
     autosize: true,
@@ -37,16 +86,33 @@ export function layout({ unit, series }, { style }, revision) {
     plot_bgcolor: "rgba(0,0,0,0)",
     font,
     margin: { l: 8, r: 12, t: 8, b: 8 },
-    hovermode: "closest",
+    hovermode: kind === "bands" ? "x unified" : "closest",
     hoverlabel: { bgcolor: css("background-color"), bordercolor: grid, font },
     dragmode: coarse ? false : "zoom",
     showlegend: true,
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
-    xaxis: { ...axis, type: "date", nticks: 6, autorangeoptions: { include: widened(series) } },
+    xaxis: apart
+      ? { ...axis, type: "log", title: title(unit), nticks: 6, dtick: "D2" }
+      : { ...axis, type: "date", nticks: 6, autorangeoptions: { include: widened(series) } },
     yaxis: {
-      ...axis, rangemode: "tozero", title: { text: unit, font: { size: 12 } }, nticks: 6,
-      autorangeoptions: { include: unit === "%" ? [0, 100] : [] },
+      ...axis, rangemode: "tozero", title: title(apart ? "%" : unit), nticks: 6,
+      autorangeoptions: { include: unit === "%" && !apart ? [0, 100] : [] },
     },
+    ...marked(payload.marks ?? [], font, grid),
+  };
+}
+
+// Lines at what changed, each with its words where the pointer rests on its foot.
+function marked(marks, font, grid) {
+  return {
+    shapes: marks.map(([at]) => ({
+      type: "line", xref: "x", yref: "paper", x0: localTime(at), x1: localTime(at), y0: 0, y1: 1,
+      line: { color: font.color, width: 1, dash: "dash" }, layer: "below", opacity: 0.55,
+    })),
+    annotations: marks.map(([at, text]) => ({
+      x: localTime(at), xref: "x", y: 0, yref: "paper", yanchor: "bottom", showarrow: false, text: "\u25B4",
+      hovertext: escapeHtml(text), hoverlabel: { bordercolor: grid, font }, font: { size: 12, color: font.color },
+    })),
   };
 }
 

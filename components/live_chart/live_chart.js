@@ -77,6 +77,8 @@ class View {
     plot.setAttribute("aria-label", payload.sentence);
     note.textContent = payload.n ? "" : words.EMPTY;
     fillTable(this.#parts.table, payload);
+    this.#parts.summary.textContent = payload.kind === "distribution" ? words.AS_STEPS : words.AS_TABLE;
+    listMarks(this.#parts.marks, payload.marks ?? []);
     if (!payload.n && !this.#Plotly) return;
     plotly(this.#data.plotly).then(
       (Plotly) => {
@@ -175,9 +177,28 @@ function build(host) {
   all.type = "button";
   all.hidden = true;
   const table = make("table", "lc-points");
-  const details = make("details", "lc-table", make("summary", "", words.AS_TABLE), make("div", "lc-scroll", table));
+  const summary = make("summary", "", words.AS_TABLE);
+  const details = make("details", "lc-table", summary, make("div", "lc-scroll", table));
+  const marks = make("details", "lc-table lc-marks");
+  marks.hidden = true;
   const offline = make("p", "lc-offline", words.RECONNECTING);
   host.dataset.state = "waiting";
-  host.replaceChildren(make("div", "lc-frame", plot, note, all), said, offline, details);
-  return { said, plot, note, all, table, details };
+  host.replaceChildren(make("div", "lc-frame", plot, note, all), said, offline, details, marks);
+  return { said, plot, note, all, table, details, summary, marks };
+}
+
+const time = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+// What changed within the window, in words: the picture shows only where.
+function listMarks(details, marks) {
+  details.hidden = !marks.length;
+  const list = document.createElement("ul");
+  for (const [at, text] of marks.slice().reverse()) {
+    const item = document.createElement("li");
+    item.textContent = `${time.format(at)}: ${text}`;
+    list.append(item);
+  }
+  const summary = document.createElement("summary");
+  summary.textContent = `${words.MARKS} (${marks.length})`;
+  details.replaceChildren(summary, list);
 }

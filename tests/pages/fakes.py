@@ -58,6 +58,7 @@ from telemetry.paces import Paces
 from telemetry.request_log import RequestLog
 from telemetry.requests import Requests
 from telemetry.rows import AttemptRow, RequestRow
+from telemetry.views import Views
 
 T = TypeVar("T")
 
@@ -447,6 +448,7 @@ def world(
         ledger=cast(Any, budgets),
         quotes=cast(Any, FakeQuotes(gateway, statements)),
         latency=latency,
+        views=Views(engine, rows),
         requests=Requests(engine, rows),
         paces=Paces(engine),
         tiers=read_tiers(),

@@ -28,6 +28,7 @@ from billing.statements import OpenHold
 from components.bundle import BUNDLE
 from gateway.runs import Run
 from live_charts import live_charts
+from telemetry.marks import Marks
 from tests.pages import examples, fakes
 from tests.pages.fakes import World
 
@@ -113,7 +114,7 @@ def build(port: int, state: str) -> st.App:
             world.services.tickets,
             world.gateway.record,
             world.gateway.stop,
-            live_charts(world.latency, world.services.catalog),
+            live_charts(world.services.views, Marks(world.log_engine), world.services.catalog),
             subscribe=world.rows.subscribe,
         )
         runtime.install(world.services)

@@ -23,6 +23,7 @@ def attempt(**facts: Any) -> AttemptRow:
         "first_byte_ms": 150.0,
         "first_answer_ms": 202.0,
         "last_ms": 1_202.0,
+        "largest_read_share": 0.25,
     }
     return AttemptRow(**usual | facts)
 

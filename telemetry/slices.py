@@ -1,0 +1,128 @@
+"""What somebody wants to see of the log: which requests, over which window, told apart by what. Pure.
+
+By model and provider figures come from roll-ups, for any window. By key, tag or length they come from the
+rows themselves: of at most `MOST_RAW_MS`, and of at most the newest `MOST_ROWS` of them, so that a view
+costs the same however large the log is; whoever shows it says since when.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal, get_args
+
+from telemetry import rollups
+from telemetry.rows import Series
+
+By = Literal["model", "provider", "key", "tag", "input_length", "output_length"]
+BYS: Final[tuple[By, ...]] = get_args(By)
+
+# Simulated models are for trying faults out: they show only where they are asked for.
+DEFAULT_SERIES: tuple[Series, ...] = ("paid", "demonstration", "byok")
+
+SHORTEST_MS: Final = 5 * rollups.MINUTE_MS
+LONGEST_MS: Final = 90 * 24 * rollups.HOUR_MS
+MOST_RAW_MS: Final = 7 * 24 * rollups.HOUR_MS
+MOST_ROWS: Final = 10_000
+_MOST_SLOTS: Final = 120  # of a line: more than a chart has pixels to tell apart
+
+# The longest of each bucket, in tokens; one more bucket holds what is longer.
+LENGTHS: Final[Mapping[str, tuple[int, ...]]] = {
+    "input_length": (100, 1_000, 4_000, 16_000, 64_000),
+    "output_length": (50, 200, 500, 1_500),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Requests that ended in [from_ms, to_ms), of one team or (None) of the installation; the other fields
+    narrow it where they are set."""
+
+    team_id: int | None
+    from_ms: int
+    to_ms: int
+    by: By = "model"
+    model: str | None = None
+    provider: str | None = None
+    key_id: int | None = None
+    tag: str | None = None
+    series: Collection[Series] = DEFAULT_SERIES
+
+    @property
+    def length_ms(self) -> int:
+        return self.to_ms - self.from_ms
+
+    @property
+    def rolled_up(self) -> bool:
+        """Whether roll-ups know it; else the rows must be read."""
+        return self.by in ("model", "provider") and self.key_id is None and self.tag is None
+
+    def before(self) -> Slice:
+        """The same over the window of the same length before."""
+        return replace(self, from_ms=self.from_ms - self.length_ms, to_ms=self.from_ms)
+
+    def whole_slots(self, now_ms: int) -> tuple[int, int, int]:
+        """(first instant, end, width) of the roll-ups' slots that cover it."""
+        width_ms = rollups.width_for(self.length_ms, now_ms - self.from_ms)
+        first_ms, last_ms = rollups.slot_of(self.from_ms, width_ms), rollups.slot_of(self.to_ms - 1, width_ms)
+        return first_ms, last_ms + width_ms, width_ms
+
+    def line_width_ms(self, stored_ms: int) -> int:
+        """How wide the slots of a line are: whole ones of the roll-ups, few enough to be told apart."""
+        slots = -(-self.length_ms // stored_ms)
+        return stored_ms * -(-slots // _MOST_SLOTS)
+
+
+def groups_of(
+    by: By,
+    *,
+    model: str | None,
+    provider: str | None,
+    key_id: int | None,
+    tags: Collection[str],
+    input_tokens: int | None,
+    output_tokens: int | None,
+) -> tuple[str, ...]:
+    """The groups that a request belongs to; "" where it has none of the kind."""
+    if by == "model":
+        return (model or "",)
+    if by == "provider":
+        return (provider or "",)
+    if by == "key":
+        return ("" if key_id is None else str(key_id),)
+    if by == "tag":
+        return tuple(dict.fromkeys(tags)) or ("",)
+    return (bucket_of(by, input_tokens if by == "input_length" else output_tokens),)
+
+
+def bucket_of(by: By, tokens: int | None) -> str:
+    """The bucket's number, from 0; "" where nobody knows how long it was."""
+    return "" if tokens is None else str(bisect_left(LENGTHS[by], tokens))
+
+
+def name_of(by: By, group: str, names: Mapping[str, str]) -> str:
+    """A group as people read it. `names` are those of models and providers."""
+    if by in ("model", "provider"):
+        return names.get(group, group) or "Refused before it had one"
+    if by == "key":
+        return f"Key {group}" if group else "Pages"
+    if by == "tag":
+        return group or "No tag"
+    if not group:
+        return "Not known"
+    ends, number = LENGTHS[by], int(group)
+    if number == len(ends):
+        return f"Over {ends[-1]:,} tokens"
+    return (
+        f"Up to {ends[0]:,} tokens" if number == 0 else f"{ends[number - 1] + 1:,} to {ends[number]:,} tokens"
+    )
+
+
+def key_of(by: By, group: str, series: Series) -> str:
+    """What a line is known by, and its colour chosen by: a model's own id, everywhere."""
+    named = group if by == "model" else f"{by}:{group}"
+    return named + SERIES_ASIDE.get(series, "")
+
+
+SERIES_ASIDE: Final[Mapping[str, str]] = {"byok": " (own key)", "simulated": " (simulated)"}

@@ -1,0 +1,337 @@
+"""What the latency page shows of a slice of the log: figures by group, lines over time, phases, the slowest.
+
+Synchronous and safe in any thread. Figures are of whole slots (`metrics.RULES`), so what is found says from
+when to when it is; what comes from rows says when there were more than are read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Engine, and_
+
+from telemetry import clocks, rollups, spreads, stored
+from telemetry.charts import Point, point_of
+from telemetry.request_log import RequestLog
+from telemetry.rollups import HISTOGRAMS, PHASES, Cell, Total
+from telemetry.rows import RequestRow, Series
+from telemetry.slices import MOST_RAW_MS, MOST_ROWS, Slice, groups_of
+from telemetry.spreads import Share, Spread
+from telemetry.tables import INSTALLATION, REQUEST, ROLLUPS
+
+_SKEW_MS = 1_000
+MOST_POINTS = 1_000
+
+Key = tuple[str, Series]  # group and series
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`figures` by the ids of `spreads.FIGURES`; `requests` are all that ended, whatever their outcome."""
+
+    group: str
+    series: Series
+    requests: int
+    total: Total
+
+    def spread(self, figure_id: str) -> Spread:
+        return spreads.spread_of(figure_id, self.total)
+
+    def share(self, figure_id: str) -> Share:
+        return spreads.share_of(figure_id, self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The busiest group first. Figures are of what ended in [from_ms, to_ms); `cut` says that the log holds
+    more of the window than was read, all of it older."""
+
+    groups: tuple[Group, ...]
+    from_ms: int
+    to_ms: int
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One group over time: [(slot's first instant, what was added up in it)], oldest first."""
+
+    group: str
+    series: Series
+    slots: tuple[tuple[int, Total], ...]
+
+    def values(self, figure_id: str, percent: int) -> list[tuple[int, float, int]]:
+        """(slot, value, n), for slots in which anything counted; shares are in percent."""
+        found: list[tuple[int, float, int]] = []
+        for at_ms, total in self.slots:
+            figure = spreads.figure_of(figure_id, total)
+            value = figure.at(percent) if isinstance(figure, Spread) else figure.value
+            if value is not None:
+                found.append((at_ms, value if isinstance(figure, Spread) else 100 * value, figure.n))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    lines: tuple[Line, ...]
+    from_ms: int
+    to_ms: int
+    width_ms: int
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Mean milliseconds of the phases of `n` whole streamed answers in a slot; together their total time."""
+
+    at_ms: int
+    n: int
+    gateway_ms: float
+    waiting_ms: float
+    thinking_ms: float
+    answering_ms: float
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What was read for a slice that no roll-up knows."""
+
+    rows: list[RequestRow] = field(default_factory=list)
+    from_ms: int = 0
+    cut: bool = False
+
+
+class Views:
+    def __init__(self, engine: Engine, log: RequestLog) -> None:
+        self._engine = engine
+        self._log = log
+
+    def groups(self, asked: Slice, now_ms: int | None = None) -> Found:
+        now_ms = _now_ms() if now_ms is None else now_ms
+        if not asked.rolled_up:
+            read = self._rows(asked)
+            totals = _totals(_cells(read.rows, asked, None))
+            return Found(
+                _groups({key[:2]: total for key, total in totals.items()}),
+                read.from_ms,
+                asked.to_ms,
+                read.cut,
+            )
+        from_ms, to_ms, width_ms = asked.whole_slots(now_ms)
+        table = ROLLUPS[width_ms]
+        with self._engine.connect() as connection:
+            by = [table.c[asked.by], table.c.series]
+            found = rollups.add_up(connection, table, by, _here(asked, now_ms))
+        return Found(_groups({(group, series): total for (group, series), total in found}), from_ms, to_ms)
+
+    def lines(self, asked: Slice, now_ms: int | None = None, wanted: tuple[str, ...] = HISTOGRAMS) -> Lines:
+        """By slots of time; `wanted` are the histograms to read."""
+        now_ms = _now_ms() if now_ms is None else now_ms
+        from_ms, to_ms, width_ms = asked.whole_slots(now_ms)
+        shown_ms = asked.line_width_ms(width_ms)
+        if not asked.rolled_up:
+            read = self._rows(asked)
+            added = _totals(_cells(read.rows, asked, shown_ms))
+            return Lines(_lines(added), read.from_ms, asked.to_ms, shown_ms, read.cut)
+        table = ROLLUPS[width_ms]
+        slot = (table.c.slot_ms - table.c.slot_ms % shown_ms).label("shown_ms")
+        with self._engine.connect() as connection:
+            by: list[ColumnElement[Any]] = [table.c[asked.by], table.c.series, slot]
+            found = rollups.add_up(connection, table, by, _here(asked, now_ms), wanted)
+        return Lines(
+            _lines({(group, series, at): total for (group, series, at), total in found}),
+            from_ms,
+            to_ms,
+            shown_ms,
+        )
+
+    def phases(self, asked: Slice, now_ms: int | None = None) -> tuple[Phases, ...]:
+        """Of all groups of the slice together, oldest slot first."""
+        slots: defaultdict[int, Total] = defaultdict(Total)
+        for line in self.lines(asked, now_ms, ()).lines:
+            for at_ms, total in line.slots:
+                slots[at_ms].counts.update(total.counts)
+        return tuple(_phases(at_ms, slots[at_ms]) for at_ms in sorted(slots) if slots[at_ms].counts["phased"])
+
+    def points(self, asked: Slice, now_ms: int | None = None) -> tuple[list[Point], bool]:
+        """The newest `MOST_POINTS` requests, oldest first, also those not stored yet; and whether there are
+        older ones."""
+        now_ms = _now_ms() if now_ms is None else now_ms
+        # A request's end is reckoned from its start, which the wall clock may have left behind.
+        until_ms = asked.to_ms + (_SKEW_MS if asked.to_ms >= now_ms - _SKEW_MS else 0)
+        waiting = [row for row in self._log.unstored() if asked.team_id in (None, row.team_id)]
+        most = MOST_ROWS if asked.tag is not None else MOST_POINTS + 1
+        with self._engine.connect() as connection:
+            kept = stored.newest_where(connection, _of_rows(asked, until_ms), most)
+        by_key = {(clocks.ended_at_ms(row), row.request_id): row for row in (*kept, *waiting)}
+        rows = (by_key[key] for key in sorted(by_key) if asked.from_ms <= key[0] < until_ms)
+        mine = (row for row in rows if _wanted(row, asked) and _is_of(row, asked))
+        points = [point for row in mine if (point := point_of(row)) is not None]
+        return points[-MOST_POINTS:], len(points) > MOST_POINTS
+
+    def slowest(self, asked: Slice, figure_id: str, limit: int = 10) -> tuple[RequestRow, ...]:
+        """The slice's slowest requests by a figure that has a time, of the newest rows of the log."""
+        read = self._rows(asked)
+        mine = (row for row in read.rows if _is_of(row, asked))
+        timed = [(value, row) for row in mine if (value := value_of(figure_id, row)) is not None]
+        timed.sort(key=lambda each: each[0], reverse=figure_id not in spreads.INVERTED)
+        return tuple(row for _, row in timed[:limit])
+
+    def _rows(self, asked: Slice) -> _Rows:
+        """The slice's requests with all of their attempts, stored or not yet."""
+        from_ms = max(asked.from_ms, asked.to_ms - MOST_RAW_MS)
+        # Before the database is asked: what is stored meanwhile is then seen twice, never missed.
+        waiting = [row for row in self._log.unstored() if asked.team_id in (None, row.team_id)]
+        with self._engine.connect() as connection:
+            kept, cut = stored.newest_whole(connection, asked.team_id, from_ms, asked.to_ms, MOST_ROWS)
+        since_ms = clocks.ended_at_ms(kept[0]) if cut else from_ms
+        by_key = {(clocks.ended_at_ms(row), row.request_id): row for row in (*kept, *waiting)}
+        rows = [by_key[key] for key in sorted(by_key) if since_ms <= key[0] < asked.to_ms]
+        return _Rows([row for row in rows if _wanted(row, asked)], since_ms, cut or from_ms > asked.from_ms)
+
+
+def value_of(figure_id: str, row: RequestRow) -> float | None:
+    """A figure of one request, that of its last attempt where it is an attempt's."""
+    if figure_id == "total_ms":
+        return row.total_ms
+    if figure_id == "gateway_ms":
+        return row.gateway_ms
+    if figure_id == "caller_first_answer_ms":
+        return clocks.caller_first_answer_ms(row)
+    if not row.attempts:
+        return None
+    attempt, tokens = row.attempts[-1], row.output_tokens
+    if figure_id == "ttft_ms":
+        return clocks.first_token_ms(attempt, streamed=row.streamed)
+    if figure_id == "first_answer_ms":
+        return clocks.first_answer_ms(attempt, streamed=row.streamed)
+    if figure_id == "tpot_ms":
+        return clocks.tpot_ms(attempt, tokens, row.reasoning_tokens, streamed=row.streamed)
+    if figure_id == "tokens_per_s":
+        return clocks.tokens_per_s(attempt, tokens, row.reasoning_tokens, streamed=row.streamed)
+    if figure_id == "end_to_end_tokens_per_s":
+        return clocks.end_to_end_tokens_per_s(attempt, tokens)
+    if figure_id == "burst_share" and attempt.largest_read_share is not None:
+        return 100 * attempt.largest_read_share
+    return None
+
+
+# --- from roll-ups ----------------------------------------------------------------------------
+
+
+def _here(asked: Slice, now_ms: int) -> ColumnElement[bool]:
+    from_ms, to_ms, width_ms = asked.whole_slots(now_ms)
+    columns = ROLLUPS[width_ms].c
+    here = [
+        columns.team_id == (asked.team_id or INSTALLATION),
+        columns.slot_ms.between(from_ms, to_ms - 1),
+        columns.series.in_(asked.series),
+    ]
+    if asked.model is not None:
+        here.append(columns.model == asked.model)
+    if asked.provider is not None:
+        here.append(columns.provider == asked.provider)
+    return and_(*here)
+
+
+def _of_rows(asked: Slice, until_ms: int) -> list[ColumnElement[bool]]:
+    columns = REQUEST.c
+    here: list[ColumnElement[bool]] = [
+        columns.ended_at_ms.between(asked.from_ms, until_ms - 1),
+        columns.series.in_(asked.series),
+        columns.model.is_not(None),
+    ]
+    for name in ("team_id", "model", "provider", "key_id"):
+        value = getattr(asked, name)
+        if value is not None:
+            here.append(columns[name] == value)
+    return here
+
+
+# --- from rows --------------------------------------------------------------------------------
+
+
+def _wanted(row: RequestRow, asked: Slice) -> bool:
+    return asked.key_id in (None, row.key_id) and (asked.tag is None or asked.tag in row.tags)
+
+
+def _is_of(row: RequestRow, asked: Slice) -> bool:
+    return (
+        row.series in asked.series
+        and asked.model in (None, row.model)
+        and asked.provider in (None, row.provider)
+    )
+
+
+def _cells(
+    rows: Iterable[RequestRow], asked: Slice, width_ms: int | None
+) -> Mapping[tuple[str, Series, int], Cell]:
+    cells: defaultdict[tuple[str, Series, int], Cell] = defaultdict(Cell)
+    for row in rows:
+        slot_ms = 0 if width_ms is None else rollups.slot_of(clocks.ended_at_ms(row), width_ms)
+        for key, cell in _grouped(row, asked):
+            cells[*key, slot_ms].add(cell)
+    return cells
+
+
+def _grouped(row: RequestRow, asked: Slice) -> Iterator[tuple[Key, Cell]]:
+    """What a row adds to each of its groups: an attempt counts at its own model and provider."""
+    for (model, provider, series), cell in rollups.by_route(row).items():
+        if (
+            series not in asked.series
+            or asked.model not in (None, model)
+            or asked.provider not in (None, provider)
+        ):
+            continue
+        for group in groups_of(
+            asked.by,
+            model=model,
+            provider=provider,
+            key_id=row.key_id,
+            tags=row.tags,
+            input_tokens=row.input_tokens,
+            output_tokens=row.output_tokens,
+        ):
+            yield (group, cast(Series, series)), cell
+
+
+def _totals(cells: Mapping[tuple[str, Series, int], Cell]) -> dict[tuple[str, Series, int], Total]:
+    return {key: _total(cell) for key, cell in cells.items()}
+
+
+def _total(cell: Cell) -> Total:
+    total = Total(cell.counts)
+    for name in HISTOGRAMS:
+        total.blobs[name].append(cell.blob(name))
+    return total
+
+
+# --- put together -----------------------------------------------------------------------------
+
+
+def _groups(totals: Mapping[Any, Total]) -> tuple[Group, ...]:
+    found = [
+        Group(group, series, sum(total.outcomes("requests").values()), total)
+        for (group, series), total in totals.items()
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.requests, one.group, one.series)))
+
+
+def _lines(totals: Mapping[tuple[str, Series, int], Total]) -> tuple[Line, ...]:
+    lines: defaultdict[Key, list[tuple[int, Total]]] = defaultdict(list)
+    for group, series, at_ms in sorted(totals):
+        lines[group, series].append((at_ms, totals[group, series, at_ms]))
+    return tuple(Line(*key, tuple(slots)) for key, slots in lines.items())
+
+
+def _phases(at_ms: int, total: Total) -> Phases:
+    n = total.counts["phased"]
+    return Phases(at_ms, n, *(total.counts[name] / n / 1_000 for name in PHASES))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
