@@ -11,7 +11,10 @@ from markup.assets import Bundle, bundle
 _HERE = Path(__file__).parent
 
 BUNDLE: Final[Bundle] = bundle(
-    *(_HERE / view for view in ("run_view", "battle_view", "live_chart", "still_chart", "draft_watch"))
+    *(
+        _HERE / view
+        for view in ("run_view", "battle_view", "live_chart", "still_chart", "draft_watch", "picks")
+    )
 )
 
 

@@ -35,9 +35,15 @@ CSS: Final = """
 .st-key-entry .ty-wide :is(th, td) { padding-right: 0.75rem; }
 .ty-wide :is(th:first-child) { text-align: start; }
 .ty-wide :is(th, td):last-child { padding-right: 0.25rem; }
-.ty-wide small { font-size: 0.8125rem; display: block; }
+.ty-wide small { font-size: 0.8125rem; display: block; white-space: pre-line; }
+.st-key-latency-table .ty-wide thead th { white-space: normal; vertical-align: bottom; }
+.st-key-latency-table .ty-wide :is(th, td) { padding-right: 0.75rem; vertical-align: top; }
 .ty-wide tbody :not(.ty-faint) > small { color: color-mix(in srgb, currentColor 70%, transparent); }
 .ty-wide .ty-faint { color: color-mix(in srgb, currentColor 62%, transparent); }
+.ty-pick { font: inherit; color: inherit; text-align: inherit; background: none; border: 0; padding: 0;
+  cursor: pointer; border-bottom: 1px dotted color-mix(in srgb, currentColor 45%, transparent); }
+.ty-pick:hover { border-bottom-style: solid; }
+.ty-pick:focus-visible { outline: 2px solid var(--st-primary-color, currentColor); outline-offset: 2px; }
 .ty-wide .ty-total { border-bottom: 0; }
 .ty-wide .ty-total :is(th, td) { font-weight: 600; }
 @media (max-width: 40rem) {

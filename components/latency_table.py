@@ -1,33 +1,56 @@
-"""Figures by model for a window, each with its n, grey where that is small; and what each of them is."""
+"""Figures by group for a window, each with its n, grey where that is small; pressed, a figure opens."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import streamlit as st
 
-from components import figure, table, words
+from components import figure, latency_words as say, table, words
 from components.table import Cell
-from telemetry.latency import ModelSummary, Share, Spread
+from telemetry import spreads
 from telemetry.metrics import METRICS, RULES
+from telemetry.slices import By
+from telemetry.spreads import Share, Spread
+from telemetry.views import Found, Group
 
-_SHOWN: Final = ("ttft_ms", "tokens_per_s", "gateway_ms", "success_rate")
+SHOWN: Final = (
+    "ttft_ms", "first_answer_ms", "total_ms", "tokens_per_s", "end_to_end_tokens_per_s", "gateway_ms",
+    "success_rate", "attempt_success_rate",
+)  # fmt: skip
+_MOST_ROWS: Final = 50
+_APART: Final = "\N{VERTICAL LINE}"
+
+Name = Callable[[Group], str]
 
 
-def show(summaries: Sequence[ModelSummary], name_of: Callable[[str], str]) -> None:
-    heads: list[str | Cell] = [words.MODEL, words.REQUESTS]
-    heads += [
-        Cell(METRICS[each].name, words.PERCENTILES[METRICS[each].unit], about=METRICS[each].definition)
-        for each in _SHOWN
+def show(by: By, found: Found, before: Found | None, name_of: Name) -> None:
+    """`before` is the window before, where the reader compares."""
+    heads: list[str | Cell] = [say.BYS[by], words.REQUESTS]
+    heads += [Cell(METRICS[each].name, _percentiles(each), about=METRICS[each].definition) for each in SHOWN]
+    rows = [
+        _row(group, before.of(group.group, group.series) if before else None, name_of)
+        for group in found.groups[:_MOST_ROWS]
     ]
-    table.show(words.BY_MODEL, heads, [_row(summary, name_of) for summary in summaries])
+    table.show(words.by_group(say.BYS[by]), heads, rows, about=say.PRESS)
+
+
+def picked(pick: str | None) -> tuple[str, str] | None:
+    """(figure, group) of what was pressed; the group as `name_of_group` names it."""
+    figure_id, apart, group = (pick or "").partition(_APART)
+    return (figure_id, group) if apart and figure_id in METRICS else None
+
+
+def group_id(group: Group) -> str:
+    """How the address names a group."""
+    return f"{group.group}{_APART}{group.series}"
 
 
 def show_definitions() -> None:
-    """Behind each figure of the page: what it is, how it is reckoned, what it is not."""
+    """What each figure of the page is, how it is reckoned, what it is not."""
     with st.popover(words.DEFINITIONS, icon=":material/help:", key="definitions"):
-        for each in _SHOWN:
+        for each in SHOWN:
             metric = METRICS[each]
             st.markdown(
                 f"**{words.escaped(metric.name)}**  \n{words.escaped(metric.definition)}  \n"
@@ -37,32 +60,52 @@ def show_definitions() -> None:
             st.markdown(f"**{words.escaped(rule.name)}**  \n{words.escaped(rule.meaning)}")
 
 
-def _row(summary: ModelSummary, name_of: Callable[[str], str]) -> list[str | Cell]:
-    name = Cell(name_of(summary.model_id), words.SERIES_ASIDE.get(summary.series, ""))
-    return [
-        name,
-        figure.tokens(summary.requests),
-        _spread(summary.ttft_ms, figure.duration),
-        _spread(summary.tokens_per_s, figure.rate),
-        _spread(summary.gateway_ms, figure.duration),
-        _share(summary.success),
-    ]
+def shown(figure_id: str, value: float | None) -> str:
+    """A value of a figure as people read it; shares are between 0 and 1, the burst index in percent."""
+    unit = METRICS[figure_id].unit
+    if unit == "ms":
+        return figure.duration(value)
+    if unit == "tokens/s":
+        return figure.rate(value)
+    return figure.share(value if figure_id in spreads.SHARES or value is None else value / 100)
 
 
-def _spread(spread: Spread, shown: Callable[[float | None], str]) -> Cell:
-    if not spread.n:
+def _percentiles(figure_id: str) -> str:
+    return "" if figure_id in spreads.SHARES else say.MIDDLE_AND_ENDS
+
+
+def _row(group: Group, before: Group | None, name_of: Name) -> list[str | Cell]:
+    name = Cell(name_of(group), words.SERIES_ASIDE.get(group.series, ""))
+    return [name, figure.tokens(group.requests), *(_cell(each, group, before) for each in SHOWN)]
+
+
+def _cell(figure_id: str, group: Group, before: Group | None) -> Cell:
+    now = spreads.figure_of(figure_id, group.total)
+    if not now.n:
         return Cell(figure.UNKNOWN, words.NOTHING_MEASURED, faint=True)
-    text = f"{shown(spread.p50)} / {shown(spread.p95)}"
-    return Cell(text, figure.samples(spread.n), faint=not spread.enough, about=_few(spread.enough))
-
-
-def _share(share: Share) -> Cell:
-    if not share.n:
-        return Cell(figure.UNKNOWN, words.NOTHING_MEASURED, faint=True)
+    asides = [figure.samples(now.n)]
+    if before is not None and (told := _change(now, spreads.figure_of(figure_id, before.total))):
+        asides.append(told)
+    if isinstance(now, Spread):
+        asides.insert(0, f"{shown(figure_id, now.p95)} / {shown(figure_id, now.p99)}")
     return Cell(
-        figure.share(share.value), figure.samples(share.n), faint=not share.enough, about=_few(share.enough)
+        shown(figure_id, now.value if isinstance(now, Share) else now.p50),
+        "\n".join(asides),
+        faint=not now.enough,
+        about="" if now.enough else words.FEW_SAMPLES,
+        pick=f"{figure_id}{_APART}{group_id(group)}",
     )
 
 
-def _few(enough: bool) -> str:
-    return "" if enough else words.FEW_SAMPLES
+def _change(now: Spread | Share, before: Spread | Share) -> str:
+    """Of the middle, or of the share; nothing where either has too few samples."""
+    if not (now.enough and before.enough):
+        return ""
+    if isinstance(now, Share) and isinstance(before, Share):
+        points = 100 * ((now.value or 0.0) - (before.value or 0.0))
+        return say.points(points)
+    assert isinstance(now, Spread) and isinstance(before, Spread)
+    return say.change(100 * (now.p50 / before.p50 - 1)) if now.p50 and before.p50 else ""
+
+
+__all__ = ["SHOWN", "group_id", "picked", "show", "show_definitions", "shown"]

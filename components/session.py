@@ -8,7 +8,10 @@ what must, belongs to the run.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -26,8 +29,24 @@ from telemetry.requests import Place
 MODEL: Final = "playground-model"
 DRAFT: Final = "playground-draft"
 SYSTEM: Final = "playground-system"
-LATENCY_WINDOW: Final = "latency-window"
-LATENCY_SIMULATED: Final = "latency-simulated"
+# Of the latency page: these are names in its address too.
+LATENCY_WINDOW: Final = "window"
+LATENCY_FROM: Final = "from"
+LATENCY_TO: Final = "to"
+LATENCY_BY: Final = "by"
+LATENCY_MODEL: Final = "of-model"
+LATENCY_PROVIDER: Final = "of-provider"
+LATENCY_KEY: Final = "of-key"
+LATENCY_TAG: Final = "of-tag"
+LATENCY_SIMULATED: Final = "simulated"
+LATENCY_EVERYONE: Final = "everyone"
+LATENCY_COMPARE: Final = "compare"
+LATENCY_FIGURE: Final = "figure"
+LATENCY_GROUP: Final = "group"
+LATENCY_SHOWN: Final = "shown"
+LATENCY_FILTERS: Final = (
+    LATENCY_MODEL, LATENCY_PROVIDER, LATENCY_KEY, LATENCY_TAG, LATENCY_SIMULATED, LATENCY_EVERYONE,
+)  # fmt: skip
 ENTRIES: Final = "credits-entries"
 ENTRIES_PAGE: Final = "credits-page"
 ENTRIES_KIND: Final = "credits-kind"
@@ -70,6 +89,7 @@ _NOTICE: Final = "playground-notice"
 _TICKET: Final = "live-ticket"
 _REQUESTS: Final = "requests-pages"
 _MODEL_RUN: Final = "model-run"
+_ADDRESS: Final = "address-written"
 _RUN_IN_ADDRESS: Final = "run"
 _MODEL_IN_ADDRESS: Final = "model"
 _LONGEST_RUN_ID: Final = 64
@@ -303,6 +323,39 @@ def connected() -> str | None:
 
 def set_connected(done: str) -> None:
     st.session_state[_CONNECTED] = done
+
+
+# --- a view that its address names ------------------------------------------------------------
+
+
+def from_address(readers: Mapping[str, Callable[[str], object]]) -> None:
+    """Before its widgets are drawn: what the address says and this session did not write there goes into
+    the widgets of those keys, read by `readers`; what one refuses with `ValueError` is left out."""
+    written: dict[str, str] = st.session_state.get(_ADDRESS, {})
+    for key, read in readers.items():
+        said = st.query_params.get(key)
+        if said is not None and said != written.get(key):
+            with suppress(ValueError):
+                st.session_state[key] = read(said)
+
+
+def to_address(values: Mapping[str, str | None]) -> None:
+    """After they are drawn: say in the address what they are set to; None is what need not be said."""
+    for key, value in values.items():
+        if value is None:
+            st.query_params.pop(key, None)
+        elif st.query_params.get(key) != value:
+            st.query_params[key] = value
+    st.session_state[_ADDRESS] = st.session_state.get(_ADDRESS, {}) | {
+        key: value for key, value in values.items() if value is not None
+    }
+
+
+def address() -> str:
+    """Where this view can be seen, for somebody else."""
+    bare = (st.context.url or "").partition("?")[0]
+    query = urlencode(st.query_params.to_dict())
+    return f"{bare}?{query}" if query else bare
 
 
 # --- pages of a list -------------------------------------------------------------------------

@@ -17,12 +17,15 @@ _STACKED_ABOVE: Final = 3  # columns: a phone has no room for more, and shows ea
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A figure with what stands small beside it; `faint` where there are too few samples to lean on."""
+    """A figure with what stands small beside it; `faint` where there are too few samples to lean on. With
+    `pick` it is a button (`picks`), with `link` it leads there."""
 
     text: str
     aside: str = ""
     faint: bool = False
     about: str = ""
+    pick: str = ""
+    link: str = ""
 
 
 def show(
@@ -60,7 +63,14 @@ def _inside(cell: str | Cell) -> str:
     if isinstance(cell, str):
         return html.escape(cell)
     aside = f" <small>{html.escape(cell.aside)}</small>" if cell.aside else ""
-    return html.escape(cell.text) + aside
+    return _pressed(cell) + aside
+
+
+def _pressed(cell: Cell) -> str:
+    text = html.escape(cell.text)
+    if cell.pick:
+        return f'<button type="button" class="ty-pick" data-pick="{html.escape(cell.pick)}">{text}</button>'
+    return f'<a href="{html.escape(cell.link)}" target="_self">{text}</a>' if cell.link else text
 
 
 def _class(cell: str | Cell) -> str:

@@ -516,16 +516,17 @@ def held_by(count: int) -> str:
 # --- latency ---------------------------------------------------------------------------------
 
 WINDOW: Final = "Window"
-INCLUDE_SIMULATED: Final = "Include simulated models"
-BY_MODEL: Final = "By model"
 REQUESTS: Final = "Requests"
 DEFINITIONS: Final = "What these figures are"
-PERCENTILES: Final = {"ms": "p50 / p95", "tokens/s": "p50 / p95", "%": ""}
 NOTHING_MEASURED: Final = "nothing measured"
 SERIES_ASIDE: Final = {"simulated": "simulated", "byok": "own key", "demonstration": "demonstration"}
 FEW_SAMPLES: Final = "Fewer than 20 samples: not enough to lean on."
 NO_REQUESTS: Final = "No request in this window."
 NO_REQUESTS_ADVICE: Final = "Send a prompt in the Playground; its point appears here within two seconds."
+
+
+def by_group(by: str) -> str:
+    return f"By {by.lower()}"
 
 
 # --- the foot of the navigation --------------------------------------------------------------

@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Engine, and_
+from sqlalchemy import ColumnElement, Engine, and_, select
 
 from telemetry import clocks, rollups, spreads, stored
 from telemetry.charts import Point, point_of
@@ -54,6 +54,20 @@ class Found:
     from_ms: int
     to_ms: int
     cut: bool = False
+
+    def of(self, group: str, series: str) -> Group | None:
+        return next((one for one in self.groups if (one.group, one.series) == (group, series)), None)
+
+    def whole(self) -> Group | None:
+        """All groups together; None where there are none. A request under several tags counts under each."""
+        if not self.groups:
+            return None
+        total = Total()
+        for one in self.groups:
+            total.counts.update(one.total.counts)
+            for name, blobs in one.total.blobs.items():
+                total.blobs[name].extend(blobs)
+        return Group("", self.groups[0].series, sum(one.requests for one in self.groups), total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +142,17 @@ class Views:
             found = rollups.add_up(connection, table, by, _here(asked, now_ms))
         return Found(_groups({(group, series): total for (group, series), total in found}), from_ms, to_ms)
 
+    def routes(self, asked: Slice, now_ms: int | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The models and the providers that were asked, whatever narrows the slice."""
+        now_ms = _now_ms() if now_ms is None else now_ms
+        whole = replace(asked, model=None, provider=None)
+        columns = ROLLUPS[whole.whole_slots(now_ms)[2]].c
+        asking = select(columns.model, columns.provider).where(_here(whole, now_ms)).distinct()
+        with self._engine.connect() as connection:
+            found = list(connection.execute(asking))
+        models = {model for model, _ in found if model}
+        return tuple(sorted(models)), tuple(sorted({provider for _, provider in found if provider}))
+
     def lines(self, asked: Slice, now_ms: int | None = None, wanted: tuple[str, ...] = HISTOGRAMS) -> Lines:
         """By slots of time; `wanted` are the histograms to read."""
         now_ms = _now_ms() if now_ms is None else now_ms
@@ -173,10 +198,13 @@ class Views:
         points = [point for row in mine if (point := point_of(row)) is not None]
         return points[-MOST_POINTS:], len(points) > MOST_POINTS
 
-    def slowest(self, asked: Slice, figure_id: str, limit: int = 10) -> tuple[RequestRow, ...]:
-        """The slice's slowest requests by a figure that has a time, of the newest rows of the log."""
+    def slowest(
+        self, asked: Slice, figure_id: str, limit: int = 10, group: tuple[str, str] | None = None
+    ) -> tuple[RequestRow, ...]:
+        """The slowest requests of the slice, or of one (group, series) of it, by a figure that has a time;
+        of the newest rows of the log."""
         read = self._rows(asked)
-        mine = (row for row in read.rows if _is_of(row, asked))
+        mine = (row for row in read.rows if _is_of(row, asked) and group in (None, *_groups_of(row, asked)))
         timed = [(value, row) for row in mine if (value := value_of(figure_id, row)) is not None]
         timed.sort(key=lambda each: each[0], reverse=figure_id not in spreads.INVERTED)
         return tuple(row for _, row in timed[:limit])
@@ -265,6 +293,14 @@ def _is_of(row: RequestRow, asked: Slice) -> bool:
         and asked.model in (None, row.model)
         and asked.provider in (None, row.provider)
     )
+
+
+def _groups_of(row: RequestRow, asked: Slice) -> list[tuple[str, str]]:
+    found = groups_of(
+        asked.by, model=row.model, provider=row.provider, key_id=row.key_id, tags=row.tags,
+        input_tokens=row.input_tokens, output_tokens=row.output_tokens,
+    )  # fmt: skip
+    return [(group, row.series) for group in found]
 
 
 def _cells(
