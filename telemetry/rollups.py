@@ -156,15 +156,19 @@ def add(connection: Connection, rows: Iterable[RequestRow]) -> None:
     """Add rows to every level. The caller's transaction must be the one that inserted them."""
     minutes = cells_of(rows)
     for width_ms, table in ROLLUPS.items():
-        cells = widen(minutes, width_ms)
-        keys = sorted(cells)
-        starts = range(0, len(keys), _ROWS_A_STATEMENT)
-        # All new rows first, then all locks, each in the order of the keys: two writers never wait for
-        # each other.
-        for start in starts:
-            _make(connection, table, keys[start : start + _ROWS_A_STATEMENT])
-        for start in starts:
-            _add_to(connection, table, {key: cells[key] for key in keys[start : start + _ROWS_A_STATEMENT]})
+        merge(connection, table, widen(minutes, width_ms))
+
+
+def merge(connection: Connection, table: Table, cells: Cells) -> None:
+    """Add cells to one level, whose slots they are of."""
+    keys = sorted(cells)
+    starts = range(0, len(keys), _ROWS_A_STATEMENT)
+    # All new rows first, then all locks, each in the order of the keys: two writers never wait for
+    # each other.
+    for start in starts:
+        _make(connection, table, keys[start : start + _ROWS_A_STATEMENT])
+    for start in starts:
+        _add_to(connection, table, {key: cells[key] for key in keys[start : start + _ROWS_A_STATEMENT]})
 
 
 def _make(connection: Connection, table: Table, keys: Sequence[Key]) -> None:
