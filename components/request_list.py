@@ -14,7 +14,7 @@ from components import figure, request_words as say, session, words
 from components.entry_names import Names
 from components.latency_window import WINDOWS
 from telemetry.clocks import ended_at_ms, first_token_ms
-from telemetry.requests import Place, Wanted
+from telemetry.requests import MOST_LOOKED_AT, Found, Place, Wanted
 from telemetry.rows import AttemptRow, Outcome, RequestRow
 
 T = TypeVar("T")
@@ -86,21 +86,28 @@ def show(rows: Sequence[RequestRow], name_of: Callable[[str], str], zone: str | 
     return rows[picked[0]] if picked and picked[0] < len(rows) else None
 
 
-def turn(rows: Sequence[RequestRow]) -> None:
-    """To newer and older rows; `rows` is a page and one more where there are older ones."""
-    newer, older = session.requests_before() is not None, len(rows) > PAGE
-    if not newer and not older:
+def turn(found: Found, zone: str | None) -> None:
+    """To newer and older rows; `found` is a page and one more row where there are older ones."""
+    before, rows = session.requests_before(), found.rows
+    below = Place.of(rows[PAGE - 1]) if len(rows) > PAGE else found.looked_to
+    if before is None and below is None:
         return
+    if found.looked_to is not None:
+        back_to = figure.day_and_time(found.looked_to.ended_at_ms, zone)
+        st.caption(words.escaped(say.looked_back(figure.tokens(MOST_LOOKED_AT), back_to)))
+    elif not rows:
+        st.caption(say.NOTHING_OLDER)
     with st.container(horizontal=True):
         st.button(
-            say.NEWER, icon=":material/chevron_left:", disabled=not newer, on_click=session.newer_requests
-        )
+            say.NEWER, icon=":material/chevron_left:", disabled=before is None,
+            on_click=session.newer_requests,
+        )  # fmt: skip
         st.button(
-            say.OLDER,
+            say.OLDER if found.looked_to is None else say.FURTHER,
             icon=":material/chevron_right:",
-            disabled=not older,
+            disabled=below is None,
             on_click=session.older_requests,
-            args=(Place.of(rows[PAGE - 1]),) if older else (),
+            args=() if below is None else (below,),
         )
 
 

@@ -44,6 +44,8 @@ ANSWERING: Final = "answering"
 GATEWAY: Final = "before sending"
 NEWER: Final = "Newer"
 OLDER: Final = "Older"
+FURTHER: Final = "Look further back"
+NOTHING_OLDER: Final = "None is older."
 
 OUTCOMES: Final = {
     "ok": "Answered",
@@ -58,3 +60,7 @@ SURFACES: Final = {"page": "Pages", "api": "API"}
 
 def attempt(no: int, provider: str, outcome: str) -> str:
     return f"{no}. {provider}: {OUTCOMES.get(outcome, outcome).lower()}"
+
+
+def looked_back(rows: str, back_to: str) -> str:
+    return f"Looked through {rows} requests, back to {back_to}."

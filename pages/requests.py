@@ -35,9 +35,12 @@ def offered() -> Offered:
 st.title(say.REQUESTS)
 from_ms = request_list.window(now_ms)
 wanted = request_list.filters(from_ms, offered(), names)
-rows = log.page(team_id, wanted, PAGE + 1, session.requests_before())
+found = log.look(team_id, wanted, PAGE + 1, session.requests_before())
+rows = found.rows
 if not rows:
-    if log.page(team_id, request_list.ANYTHING, 1):
+    if found.looked_to is not None or session.requests_before() is not None:
+        request_list.turn(found, zone)
+    elif log.page(team_id, request_list.ANYTHING, 1):
         st.info(f"**{say.NONE_SUCH}**  \n{say.NONE_SUCH_ADVICE}")
     else:
         st.info(f"**{say.NONE}**  \n{say.NONE_ADVICE}")
@@ -46,7 +49,7 @@ if not rows:
 listed, opened = st.columns([7, 3], gap="medium")
 with listed:
     picked = request_list.show(rows[:PAGE], name_of, zone)
-    request_list.turn(rows)
+    request_list.turn(found, zone)
     request_list.export(
         lambda: b"".join(log.as_csv(team_id, wanted)),
         lambda: b"".join(log.as_json_lines(team_id, wanted)),

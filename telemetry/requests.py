@@ -1,8 +1,9 @@
 """The request log, read by people: filtered pages, newest first, and one request with all of its attempts.
 
 A page begins where the last one ended, by key and never by offset, so that the thousandth costs what the
-first does. What is still waiting to be written is seen too. A team sees its own rows alone; None is the
-whole installation, for an operator.
+first does. Models and failures have indexes; whatever else is looked for, among so many rows at a time
+(`MOST_LOOKED_AT`), so that nobody waits for what is rare: `look` says how far it came. What is still waiting
+to be written is seen too. A team sees its own rows alone; None is the whole installation, for an operator.
 """
 
 from __future__ import annotations
@@ -14,7 +15,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    String,
+    and_,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from telemetry import rollups, stored
 from telemetry.clocks import ended_at_ms
@@ -24,6 +36,7 @@ from telemetry.tables import INSTALLATION, REQUEST, ROLLUPS
 
 MOST_EXPORTED: Final = 100_000  # rows
 _EXPORT_PAGE: Final = 2_000
+MOST_LOOKED_AT: Final = 20_000  # rows, for one page
 _LONGEST_MS: Final = 24 * 60 * 60 * 1_000  # of a request, with clocks that differ
 _COLUMNS: Final = tuple(field.name for field in fields(RequestRow) if field.name != "attempts")
 
@@ -61,6 +74,13 @@ class Wanted:
             and (self.least_total_ms is None or (row.total_ms or 0) >= self.least_total_ms)
         )
 
+    @property
+    def is_indexed(self) -> bool:
+        """Whether no row is read in vain, or nearly none: nothing is asked that no index knows."""
+        return self == Wanted(
+            from_ms=self.from_ms, to_ms=self.to_ms, model=self.model, outcome=self.outcome
+        ) and (self.model is None or self.outcome is None)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
@@ -74,6 +94,14 @@ class Place:
         return cls(ended_at_ms(row), row.request_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Newest first. Where `looked_to` is a place, what lies before it was not looked at."""
+
+    rows: tuple[RequestRow, ...]
+    looked_to: Place | None = None
+
+
 class Requests:
     """Any thread may ask."""
 
@@ -81,22 +109,42 @@ class Requests:
         self._engine = engine
         self._log = log
 
+    def look(
+        self,
+        team_id: int | None,
+        wanted: Wanted,
+        limit: int,
+        before: Place | None = None,
+        most: int = MOST_LOOKED_AT,
+    ) -> Found:
+        """At most `limit` rows, each with its last attempt alone, among the newest `most` that an index
+        leaves."""
+        waiting = self._waiting(team_id, wanted, before)
+        with self._engine.connect() as connection:
+            here = _asked(team_id, wanted, before)
+            end = None if wanted.is_indexed else _nth(connection, here, most)
+            kept = _matching(connection, here if end is None else [*here, _is_from(end)], wanted, limit)
+        rows = _merged(kept, waiting, limit)
+        return Found(rows, end if len(rows) < limit else None)
+
     def page(
         self, team_id: int | None, wanted: Wanted, limit: int, before: Place | None = None
     ) -> tuple[RequestRow, ...]:
-        """At most `limit` rows, newest first, each with its last attempt alone."""
-        # Before the database is asked: what is stored meanwhile is then seen twice, never missed.
-        waiting = [
+        """The same, however many rows have to be looked at."""
+        waiting = self._waiting(team_id, wanted, before)
+        with self._engine.connect() as connection:
+            kept = _matching(connection, _asked(team_id, wanted, before), wanted, limit)
+        return _merged(kept, waiting, limit)
+
+    def _waiting(self, team_id: int | None, wanted: Wanted, before: Place | None) -> list[RequestRow]:
+        """Asked for before the database is: what is stored meanwhile is then seen twice, never missed."""
+        return [
             row
             for row in self._log.unstored()
             if team_id in (None, row.team_id)
             and wanted.takes(row)
             and (before is None or Place.of(row) < before)
         ]
-        with self._engine.connect() as connection:
-            kept = _matching(connection, team_id, wanted, limit, before)
-        by_place = {Place.of(row): row for row in [*kept, *waiting]}
-        return tuple(by_place[place] for place in sorted(by_place, reverse=True)[:limit])
 
     def one(self, team_id: int | None, request_id: str) -> RequestRow | None:
         """A request with all of its attempts, by its own id or its run's; None where this team has none."""
@@ -172,52 +220,75 @@ class Requests:
             return tuple(sorted(found))
 
 
-def _matching(
-    connection: Connection, team_id: int | None, wanted: Wanted, limit: int, before: Place | None
-) -> Sequence[RequestRow]:
+def _merged(kept: Sequence[RequestRow], waiting: Sequence[RequestRow], limit: int) -> tuple[RequestRow, ...]:
+    by_place = {Place.of(row): row for row in [*kept, *waiting]}
+    return tuple(by_place[place] for place in sorted(by_place, reverse=True)[:limit])
+
+
+def _asked(team_id: int | None, wanted: Wanted, before: Place | None) -> list[ColumnElement[bool]]:
+    """What an index is walked by."""
     here: list[ColumnElement[bool]] = []
     column = REQUEST.c
     if team_id is not None:
         here.append(column.team_id == team_id)
-    for name in ("model", "provider", "outcome", "series", "surface", "user_id", "key_id"):
-        value = getattr(wanted, name)
-        if value is not None:
-            here.append(column[name] == value)
+    if wanted.model is not None:
+        here.append(column.model == wanted.model)
+    if wanted.outcome is not None:
+        here.append(column.outcome == wanted.outcome)
+        if wanted.outcome != "ok":
+            # In the words of its index, or SQLite does not see that it may use it.
+            here.append(column.outcome != literal_column("'ok'"))
     if wanted.from_ms is not None:
         here.append(column.ended_at_ms >= wanted.from_ms)
     if wanted.to_ms is not None:
         here.append(column.ended_at_ms < wanted.to_ms)
-    if wanted.least_cost_nano_usd is not None:
-        here.append(column.cost_nano_usd >= wanted.least_cost_nano_usd)
-    if wanted.least_total_ms is not None:
-        here.append(column.total_ms >= wanted.least_total_ms)
     if before is not None:
         here.append(_is_before(before))
-    if wanted.tag is None:
-        return stored.newest_where(connection, here, limit)
-    return _with_tag(connection, here, limit, wanted.tag)
+    return here
 
 
-def _with_tag(
-    connection: Connection, here: list[ColumnElement[bool]], limit: int, tag: str
-) -> list[RequestRow]:
-    """Tags lie in a list that no index reads: page by page until there are enough."""
-    found: list[RequestRow] = []
-    after: Place | None = None
-    while len(found) < limit:
-        rows = stored.newest_where(
-            connection, here if after is None else [*here, _is_before(after)], _EXPORT_PAGE
-        )
-        found += (row for row in rows if tag in row.tags)
-        if len(rows) < _EXPORT_PAGE:
-            break
-        after = Place.of(rows[-1])
-    return found[:limit]
+def _matching(
+    connection: Connection, here: list[ColumnElement[bool]], wanted: Wanted, limit: int
+) -> Sequence[RequestRow]:
+    column = REQUEST.c
+    asked = list(here)
+    for name in ("provider", "series", "surface", "user_id", "key_id"):
+        value = getattr(wanted, name)
+        if value is not None:
+            asked.append(column[name] == value)
+    if wanted.least_cost_nano_usd is not None:
+        asked.append(column.cost_nano_usd >= wanted.least_cost_nano_usd)
+    if wanted.least_total_ms is not None:
+        asked.append(column.total_ms >= wanted.least_total_ms)
+    if wanted.tag is not None:
+        asked.append(_has_tag(connection, wanted.tag))
+    return stored.newest_where(connection, asked, limit)
+
+
+def _has_tag(connection: Connection, tag: str) -> ColumnElement[bool]:
+    """Whether the list has it, as it is written: first or later. Inside a tag a quote follows a backslash."""
+    at = func.strpos if connection.dialect.name == "postgresql" else func.instr
+    tags, written = cast(REQUEST.c.tags, String), json.dumps(tag)
+    return or_(at(tags, f"[{written}") > 0, at(tags, f", {written}") > 0)
+
+
+def _nth(connection: Connection, here: Sequence[ColumnElement[bool]], count: int) -> Place | None:
+    """Where the `count`-th newest of those rows stands; None where there are fewer."""
+    at, own = REQUEST.c.ended_at_ms, REQUEST.c.request_id
+    ordered = select(at, own).where(*here).order_by(at.desc(), own.desc())
+    found = connection.execute(ordered.limit(1).offset(count - 1)).first()
+    return None if found is None else Place(*found)
 
 
 def _is_before(place: Place) -> ColumnElement[bool]:
     at, own = REQUEST.c.ended_at_ms, REQUEST.c.request_id
-    return or_(at < place.ended_at_ms, and_(at == place.ended_at_ms, own < place.request_id))
+    # The first half alone bounds the walk through the index.
+    return and_(at <= place.ended_at_ms, or_(at < place.ended_at_ms, own < place.request_id))
+
+
+def _is_from(place: Place) -> ColumnElement[bool]:
+    at, own = REQUEST.c.ended_at_ms, REQUEST.c.request_id
+    return and_(at >= place.ended_at_ms, or_(at > place.ended_at_ms, own >= place.request_id))
 
 
 def _of_id(request_id: str) -> ColumnElement[bool]:

@@ -10,18 +10,29 @@ was refused before it had one. Instants are milliseconds, UTC; other times milli
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Index, LargeBinary, Table
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, Table, text
 from sqlmodel import Field
 
 from store.tables import LogTable
 
 INSTALLATION = 0
+_FAILED = text("outcome <> 'ok'")
 
 
 class LoggedRequest(LogTable, table=True):
     __tablename__ = "request"
     __table_args__ = (
         Index("ix_request_team_id_ended_at_ms", "team_id", "ended_at_ms", "request_id"),
+        Index("ix_request_team_id_model_ended_at_ms", "team_id", "model", "ended_at_ms", "request_id"),
+        Index(
+            "ix_request_failed",
+            "team_id",
+            "outcome",
+            "ended_at_ms",
+            "request_id",
+            sqlite_where=_FAILED,
+            postgresql_where=_FAILED,
+        ),
         Index("ix_request_run_id", "run_id"),
     )
 

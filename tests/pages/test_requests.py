@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import time
 
+import pytest
+
 from components import request_list, request_words as say
+from telemetry.requests import Requests
 from telemetry.rows import AttemptRow
 from tests.pages import reading
 from tests.pages.conftest import OpenPage
@@ -33,6 +37,23 @@ def test_a_filter_that_leaves_nothing_says_so(world: World, open_page: OpenPage)
     at = open_page("requests.py")
     at.text_input(key=f"requests-{say.SLOWER}").set_value("90000").run()
     assert say.NONE_SUCH in reading.texts(at)
+
+
+def test_what_is_rare_is_looked_for_further_back_on_demand(
+    world: World, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = functools.partialmethod(Requests.look, most=10)
+    monkeypatch.setattr(Requests, "look", lambda self, *asked: look.__get__(self)(*asked))
+    rows = [row(now_ms() - 5_000 - no) for no in range(25)]
+    world.log(*rows, row(now_ms() - 6_000, tags=("rare",)))
+    at = open_page("requests.py")
+    at.text_input(key=f"requests-{say.TAG}").set_value("rare").run()
+    for _ in range(2):
+        assert not at.dataframe and "Looked through" in reading.texts(at)
+        next(each for each in at.button if each.label == say.FURTHER).click().run()
+    assert len(at.dataframe[0].value) == 1
+    next(each for each in at.button if each.label == say.NEWER).click().run()
+    assert not at.dataframe
 
 
 def test_the_trail_of_attempts_is_drawn_to_scale_and_told_in_words() -> None:

@@ -103,6 +103,36 @@ async def test_each_filter_keeps_what_it_names_written_or_waiting(log: Any) -> N
         assert {each.request_id for each in requests.page(1, wanted, 10)} == {one.request_id for one in both}
 
 
+async def test_what_is_rare_is_looked_for_so_many_rows_at_a_time(log: Any) -> None:
+    requests, written, _ = log
+    rows = [row(NOW_MS + no // 3, key_id=no % 10) for no in range(30)]
+    await keep(written, rows)
+    seen: list[RequestRow] = []
+    before, turns = None, 0
+    while True:
+        found = requests.look(1, Wanted(key_id=7), 10, before, most=8)
+        seen += found.rows
+        turns += 1
+        if found.looked_to is None:
+            break
+        before = found.looked_to
+    assert [each.request_id for each in seen] == [
+        each.request_id for each in requests.page(1, Wanted(key_id=7), 10)
+    ]
+    assert len(seen) == 3 and turns == 4
+    assert requests.look(1, Wanted(), 10, most=8).looked_to is None  # a full page says nothing
+
+
+async def test_a_tag_is_found_as_it_is_written_and_not_inside_another(log: Any) -> None:
+    requests, written, _ = log
+    tags = ('a"b', "CI", "ci-2", 'x, "ci"', "\N{SNOWMAN}", "50%_")
+    await keep(written, [row(tags=(other, tag)) for tag in tags for other in ("z",)])
+    for tag in tags:
+        assert [each.tags[1] for each in requests.page(1, Wanted(tag=tag), 10)] == [tag]
+    for nothing in ("ci", "b", "50%"):
+        assert requests.page(1, Wanted(tag=nothing), 10) == ()
+
+
 async def test_one_request_has_all_of_its_attempts_by_either_id_and_for_its_team_alone(log: Any) -> None:
     requests, written, _ = log
     failed = AttemptRow(1, "lab", "fast-1", "provider_fault", sent_ms=1.0, status=500)
