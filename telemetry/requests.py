@@ -12,7 +12,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -36,8 +36,9 @@ from telemetry.tables import INSTALLATION, REQUEST, ROLLUPS
 
 MOST_EXPORTED: Final = 100_000  # rows
 _EXPORT_PAGE: Final = 2_000
-MOST_LOOKED_AT: Final = 20_000  # rows, for one page
-_LONGEST_MS: Final = 24 * 60 * 60 * 1_000  # of a request, with clocks that differ
+MOST_LOOKED_AT: Final = 15_000  # rows, for one page
+# How far apart a request's id and its end may be, clocks that differ included: nearly always, and ever.
+_SPANS_MS: Final = (20 * 60 * 1_000, 24 * 60 * 60 * 1_000)
 _COLUMNS: Final = tuple(field.name for field in fields(RequestRow) if field.name != "attempts")
 
 
@@ -121,9 +122,12 @@ class Requests:
         leaves."""
         waiting = self._waiting(team_id, wanted, before)
         with self._engine.connect() as connection:
-            here = _asked(team_id, wanted, before)
-            end = None if wanted.is_indexed else _nth(connection, here, most)
-            kept = _matching(connection, here if end is None else [*here, _is_from(end)], wanted, limit)
+            here, end = _asked(team_id, wanted, before), None
+            if not wanted.is_indexed:
+                end = _nth(connection, here, most)
+            if end is not None:
+                here = [*_asked(team_id, replace(wanted, from_ms=end.ended_at_ms), before), _is_from(end)]
+            kept = _matching(connection, here, wanted, limit)
         rows = _merged(kept, waiting, limit)
         return Found(rows, end if len(rows) < limit else None)
 
@@ -153,16 +157,17 @@ class Requests:
                 return row
         if "\0" in request_id:  # which PostgreSQL refuses to look for
             return None
-        here = REQUEST.c.run_id == request_id if request_id.startswith("run_") else _of_id(request_id)
-        if team_id is not None:
-            here = and_(here, REQUEST.c.team_id == team_id)
+        ways = [REQUEST.c.run_id == request_id] if request_id.startswith("run_") else _of_id(request_id)
         with self._engine.connect() as connection:
-            found = connection.execute(
-                select(REQUEST.c.ended_at_ms, REQUEST.c.request_id).where(here).limit(1)
-            ).first()
+            # Whose it is, is asked of the row: SQLite would walk all rows of the team.
+            asked = select(REQUEST.c.ended_at_ms, REQUEST.c.request_id, REQUEST.c.team_id).limit(1)
+            tried = (connection.execute(asked.where(way)).first() for way in ways)
+            found = next((row for row in tried if row is not None), None)
             if found is None:
                 return None
-            at_ms, own_id = found
+            at_ms, own_id, whose = found
+            if team_id not in (None, whose):
+                return None
             rows = stored.read(connection, at_ms, at_ms + 1)
             return next(row for row in rows if row.request_id == own_id)
 
@@ -238,12 +243,13 @@ def _asked(team_id: int | None, wanted: Wanted, before: Place | None) -> list[Co
         if wanted.outcome != "ok":
             # In the words of its index, or SQLite does not see that it may use it.
             here.append(column.outcome != literal_column("'ok'"))
+    # One bound on either side: of two SQLite walks by the one that it is told first.
     if wanted.from_ms is not None:
         here.append(column.ended_at_ms >= wanted.from_ms)
-    if wanted.to_ms is not None:
+    if before is not None and (wanted.to_ms is None or before.ended_at_ms < wanted.to_ms):
+        here += [column.ended_at_ms <= before.ended_at_ms, _is_before(before)]
+    elif wanted.to_ms is not None:
         here.append(column.ended_at_ms < wanted.to_ms)
-    if before is not None:
-        here.append(_is_before(before))
     return here
 
 
@@ -281,24 +287,24 @@ def _nth(connection: Connection, here: Sequence[ColumnElement[bool]], count: int
 
 
 def _is_before(place: Place) -> ColumnElement[bool]:
-    at, own = REQUEST.c.ended_at_ms, REQUEST.c.request_id
-    # The first half alone bounds the walk through the index.
-    return and_(at <= place.ended_at_ms, or_(at < place.ended_at_ms, own < place.request_id))
+    """Of rows that ended then or before."""
+    return or_(REQUEST.c.ended_at_ms < place.ended_at_ms, REQUEST.c.request_id < place.request_id)
 
 
 def _is_from(place: Place) -> ColumnElement[bool]:
-    at, own = REQUEST.c.ended_at_ms, REQUEST.c.request_id
-    return and_(at >= place.ended_at_ms, or_(at > place.ended_at_ms, own >= place.request_id))
+    """Of rows that ended then or after."""
+    return or_(REQUEST.c.ended_at_ms > place.ended_at_ms, REQUEST.c.request_id >= place.request_id)
 
 
-def _of_id(request_id: str) -> ColumnElement[bool]:
-    """By the key, which begins with when it ended: our ids (UUIDv7) say when they were made."""
+def _of_id(request_id: str) -> list[ColumnElement[bool]]:
+    """By the key, which begins with when it ended: our ids (UUIDv7) say when they were made. The shorter
+    walk first."""
     own = REQUEST.c.request_id == request_id
     try:
         made_ms = int(request_id.partition("_")[2][:12], 16)
     except ValueError:
-        return own
-    return and_(own, REQUEST.c.ended_at_ms.between(made_ms - _LONGEST_MS, made_ms + _LONGEST_MS))
+        return [own]
+    return [and_(own, REQUEST.c.ended_at_ms.between(made_ms - span, made_ms + span)) for span in _SPANS_MS]
 
 
 def _plain(value: Any) -> object:
