@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from battles.comparisons import Comparison
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
 from billing.budgets import Budgets
@@ -112,6 +113,10 @@ class Services:
         except (GatewayError, TimeoutError):
             return None  # sending it says why
         return preview.words if len(preview.candidates) > 1 else None
+
+    def votes_cast(self, principal: Principal) -> tuple[Comparison, ...]:
+        """What the team's votes say of lanes; nothing where this process keeps no battles."""
+        return ()
 
     # --- the team and the installation ----------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from battles.errors import BadPrompt
 from battles.models import AS_IT_IS, Example, LaneWish, Settings
-from battles.prompt_template import PROMPT, is_name, variables_of
+from battles.prompt_template import PROMPT, filled, is_name, variables_of
 from gateway.messages import CompletionRequest, Message, TextPart, Tool
 from gateway.preferences import NO_PREFERENCES, RoutingPreferences
 
@@ -154,6 +154,44 @@ def checked_rows(rows: Sequence[Mapping[str, str]]) -> tuple[Mapping[str, str], 
 
 
 # --- as a request ----------------------------------------------------------------------------
+
+
+def filled_settings(settings: Settings, values: Mapping[str, str]) -> Settings:
+    """With every place filled that has a value; the others stay, `{{prompt}}` among them."""
+
+    def fill(text: str) -> str:
+        names = variables_of(text)
+        return filled(text, {name: values.get(name, f"{{{{{name}}}}}") for name in names})
+
+    return replace(
+        settings,
+        system=None if settings.system is None else fill(settings.system),
+        examples=tuple(Example(fill(each.asked), fill(each.answered)) for each in settings.examples),
+        template=None if settings.template is None else fill(settings.template),
+    )
+
+
+def request_of(
+    version: PromptVersion, values: Mapping[str, str], prompt: str, model: str
+) -> CompletionRequest:
+    """The version as it is sent. Its own model comes before `model`. Raises `MissingVariables`."""
+    settings, values = version.settings, {**values, PROMPT: prompt}
+    messages = [Message.of("system", filled(settings.system, values))] if settings.system else []
+    for example in settings.examples:
+        messages += [
+            Message.of("user", filled(example.asked, values)),
+            Message.of("assistant", filled(example.answered, values)),
+        ]
+    text = prompt if settings.template is None else filled(settings.template, values)
+    return CompletionRequest(
+        model=version.model or model,
+        messages=(*messages, Message.of("user", text)),
+        sampling=settings.sampling,
+        tools=settings.tools,
+        response_format=settings.response_format,
+        routing=pinned(version.provider),
+        prompt_version_id=version.id,
+    )
 
 
 def version_of(request: CompletionRequest) -> VersionWish:

@@ -79,6 +79,14 @@ def python(request: CompletionRequest, base_url: str) -> str:
     )
 
 
+def prompt(base_url: str, name: str, label: str | None, no: int) -> str:
+    """How a program asks for a version of a saved prompt: by its label, else by its number."""
+    asked = f"label={label}" if label is not None else f"version={no}"
+    return (
+        f'curl {shlex.quote(f"{base_url}/v1/prompts/{name}?{asked}")} \\\n  -H "Authorization: Bearer ${KEY}"'
+    )
+
+
 def ai_sdk(request: CompletionRequest, base_url: str) -> str:
     settings = "".join(
         f"  {name}: {_double(value)},\n" for name, value in _settings(request, _AI_SDK).items()

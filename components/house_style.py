@@ -67,6 +67,21 @@ CSS: Final = """
 .ty-thinking { background: repeating-linear-gradient(45deg, #7a5cc7 0 4px, #a48fdb 4px 8px); }
 .ty-answering { background: #2557d6; }
 .ty-failed { background: repeating-linear-gradient(-45deg, #b3261e 0 4px, #d8665f 4px 8px); }
+.ty-diff { white-space: pre-wrap; overflow-wrap: anywhere; padding: 0.5rem 0.75rem; border-radius: 0.5rem;
+  border: 1px solid color-mix(in srgb, currentColor 16%, transparent); }
+.ty-diff ins, .ty-lines ins { text-decoration: underline; text-decoration-thickness: 2px;
+  text-underline-offset: 0.2em; background: color-mix(in srgb, #1a7f4b 22%, transparent); }
+.ty-diff del, .ty-lines del { background: color-mix(in srgb, #b3261e 18%, transparent); }
+.ty-lines ins, .ty-lines del { background: none; }
+.ty-wide .ty-lines :is(td) { text-align: start; border: 0; padding: 0 0.75rem 0 0; }
+.ty-wide .ty-lines td:not(:last-child) { text-align: end;
+  color: color-mix(in srgb, currentColor 65%, transparent); }
+.ty-wide .ty-lines tr { border: 0; }
+.ty-lines code { white-space: pre; font-size: 0.8125rem; background: none; color: inherit; padding: 0; }
+.ty-line-left { background: color-mix(in srgb, #b3261e 14%, transparent); }
+.ty-line-right { background: color-mix(in srgb, #1a7f4b 16%, transparent); }
+.ty-wide .ty-lines .ty-skipped td { text-align: start; padding: 0.25rem 0;
+  color: color-mix(in srgb, currentColor 65%, transparent); }
 .ty-example { margin-bottom: 0.5rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 

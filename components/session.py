@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import fields
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ import streamlit as st
 
 import runtime
 from components.notices import Notice, Reader
+from components.opened import Opened
 from gateway.connection_tables import Server
 from gateway.providers.listing import FoundServer, OfferedModel
 from identity.claims import Claims
@@ -92,6 +94,8 @@ _MODEL_RUN: Final = "model-run"
 _ADDRESS: Final = "address-written"
 _RUN_IN_ADDRESS: Final = "run"
 _MODEL_IN_ADDRESS: Final = "model"
+_PROMPT_IN_ADDRESS: Final = "prompt"
+_OPENED: Final = "playground-opened"
 _LONGEST_RUN_ID: Final = 64
 
 
@@ -140,7 +144,7 @@ def ticket() -> str:
 
 def forget_team() -> None:
     """Another team is open from now on: what was on the page was the last one's."""
-    for key in (_TICKET, _RUN, _NOTICE):
+    for key in (_TICKET, _RUN, _NOTICE, _OPENED):
         st.session_state.pop(key, None)
     st.query_params.clear()
 
@@ -217,6 +221,48 @@ def most_output() -> int | None:
     """The longest answer that was asked for, in tokens."""
     most: int | None = sampling("max_output_tokens")
     return most
+
+
+# --- what was opened here --------------------------------------------------------------------
+
+
+def open_request(opened: Opened) -> None:
+    """An empty conversation that begins with this: its fields on the page, the rest beside them."""
+    start_over()
+    request = opened.request
+    st.session_state[_OPENED] = opened
+    st.session_state[MODEL] = request.model or None
+    st.session_state[SYSTEM] = opened.system
+    st.session_state[DRAFT] = st.session_state[_TYPED] = opened.draft
+    for field in fields(request.sampling):
+        value = getattr(request.sampling, field.name)
+        st.session_state[sampling_key(field.name)] = list(value) if isinstance(value, tuple) else value
+
+
+def opened() -> Opened | None:
+    """What was opened here, until it was sent or left out."""
+    kept: Opened | None = st.session_state.get(_OPENED)
+    return kept
+
+
+def drop_opened() -> None:
+    st.session_state.pop(_OPENED, None)
+
+
+# --- the prompt library ----------------------------------------------------------------------
+
+
+def prompt_open() -> str | None:
+    """The prompt whose page the address asks for."""
+    return st.query_params.get(_PROMPT_IN_ADDRESS)
+
+
+def open_prompt(name: str) -> None:
+    st.query_params[_PROMPT_IN_ADDRESS] = name
+
+
+def close_prompt() -> None:
+    st.query_params.pop(_PROMPT_IN_ADDRESS, None)
 
 
 # --- what went wrong last --------------------------------------------------------------------

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import streamlit as st
 
 import runtime
+from battles.errors import PromptNotFound
+from battles.prompt_values import version_of
 from billing.errors import BillingError, InsufficientCredits
 from components import (
     asking,
@@ -15,8 +18,10 @@ from components import (
     guard,
     model_picker,
     notices,
+    opened as opened_here,
     plain,
     prompt_form,
+    prompt_list,
     session,
     settings_panel,
     starters,
@@ -30,6 +35,7 @@ from gateway.fitting import fit
 from gateway.messages import CompletionRequest
 from gateway.quote import Quote
 from gateway.records import RunRecord
+from identity.permissions import may
 
 st.set_page_config(layout="centered")
 principal = guard.enter("run_models")
@@ -46,8 +52,9 @@ def send() -> None:
         session.set_notice(notices.TYPE_FIRST)
     elif dead is not None:
         session.set_notice(notices.DEAD[dead])
-    elif _submitted(asking.ask(_settings(), before, session.draft()), parent):
+    elif _submitted(_request(before, session.draft()), parent):
         session.clear_draft()
+        session.drop_opened()
 
 
 def send_starter(starter: Starter) -> None:
@@ -78,6 +85,23 @@ def _settings() -> asking.Settings:
     return asking.Settings(session.model_asked() or "", session.system_prompt(), settings_panel.sampling())
 
 
+def _request(before: Sequence[RunRecord], draft: str) -> CompletionRequest:
+    """The draft after what was said, or after what was opened here."""
+    opened = session.opened()
+    if before or opened is None:
+        return asking.ask(_settings(), before, draft)
+    return opened.with_page(_settings(), draft)
+
+
+def save_prompt(name: str) -> None:
+    """Keep what stands here in the prompt library. Raises what `asks.ask` explains."""
+    wish = version_of(asking.ask_again(_settings(), turns[-1]) if turns else _request((), session.draft()))
+    try:
+        services.prompts.save(principal, name, wish)
+    except PromptNotFound:
+        services.prompts.create(principal, name, wish)
+
+
 def _submitted(request: CompletionRequest, parent_run_id: str | None) -> bool:
     """Whether the request was taken; where it was not, the notice says why."""
     try:
@@ -95,7 +119,7 @@ def quote(draft: str) -> Quote | Notice | None:
     before = _turns()
     if not choice.answers or asking.dead(before) is not None:
         return None
-    request = asking.ask(_settings(), before, draft)
+    request = _request(before, draft)
     try:
         return services.quote(principal, request)
     except (GatewayError, BillingError, TimeoutError) as error:
@@ -116,6 +140,8 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small", key
     settings_panel.show(choice.model)
     request = asking.ask_again(_settings(), turns[-1]) if turns else starters.request(_settings())
     code_snippets.show(request, services.base_url)
+    if may(principal, "write_prompts"):
+        prompt_list.show_save(save_prompt)
     conversation.show_new(turns, session.start_over)
 model_picker.show_facts(choice)
 names = model_picker.names(offered)
@@ -129,7 +155,10 @@ else:
         notices.show(notices.RUN_NOT_FOUND)
     if services.demonstration_note is not None:
         st.info(words.escaped(words.demonstration_missing(services.demonstration_note)))
-    starters.show(send_starter, disabled=not choice.answers)
+    if (opened := session.opened()) is not None:
+        opened_here.show(opened, session.drop_opened)
+    else:
+        starters.show(send_starter, disabled=not choice.answers)
 
 prompt_form.show(
     send,
