@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,8 +29,10 @@ from billing.money import format_usd, parse_usd
 from billing.writer import Ledger
 from billing.writer_postgresql import PostgresLedger
 from gateway.catalog import Catalog, CatalogError, CatalogOverrides
+from gateway.team_money import MoneyKind, cap_told, credit_told
 from gateway.tiers import Rate, set_rate
 from identity.api_keys import KeyView, create_key, list_keys, revoke_key
+from identity.audit_log import AuditLog, note
 from identity.errors import IdentityError
 from identity.tables import MemberRow, TeamRow
 from operations import caps, copies, credit, reports, request_log, rollups
@@ -141,6 +143,9 @@ def limit_rate(settings: Settings, asked: argparse.Namespace) -> int:
             set_rate(session, "key", asked.key, rate)
         else:
             raise Refused(f"Team {asked.team} has no key {asked.key}.")
+        told = {} if rate is None else {"requests": rate.requests, "tokens": rate.tokens}
+        subject = f"team {asked.team}" if asked.key is None else f"key {asked.key}"
+        note(session, "limit_changed", by=None, subject=subject, team_id=asked.team, detail=told)
     who = f"Team {asked.team}" if asked.key is None else f"Key {asked.key}"
     what = "has no limits of its own any more" if rate is None else f"may use {_rate(rate)} a minute"
     print(f"{who} {what}; a running server knows within 5 seconds.")
@@ -195,13 +200,22 @@ def _in_office(work: Callable[[Office, argparse.Namespace], int]) -> Command:
 def _hand_in(settings: Settings, command: Grant) -> Granted:
     granted = _asked_of_the_writer(settings, command)
     assert isinstance(granted, Granted)
+    if not granted.replayed:
+        _note(settings, "credit_changed", command.team_id, *credit_told(command))
     return granted
 
 
 def _set_cap(settings: Settings, command: SetCap) -> CapSet:
     made = _asked_of_the_writer(settings, command)
     assert isinstance(made, CapSet)
+    _note(settings, "cap_changed", command.team_id, *cap_told(command))
     return made
+
+
+def _note(settings: Settings, kind: MoneyKind, team_id: int, subject: str, detail: Mapping[str, Any]) -> None:
+    """Whoever has this command line is the installation itself: no person is named."""
+    with closing(_databases(settings)) as databases:
+        AuditLog(databases.app).note(kind, by=None, subject=subject, team_id=team_id, detail=detail)
 
 
 def _asked_of_the_writer(settings: Settings, command: Grant | SetCap) -> Result:

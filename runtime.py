@@ -36,7 +36,6 @@ from gateway.tiers import Tier
 from gateway.what_if import WhatIf, on_model, re_rate
 from identity.local import LocalIdentity
 from identity.people import People
-from identity.permissions import require
 from identity.principal import Principal
 from identity.team_export import team_export
 from identity.tickets import Tickets
@@ -100,9 +99,7 @@ class Services:
 
     def set_cap(self, principal: Principal, command: SetCap) -> CapSet:
         """Set, change or switch off a spending cap of the principal's team. Raises `NotPermitted`."""
-        require(principal, "set_caps")
-        assert command.team_id == principal.team_id
-        return self._on_loop(self.ledger.set_cap(command), 20.0)
+        return self._on_loop(self.team_money.set_cap(principal, command), 20.0)
 
     def route(self, principal: Principal, request: CompletionRequest) -> str | None:
         """Who would be asked, in order, and at what price; None where that is one provider, or nobody."""
@@ -136,7 +133,7 @@ class Services:
     def delete_team(self, principal: Principal) -> None:
         """End the team that is open, and delete its text."""
         self.people.teams.delete(principal, principal.team_id)
-        self._on_loop(self.retention.forget_team(principal.team_id), 20.0)
+        self._on_loop(self.retention.forget_team(principal.team_id, principal), 20.0)
 
     def team_export(self, principal: Principal) -> dict[str, Any]:
         """What the team page shows of the open team, as JSON values."""
@@ -172,14 +169,14 @@ class Services:
 
     def connect_server(self, principal: Principal, server: Server, api_key: str | None) -> None:
         """Raises `BadRequest`."""
-        self._on_loop(self.connections.connect_server(server, api_key, principal.user_id), 10.0)
+        self._on_loop(self.connections.connect_server(server, api_key, principal), 10.0)
 
     def connect_known(self, principal: Principal, provider_id: str, api_key: str) -> None:
         """Raises `BadRequest`."""
-        self._on_loop(self.connections.connect_known(provider_id, api_key, principal.user_id), 10.0)
+        self._on_loop(self.connections.connect_known(provider_id, api_key, principal), 10.0)
 
-    def disconnect(self, provider_id: str) -> None:
-        self._on_loop(self.connections.disconnect(provider_id), 10.0)
+    def disconnect(self, principal: Principal, provider_id: str) -> None:
+        self._on_loop(self.connections.disconnect(provider_id, principal), 10.0)
 
     def put_own_key(self, principal: Principal, provider_id: str, api_key: str, *, falls_back: bool) -> None:
         """Raises `GatewayError`."""

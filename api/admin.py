@@ -140,7 +140,7 @@ async def delete_team(exchange: Exchange) -> Answer:
     by, people = await _asker(exchange)
     team_id = _id(exchange, "team")
     await _aside(lambda: people.teams.delete(by, team_id))
-    await exchange.services.retention.forget_team(team_id)
+    await exchange.services.retention.forget_team(team_id, by)
     return Answer(204, None)
 
 

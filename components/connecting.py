@@ -38,7 +38,7 @@ class Connecting(Protocol):
     def try_out(self, listed: ListedProvider, api_key: str | None, model: str) -> str: ...
     def connect_known(self, principal: Principal, provider_id: str, api_key: str) -> None: ...
     def connect_server(self, principal: Principal, server: Server, api_key: str | None) -> None: ...
-    def disconnect(self, provider_id: str) -> None: ...
+    def disconnect(self, principal: Principal, provider_id: str) -> None: ...
 
 
 def by_key(services: Connecting, principal: Principal, now_ms: int) -> None:
@@ -101,7 +101,7 @@ def on_this_machine(services: Connecting, principal: Principal) -> None:
             _pick(services, principal, _server_of(found), None, found.models, free=True)
 
 
-def show_connected(services: Connecting, connections: Sequence[Connection]) -> None:
+def show_connected(services: Connecting, principal: Principal, connections: Sequence[Connection]) -> None:
     """What was connected here, each with its end."""
     for each in connections:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -116,7 +116,7 @@ def show_connected(services: Connecting, connections: Sequence[Connection]) -> N
             with st.popover(say.DISCONNECT):
                 st.write(say.DISCONNECT_SURE)
                 if st.button(say.DISCONNECT, key=f"disconnect-{each.provider_id}", type="primary"):
-                    services.disconnect(each.provider_id)
+                    services.disconnect(principal, each.provider_id)
                     st.rerun()
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
@@ -43,6 +44,8 @@ from gateway.providers.base import Call, Clocks, Deadlines, Provider
 from gateway.providers.configured import provider_for
 from gateway.providers.listing import OfferedModel, list_models
 from gateway.tables import ProviderKeyRow
+from identity.audit_log import note
+from identity.principal import Principal
 from identity.sealing import NotOpened, Sealer
 from net.guard import UrlRefused
 from store.databases import Database
@@ -188,47 +191,56 @@ class Connections:
 
     # --- connecting -----------------------------------------------------------------------------
 
-    async def connect_server(self, server: Server, api_key: str | None, actor_user_id: int | None) -> None:
+    async def connect_server(self, server: Server, api_key: str | None, by: Principal) -> None:
         """Keep a server and its models. What was connected before under that id stays, but for models of
         the same name; without a key, so does the key, unless the address is another (a key goes only where
         whoever entered it meant it to). Raises `BadRequest`."""
         tables = provider_table(server), self._models_with(server)
         self._refuse_what_is_taken(server)
         self._checked({**tables_of(self._known.rows), server.id: tables})
-        row = server_row(server, *tables, _now_ms(), actor_user_id)
+        row = server_row(server, *tables, _now_ms(), by.user_id)
         moved = any(
             row.provider_id == server.id and row.provider["base_url"] != tables[0]["base_url"]
             for row in self._known.rows
         )
-        key = self._row_of(server.id, plain_key(api_key), actor_user_id)
+        key = self._row_of(server.id, plain_key(api_key), by.user_id)
 
         def keep(session: Session) -> None:
             put_server(session, server.id, row)
             if key is not None or moved:
                 put_key(session, INSTALLATION, server.id, key)
+            models = [model.model for model in server.models]
+            told = {"host": urlsplit(server.base_url).hostname, "models": models, "key": key is not None}
+            note(session, "catalog_changed", by=by, subject=server.id, detail=told)
 
         await self._database.write(keep)
         await self.refresh()
 
-    async def connect_known(self, provider_id: str, api_key: str, actor_user_id: int | None) -> None:
+    async def connect_known(self, provider_id: str, api_key: str, by: Principal) -> None:
         """Keep a key for a provider that the catalog knows. Raises `BadRequest`."""
         listed = self._catalog.provider(provider_id)
         if listed is None or listed.base_url is None:
             raise BadRequest("There is no such provider in the catalog.", "provider")
         if provider_id in self._fixed:
             raise BadRequest(f"{listed.name} is connected by this server's own settings.", "provider")
-        key = self._row_of(provider_id, plain_key(api_key), actor_user_id)
+        key = self._row_of(provider_id, plain_key(api_key), by.user_id)
         if key is None:
             raise BadRequest("Enter a key.", "api_key")
-        await self._database.write(lambda session: put_key(session, INSTALLATION, provider_id, key))
+
+        def keep(session: Session) -> None:
+            put_key(session, INSTALLATION, provider_id, key)
+            note(session, "catalog_changed", by=by, subject=provider_id, detail={"hint": key.hint})
+
+        await self._database.write(keep)
         await self.refresh()
 
-    async def disconnect(self, provider_id: str) -> None:
+    async def disconnect(self, provider_id: str, by: Principal) -> None:
         """Runs that are under way go on; new ones find nobody there."""
 
         def forget(session: Session) -> None:
             put_server(session, provider_id, None)
             put_key(session, INSTALLATION, provider_id, None)
+            note(session, "catalog_changed", by=by, subject=provider_id, detail={"removed": True})
 
         await self._database.write(forget)
         await self.refresh()

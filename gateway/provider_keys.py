@@ -32,6 +32,7 @@ from gateway.errors import BadRequest, Forbidden
 from gateway.providers.base import Provider
 from gateway.providers.configured import provider_for
 from gateway.tables import ProviderKeyRow
+from identity.audit_log import note
 from identity.permissions import may
 from identity.principal import Principal
 from identity.sealing import NotOpened, Sealed, Sealer
@@ -128,7 +129,7 @@ class ProviderKeys:
             raise BadRequest("Enter a key.", "api_key")
         row = key_row(self._sealer, plain, principal.team_id, provider_id, _now_ms(), principal.user_id)
         row.falls_back = falls_back
-        await self._database.write(lambda session: put_key(session, principal.team_id, provider_id, row))
+        await self._database.write(lambda session: _keep(session, principal, provider_id, row))
         await self.refresh()
         key = (principal.team_id, provider_id)
         return self._team_key(key, self._kept[key])
@@ -138,7 +139,7 @@ class ProviderKeys:
         _require(principal)
         if (principal.team_id, provider_id) not in self._kept:
             raise BadRequest("This team has no key for that provider.", "provider")
-        await self._database.write(lambda session: put_key(session, principal.team_id, provider_id, None))
+        await self._database.write(lambda session: _keep(session, principal, provider_id, None))
         await self.refresh()
 
     async def refresh(self) -> None:
@@ -186,6 +187,12 @@ def unpaid(price: Price) -> Price:
 def _require(principal: Principal) -> None:
     if not may(principal, "connect_models"):
         raise Forbidden("Your role in this team may not change its provider keys.")
+
+
+def _keep(session: Session, by: Principal, provider_id: str, row: ProviderKeyRow | None) -> None:
+    put_key(session, by.team_id, provider_id, row)
+    told = {"removed": True} if row is None else {"hint": row.hint, "falls_back": row.falls_back}
+    note(session, "provider_key_changed", by=by, subject=provider_id, detail=told)
 
 
 def _read(session: Session) -> dict[tuple[int, str], _Kept]:

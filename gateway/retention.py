@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from gateway.tables import NO_TEXT, RunRow
+from identity.audit_log import note
 from identity.policy import decoded
+from identity.principal import Principal
 from identity.tables import TeamRow
 from store.databases import Database
 from store.tables import AppTable
@@ -38,8 +40,16 @@ class Retention:
         at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
         return await self._database.write(lambda session: self._forget_old(session, at_ms))
 
-    async def forget_team(self, team_id: int) -> int:
-        return await self._database.write(lambda session: self._forget(session, team_id, None))
+    async def forget_team(self, team_id: int, by: Principal) -> int:
+        """All of a team's text, at a person's word, which the audit log keeps."""
+
+        def forget(session: Session) -> int:
+            forgotten = self._forget(session, team_id, None)
+            told = {"texts": forgotten}
+            note(session, "text_deleted", by=by, subject=str(team_id), team_id=team_id, detail=told)
+            return forgotten
+
+        return await self._database.write(forget)
 
     def _forget_old(self, session: Session, now_ms: int) -> int:
         forgotten = 0

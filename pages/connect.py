@@ -31,7 +31,7 @@ if may(principal, "operate"):
     connections = services.connections.all()
     if connections:
         st.header(say.CONNECTED)
-        connecting.show_connected(services, connections)
+        connecting.show_connected(services, principal, connections)
 
 with st.expander(say.OWN_KEYS):
     own_keys.show(services, principal)

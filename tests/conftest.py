@@ -31,7 +31,7 @@ IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 _LOG_TAIL = 12_000  # characters
 
 StartServer = Callable[..., Server]
-_figures: list[str] = []
+_FIGURE = "figure"  # a property of a test's report, so that it also comes from a worker process
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,10 +52,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _figures:
+    reports = (report for kind in terminalreporter.stats.values() for report in kind)
+    told = (
+        getattr(report, "user_properties", ()) for report in reports if getattr(report, "when", "") == "call"
+    )
+    if figures := [text for properties in told for name, text in properties if name == _FIGURE]:
         terminalreporter.section("figures")
-        for figure in _figures:
-            terminalreporter.write_line(figure)
+        for figure in figures:
+            terminalreporter.write_line(str(figure))
     if not _has_chromium():
         terminalreporter.section("BROWSER TESTS DID NOT RUN", sep="!", red=True, bold=True)
         terminalreporter.write_line(
@@ -78,9 +82,9 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture
-def record_figure() -> Callable[[str], None]:
+def record_figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """`record_figure("...")` is printed when all tests have ended: what was measured on the way."""
-    return _figures.append
+    return lambda text: request.node.user_properties.append((_FIGURE, text))
 
 
 class _Servers:

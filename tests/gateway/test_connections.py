@@ -15,7 +15,9 @@ from gateway.connections import Connections
 from gateway.errors import BadRequest, ProviderRefused, ProviderUnreachable, UnknownModel
 from gateway.providers.base import Provider
 from gateway.providers.listing import OfferedModel, find_local
+from identity.audit_log import entries
 from identity.keys import purpose_key
+from identity.principal import Principal
 from identity.sealing import Sealer
 from store.databases import Databases
 from tests.databases import Home
@@ -25,6 +27,7 @@ from tests.model_server import ModelServer
 
 _SEALER = Sealer(purpose_key(b"s" * 32, "provider-key"))
 _TINY = ConnectedModel("tiny:3b", 4096, 1024)
+_OPERATOR = Principal(1, "Local", 1, "owner", operator=True)
 
 
 def _server(upstream: ModelServer, **changes: object) -> Server:
@@ -66,11 +69,11 @@ async def test_a_connected_server_answers_at_once_and_costs_what_was_said(tmp_pa
                 {},
             )
             priced = replace(_TINY, input_usd_per_million="1.00", output_usd_per_million="10.00")
-            await connections.connect_server(_server(upstream, models=(priced,)), None, 1)
+            await connections.connect_server(_server(upstream, models=(priced,)), None, _OPERATOR)
             run = await ran(here, "attic/tiny:3b")
             assert run.text == "hello from tiny:3b"
             assert run.receipt is not None and run.receipt.cost_nano_usd == 10 * 1_000 + 4 * 10_000
-            await connections.disconnect("attic")
+            await connections.disconnect("attic", _OPERATOR)
             with pytest.raises(UnknownModel):
                 await ran(here, "attic/tiny:3b")
             await connections.close()
@@ -79,7 +82,7 @@ async def test_a_connected_server_answers_at_once_and_costs_what_was_said(tmp_pa
 async def test_another_process_and_a_later_start_have_the_connection_too(home: Home) -> None:
     with ModelServer(keys=["sk-attic-0123456789-wxyz"]) as upstream:
         async with _process(home) as first, _process(home) as second:
-            await first.connections.connect_server(_server(upstream), "sk-attic-0123456789-wxyz", 1)
+            await first.connections.connect_server(_server(upstream), "sk-attic-0123456789-wxyz", _OPERATOR)
             assert "attic" not in second.providers
             await second.connections.refresh()
             assert second.catalog.get("attic/tiny:3b").context_tokens == 4096
@@ -88,7 +91,7 @@ async def test_another_process_and_a_later_start_have_the_connection_too(home: H
                 assert (kept.provider_id, kept.key_hint) == ("attic", "...wxyz")
                 assert (kept.models, kept.problem) == (("attic/tiny:3b",), None)
                 assert later.catalog.hash == second.catalog.hash == first.catalog.hash
-            await second.connections.disconnect("attic")
+            await second.connections.disconnect("attic", _OPERATOR)
             await first.connections.refresh()
             assert first.connections.all() == () and "attic" not in first.providers
 
@@ -96,7 +99,7 @@ async def test_another_process_and_a_later_start_have_the_connection_too(home: H
 async def test_no_key_is_readable_in_the_database(home: Home) -> None:
     with ModelServer() as upstream:
         async with _process(home) as process:
-            await process.connections.connect_server(_server(upstream), "sk-very-secret-key-0001", 1)
+            await process.connections.connect_server(_server(upstream), "sk-very-secret-key-0001", _OPERATOR)
         with home.engine("app").connect() as connection:
             row = connection.exec_driver_sql("SELECT * FROM provider_key").one()
         assert b"sk-very-secret" not in repr(tuple(row)).encode()
@@ -105,17 +108,17 @@ async def test_no_key_is_readable_in_the_database(home: Home) -> None:
 async def test_a_key_for_a_known_provider_turns_its_models_on(home: Home) -> None:
     async with _process(home) as process:
         assert "openai" in {listed.id for listed in process.connections.connectable()}
-        await process.connections.connect_known("openai", "  sk-pasted-with-spaces-0001 ", 1)
+        await process.connections.connect_known("openai", "  sk-pasted-with-spaces-0001 ", _OPERATOR)
         assert "openai" in process.providers and "openai" not in process.absent
         assert "openai" not in {listed.id for listed in process.connections.connectable()}
-        await process.connections.disconnect("openai")
+        await process.connections.disconnect("openai", _OPERATOR)
         assert "openai" not in process.providers
         assert process.absent["openai"].startswith("OpenAI is not connected")
 
 
 async def test_a_key_sealed_under_another_secret_says_so_instead_of_failing_the_start(home: Home) -> None:
     async with _process(home) as process:
-        await process.connections.connect_known("openai", "sk-some-key-that-is-long", 1)
+        await process.connections.connect_known("openai", "sk-some-key-that-is-long", _OPERATOR)
     other = _Process(home.open())
     other.connections._sealer = Sealer(purpose_key(b"t" * 32, "provider-key"))
     await other.connections.open()
@@ -127,7 +130,7 @@ async def test_a_key_sealed_under_another_secret_says_so_instead_of_failing_the_
 async def test_what_the_operators_file_says_comes_first(home: Home) -> None:
     with ModelServer() as upstream:
         async with _process(home) as process:
-            await process.connections.connect_server(_server(upstream), None, 1)
+            await process.connections.connect_server(_server(upstream), None, _OPERATOR)
         table = {"base_url": upstream.base_url, "allow_private_address": True, "name": "From the file"}
         async with _process(home, CatalogOverrides({"attic": table})) as later:
             listed = later.catalog.provider("attic")
@@ -153,7 +156,7 @@ async def test_a_server_that_cannot_be_is_refused_and_nothing_is_kept(
     with ModelServer() as upstream:
         async with _process(sqlite_home) as process:
             with pytest.raises(BadRequest, match=said):
-                await process.connections.connect_server(_server(upstream, **changes), None, 1)
+                await process.connections.connect_server(_server(upstream, **changes), None, _OPERATOR)
             assert process.connections.all() == ()
 
 
@@ -161,7 +164,7 @@ async def test_a_server_that_cannot_be_is_refused_and_nothing_is_kept(
 async def test_a_key_that_cannot_be_one_is_refused(sqlite_home: Home, key: str) -> None:
     async with _process(sqlite_home) as process:
         with pytest.raises(BadRequest):
-            await process.connections.connect_known("openai", key, 1)
+            await process.connections.connect_known("openai", key, _OPERATOR)
 
 
 async def test_looking_before_connecting_tells_models_and_tries_one(sqlite_home: Home) -> None:
@@ -217,3 +220,18 @@ async def test_local_servers_are_found_where_they_listen() -> None:
 )
 def test_a_servers_model_gets_a_name_that_can_be_asked_for(model: str, named: str) -> None:
     assert model_id("ollama", model) == named
+
+
+async def test_the_audit_log_names_who_connected_what_and_no_key(home: Home) -> None:
+    with ModelServer() as upstream:
+        async with _process(home) as process:
+            await process.connections.connect_server(_server(upstream), "sk-very-secret-key-0001", _OPERATOR)
+            await process.connections.connect_known("openai", "sk-very-secret-key-0002", _OPERATOR)
+            await process.connections.disconnect("attic", _OPERATOR)
+    with home.open().app.session() as session:
+        told = [(entry.subject, entry.user_id, entry.detail) for entry in reversed(entries(session))]
+    assert told == [
+        ("attic", 1, {"host": "127.0.0.1", "key": True, "models": ["tiny:3b"]}),
+        ("openai", 1, {"hint": "...0002"}),
+        ("attic", 1, {"removed": True}),
+    ]

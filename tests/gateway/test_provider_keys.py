@@ -11,6 +11,7 @@ import pytest
 from gateway.catalog import Catalog
 from gateway.errors import Forbidden
 from gateway.provider_keys import ProviderKeys
+from identity.audit_log import entries
 from identity.keys import purpose_key
 from identity.principal import Principal
 from identity.sealing import Sealer
@@ -44,6 +45,12 @@ async def test_a_teams_key_reaches_its_provider_for_that_team_alone(home: Home) 
         assert first.of_team(1) == {}
     with home.engine("app").connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM provider_key").scalar() == 0
+    with home.open().app.session() as session:
+        removed, put = entries(session, team_id=OURS.team_id)
+    assert (put.kind, put.subject, put.detail) == (
+        "provider_key_changed", "openai", {"falls_back": True, "hint": "...wxyz"}
+    )  # fmt: skip
+    assert removed.detail == {"removed": True}
 
 
 async def test_a_row_moved_to_another_team_stays_shut(home: Home) -> None:
