@@ -184,7 +184,7 @@ async def test_a_deleted_teams_prompts_are_deleted_and_an_old_ones_stay(
     with database.session() as session:
         forget(session, 1, 10**15)
     assert len(prompts.all(here.people["owner"])) == 1
-    await Retention(database, also=(forget,)).forget_team(1)
+    await Retention(database, also=(forget,)).forget_team(1, here.people["owner"])
     assert prompts.all(here.people["owner"]) == () and len(prompts.all(here.stranger)) == 1
     with database.session() as session:
         assert session.execute(text("SELECT count(*) FROM prompt_version")).scalar() == 1
