@@ -23,7 +23,7 @@ from battles.models import (
     Settings,
 )
 from billing.commands import MAX_AMOUNT_NANO_USD
-from gateway.catalog import Catalog, Model
+from gateway.catalog import Catalog
 
 MOST_TAGS: Final = 8
 LONGEST_TAG: Final = 64
@@ -130,17 +130,19 @@ def settings_fingerprint(settings: Settings) -> str:
 def local_server(
     lane: Lane, catalog: Catalog, connected: frozenset[str], private: Mapping[str, bool]
 ) -> str | None:
-    """The server in this house that the lane would be answered by, by its provider's id; None where it is
-    somebody else's machine. `private` says of providers whether they may have a private address."""
-    model: Model = catalog.get(lane.model)
-    routes = [route.provider for route in model.providers if route.provider in connected]
-    first = lane.provider or (routes[0] if routes else None)
-    return first if first == EMBEDDED or private.get(first or "", False) else None
+    """What of this house answers the lane, and would answer another one slower meanwhile: the embedded
+    model, or one model on a server at a private address. None where it is somebody else's machine.
+    `private` says of providers whether they may have such an address."""
+    routes = [route.provider for route in catalog.get(lane.model).providers if route.provider in connected]
+    first = lane.provider or (routes[0] if routes else "")
+    if first == EMBEDDED:
+        return first
+    return f"{first} {lane.model}" if private.get(first, False) else None
 
 
 def chains(battle: Battle, servers: Sequence[str | None]) -> tuple[tuple[tuple[int, ...], ...], bool]:
     """Lanes that run one after another, as chains that run beside each other; and whether lanes that run
-    beside each other share a server of this house. `servers` are `local_server` of each lane."""
+    beside each other slow each other down. `servers` are `local_server` of each lane."""
     numbers = tuple(lane.no for lane in battle.lanes)
     on_one = [server for server in servers if server is not None and servers.count(server) > 1]
     if battle.order == "in_sequence":

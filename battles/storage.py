@@ -14,7 +14,15 @@ from sqlmodel import col
 
 from battles.encoding import decode, encode, prompt_json, prompt_of, said_json, settings_json, settings_of
 from battles.models import Battle, Lane, LaneRun, Turn
-from battles.tables import BattleLaneRow, BattleRevealRow, BattleRow, BattleRunRow, BattleTurnRow
+from battles.tables import (
+    BattleLaneRow,
+    BattleRevealRow,
+    BattleRow,
+    BattleRunRow,
+    BattleTurnRow,
+    BattleVoteRow,
+)
+from store.clock import now_ms
 from store.processes import living_ids
 from store.tables import AppTable
 from store.upserts import insert_into
@@ -167,19 +175,25 @@ def turns_of(session: Session, battle_ids: Iterable[str]) -> tuple[Turn, ...]:
         .where(col(BattleTurnRow.battle_id).in_(tuple(battle_ids)))
         .order_by(col(BattleTurnRow.battle_id), col(BattleTurnRow.no))
     )
-    return tuple(
-        Turn(
-            id=row.id,
-            battle_id=row.battle_id,
-            parent_turn_id=row.parent_turn_id,
-            no=row.no,
-            user_id=row.user_id,
-            prompt=prompt_of(row.prompt_json) if row.prompt_json is not None else None,
-            prompt_sha256=row.prompt_sha256,
-            language=row.language,
-            created_ms=row.created_ms,
-        )
-        for row in rows
+    return tuple(_turn_of(row) for row in rows)
+
+
+def find_turn(session: Session, turn_id: str) -> Turn | None:
+    row = session.get(BattleTurnRow, turn_id) if storable(turn_id) else None
+    return _turn_of(row) if row is not None else None
+
+
+def _turn_of(row: BattleTurnRow) -> Turn:
+    return Turn(
+        id=row.id,
+        battle_id=row.battle_id,
+        parent_turn_id=row.parent_turn_id,
+        no=row.no,
+        user_id=row.user_id,
+        prompt=prompt_of(row.prompt_json) if row.prompt_json is not None else None,
+        prompt_sha256=row.prompt_sha256,
+        language=row.language,
+        created_ms=row.created_ms,
     )
 
 
@@ -239,7 +253,7 @@ def move_run(session: Session, run_id: str, to: str, failure: tuple[str, str] | 
     change = (
         update(_RUNS)
         .where(_RUNS.c.run_id == run_id, _RUNS.c.state == "waiting")
-        .values(state=to, failure_kind=kind, failure_message=message)
+        .values(state=to, failure_kind=kind, failure_message=message, created_ms=now_ms())
     )
     return int(cast(Any, session.execute(change)).rowcount) == 1
 
@@ -293,3 +307,20 @@ def revealed_to(session: Session, user_id: int, battle_ids: Iterable[str]) -> fr
         )
     )
     return frozenset(rows)
+
+
+def has_votes(session: Session, battle_id: str, turn_id: str | None = None) -> bool:
+    vote = select(col(BattleVoteRow.id)).where(col(BattleVoteRow.battle_id) == battle_id)
+    if turn_id is not None:
+        vote = vote.where(col(BattleVoteRow.turn_id) == turn_id)
+    return session.execute(vote.limit(1)).first() is not None
+
+
+def revealed_to_anybody(session: Session, battle_id: str) -> bool:
+    anybody = select(_REVEALS.c.user_id).where(_REVEALS.c.battle_id == battle_id).limit(1)
+    return session.execute(anybody).first() is not None
+
+
+def as_listed(tag: str) -> str:
+    """How a tag stands in a list of tags."""
+    return encode(tag)
