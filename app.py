@@ -23,6 +23,7 @@ from api.assets import Assets
 from api.edge import local_hosts
 from api.live import Live, live_app
 from api_process import ApiProcesses
+from battles.live import LiveLanes
 from children.supervisor import ChildFailed
 from components.bundle import BUNDLE
 from gateway.catalog import CatalogError
@@ -31,6 +32,7 @@ from gateway.team_money import TeamMoney
 from identity.local import LocalIdentity
 from identity.tickets import Tickets
 from live_charts import Draw, live_charts, price_marks
+from runtime_battles import BattleDesk
 from services import Open, Prepared, open_services
 from settings import Settings, SettingsError, load, secret_key
 from signing_in import cookie_secret, streamlit_secrets
@@ -70,6 +72,7 @@ class Process:
                 self._charts(own),
                 subscribe=own.stores.subscribe,
                 still=own.people.still if settings.sign_in else None,
+                lanes=LiveLanes(own.battles, own.gateway.runs),
             )
             loop = asyncio.get_running_loop()
             own.people.changes.listen(lambda: loop.call_soon_threadsafe(live.rights_changed))
@@ -115,6 +118,7 @@ class Process:
             team_money=TeamMoney(own.stores.ledger, own.people),
             retention=own.retention,
             prompts=own.prompts,
+            battles=BattleDesk(asyncio.get_running_loop(), own.battles, own.votes),
             prompt_figures=own.prompt_figures,
             site_url=self.settings.url,
             connections=own.connections,

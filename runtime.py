@@ -39,6 +39,7 @@ from identity.people import People
 from identity.principal import Principal
 from identity.team_export import team_export
 from identity.tickets import Tickets
+from runtime_battles import BattleDesk
 from telemetry.latency import Latency
 from telemetry.paces import Paces
 from telemetry.requests import Requests
@@ -67,6 +68,7 @@ class Services:
     team_money: TeamMoney
     retention: Retention
     prompts: Prompts
+    battles: BattleDesk
     prompt_figures: PromptFigures
     connections: Connections
     provider_keys: ProviderKeys

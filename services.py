@@ -19,8 +19,12 @@ from typing import Any
 import startup
 from api.asgi import ApiServices, Readiness
 from api.errors import status_of
+from battles.battle import Battles, Means
+from battles.held_log import HeldLog
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts, forget as forget_prompts
+from battles.retention import forget as forget_battles
+from battles.votes import Votes
 from billing.codes import PURPOSE as TOP_UP_CODE, TopUps
 from billing.errors import LedgerUnavailable
 from billing.recurring import RecurringGrants
@@ -128,6 +132,8 @@ class Open:
     retention: Retention
     prompts: Prompts
     prompt_figures: PromptFigures
+    battles: Battles
+    votes: Votes
 
     def for_the_api(self, **more: Any) -> ApiServices:
         """`more` are fields of `ApiServices` that only this process has."""
@@ -144,6 +150,8 @@ class Open:
             team_money=TeamMoney(self.stores.ledger, self.people),
             retention=self.retention,
             prompts=self.prompts,
+            battles=self.battles,
+            votes=self.votes,
             prompt_figures=self.prompt_figures,
             provider_keys=self.provider_keys,
             rates=self.rates,
@@ -204,6 +212,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
     people = _open_people(settings, app_db, api_keys)
     text_reads = TextReads(people.audit)
     opened.callback(text_reads.close)
+    held_log = HeldLog(stores.log.record)
     gateway = Gateway(
         catalog=prepared.catalog,
         routing=Routing(
@@ -214,7 +223,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         ),
         ledger=stores.ledger,
         kept_runs=stores.kept_runs,
-        log=stores.log.record,
+        log=held_log,
         status_of=status_of,
         deadlines=Deadlines(settings.connect_s, settings.first_token_s, settings.idle_s, settings.total_s),
         own_keys=provider_keys.of_team,
@@ -225,9 +234,15 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
     )
     await gateway.open()
     opened.push_async_callback(gateway.close)
+    battles = await _open_battles(prepared, stores, gateway, held_log, opened)
     if stores.in_company:  # alone, a process ends what died at its own start
-        keep(opened, stores.leases.keep("sweeper", _SWEEP_S, gateway.end_interrupted))
-    retention = Retention(app_db, also=(forget_prompts,))
+
+        async def end_interrupted() -> None:
+            await gateway.end_interrupted()
+            await battles.end_interrupted()
+
+        keep(opened, stores.leases.keep("sweeper", _SWEEP_S, end_interrupted))
+    retention = Retention(app_db, also=(forget_prompts, forget_battles))
     if joined is None:
         keep(opened, stores.leases.keep("retention", RETENTION_S, retention.forget_old))
         keep(opened, notice_changes(stores, prepared.catalog))
@@ -252,7 +267,32 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         retention=retention,
         prompts=Prompts(app_db),
         prompt_figures=PromptFigures(app_db),
+        battles=battles,
+        votes=Votes(battles),
     )
+
+
+async def _open_battles(
+    prepared: Prepared, stores: Stores, gateway: Gateway, held_log: HeldLog, opened: AsyncExitStack
+) -> Battles:
+    def charged(team_id: int, run_id: str) -> int | None:
+        entry = stores.statements.entry_of_run(team_id, run_id)
+        return None if entry is None else entry.cost_nano_usd
+
+    battles = Battles(
+        Means(
+            gateway=gateway,
+            catalog=prepared.catalog,
+            database=stores.databases.app,
+            set_cap=stores.ledger.set_cap,
+            charged=charged,
+            held_log=held_log,
+            process_id=stores.processes.id if stores.in_company else None,
+        )
+    )
+    await battles.open()
+    opened.push_async_callback(battles.close)
+    return battles
 
 
 def _pre_send(settings: Settings) -> tuple[PreSend, ...]:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
+from battles.battle import Battles
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
+from battles.votes import Votes
 from billing.budgets import Budgets
 from billing.codes import TopUps
 from billing.statements import Statements
@@ -58,6 +60,8 @@ class ApiServices:
     retention: Retention
     provider_keys: ProviderKeys
     prompts: Prompts
+    battles: Battles
+    votes: Votes
     prompt_figures: PromptFigures
     readiness: Callable[[], Awaitable[Readiness]]
     rates: RateLimits | None = None

@@ -167,6 +167,7 @@ class Battles:
         chains = self._chains(battle, self._asks(battle, after, turn, runs))
 
         def begin(session: Session) -> Turn:
+            storage.lock_battle(session, battle.id)  # or two tabs would take the same number
             numbered = replace(turn, no=storage.next_turn_no(session, battle.id))
             storage.insert_turn(session, numbered, keeps_text=battle.keeps_text)
             storage.insert_runs(session, _runs_in(chains), self._means.process_id)

@@ -197,6 +197,14 @@ def _turn_of(row: BattleTurnRow) -> Turn:
     )
 
 
+def lock_battle(session: Session, battle_id: str) -> None:
+    """Nobody else starts a turn in it until this transaction ends. A write, because SQLite takes its lock
+    with the first one."""
+    row = BattleRow
+    same = update(row).where(col(row.id) == battle_id).values(kind=col(row.kind))
+    session.execute(same, execution_options={"synchronize_session": False})
+
+
 def next_turn_no(session: Session, battle_id: str) -> int:
     most = session.scalar(
         select(func.max(col(BattleTurnRow.no))).where(col(BattleTurnRow.battle_id) == battle_id)

@@ -22,6 +22,9 @@ from battles.models import Settings
 from battles.prompt_figures import PromptFigures
 from battles.prompt_values import VersionWish
 from battles.prompts import Prompts
+from battles.battle import Battles
+from battles.held_log import HeldLog
+from battles.votes import Votes
 from billing.budgets import Budgets
 from billing.codes import PURPOSE, TopUps
 from billing.usage import Usage
@@ -41,6 +44,7 @@ from identity.principal import TeamRole
 from identity.sealing import Sealer
 from identity.tables import InvitationRow, TrustedIssuerRow
 from tests.api.conftest import Answered, Caller, pages
+from tests.battles.ring import means_of
 from tests.gateway.desk import LOCAL, Desk, asking, desk, ended
 from tests.identity.house import ROLES, house
 
@@ -212,6 +216,7 @@ async def installation(folder: Path, role: TeamRole | None) -> AsyncIterator[Her
         provider_keys = ProviderKeys(database, Sealer(purpose_key(SECRET, PROVIDER_KEY)), Catalog.load())
         await provider_keys.open()
         usage = Usage(folder / "ledger.db", at.statements)
+        battles = Battles(means_of(at, Catalog.load(), HeldLog(at.rows.append)))
 
         async def readiness() -> Readiness:
             return Readiness(True)
@@ -229,6 +234,8 @@ async def installation(folder: Path, role: TeamRole | None) -> AsyncIterator[Her
             retention=Retention(database),
             prompts=prompts,
             prompt_figures=PromptFigures(database),
+            battles=battles,
+            votes=Votes(battles),
             people=people,
             provider_keys=provider_keys,
             readiness=readiness,

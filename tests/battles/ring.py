@@ -19,7 +19,6 @@ from battles.models import Battle, BattleWish, Lane, LaneWish, Prompt, Turn
 from battles.opening import by_lot
 from battles.views import BattleView
 from battles.votes import Votes
-from billing.statements import Statements
 from gateway.catalog import Catalog, CatalogOverrides
 from gateway.errors import ProviderUnreachable
 from gateway.messages import Event, Finished, TextDelta, Usage
@@ -220,18 +219,8 @@ async def ring(
         log: list[RequestRow] = []
         held = HeldLog(log.append)
         at.gateway._tools = replace(at.gateway._tools, log=held)
-        battles = Battles(
-            Means(
-                gateway=at.gateway,
-                catalog=Catalog.load(catalog_tables()),
-                database=at.databases.app,
-                set_cap=at.ledger.set_cap,
-                charged=charged_by(at.statements),
-                held_log=held,
-                process_id=process_id,
-                draw_lots=draw_lots,
-            )
-        )
+        means = means_of(at, Catalog.load(catalog_tables()), held)
+        battles = Battles(replace(means, process_id=process_id, draw_lots=draw_lots))
         await battles.open()
         try:
             yield Ring(at, battles, Votes(battles), LiveLanes(battles, at.gateway.runs), lab, log)
@@ -239,9 +228,16 @@ async def ring(
             await battles.close()
 
 
-def charged_by(statements: Statements) -> Callable[[int, str], int | None]:
+def means_of(at: Desk, catalog: Catalog, held_log: HeldLog) -> Means:
     def charged(team_id: int, run_id: str) -> int | None:
-        entry = statements.entry_of_run(team_id, run_id)
+        entry = at.statements.entry_of_run(team_id, run_id)
         return None if entry is None else entry.cost_nano_usd
 
-    return charged
+    return Means(
+        gateway=at.gateway,
+        catalog=catalog,
+        database=at.databases.app,
+        set_cap=at.ledger.set_cap,
+        charged=charged,
+        held_log=held_log,
+    )

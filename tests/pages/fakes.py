@@ -458,6 +458,7 @@ def world(
         retention=cast(Any, None),
         prompts=Prompts(people.teams._database),
         prompt_figures=PromptFigures(people.teams._database),
+        battles=cast(Any, None),  # the battle page's own tests bring some
         connections=cast(Connections, connections),
         provider_keys=cast(ProviderKeys, provider_keys),
         tickets=Tickets(b"for the pages' tests, and nothing else"),
