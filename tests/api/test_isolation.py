@@ -18,12 +18,12 @@ from sqlalchemy.orm import Session
 from api.asgi import Api, ApiMiddleware, ApiServices, Readiness
 from api.edge import local_hosts
 from api.routes import ROUTES
+from battles.battle import Battles
+from battles.held_log import HeldLog
 from battles.models import Settings
 from battles.prompt_figures import PromptFigures
 from battles.prompt_values import VersionWish
 from battles.prompts import Prompts
-from battles.battle import Battles
-from battles.held_log import HeldLog
 from battles.votes import Votes
 from billing.budgets import Budgets
 from billing.codes import PURPOSE, TopUps
