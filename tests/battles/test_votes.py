@@ -10,6 +10,7 @@ import pytest
 
 from battles.ballots import Ballot, pairs_of
 from battles.battle import Battles
+from battles.comparisons import VoterKind
 from battles.errors import (
     AlreadyRevealed,
     AlreadyVoted,
@@ -27,6 +28,7 @@ from tests.gateway.desk import LOCAL
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 LEFT = Ballot(outcome="left")
 SINCE = time.time_ns() // 1_000_000
+JUDGES: tuple[VoterKind, ...] = ("judge",)
 
 
 async def test_both_votes_are_kept_with_what_the_lanes_were(at: Ring) -> None:
@@ -163,7 +165,7 @@ async def test_a_judges_votes_are_kept_apart_and_show_nobody_a_name(at: Ring) ->
         await at.votes.cast_as_judge(LOCAL, battle.id, "north/alpha", LEFT)
     assert (await at.view(battle)).hidden
     people = [one for one in at.votes.comparisons(1, SINCE) if one.battle_id == battle.id]
-    judges = [one for one in at.votes.comparisons(1, SINCE, ("judge",)) if one.battle_id == battle.id]
+    judges = [one for one in at.votes.comparisons(1, SINCE, JUDGES) if one.battle_id == battle.id]
     assert (people, [one.voter for one in judges]) == ([], ["judge:north/alpha"])
 
 
