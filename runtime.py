@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from battles.comparisons import Comparison
+from battles.models import BattleWish, Prompt
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
+from battles.quoting import BattleQuote, requests_of, together
 from billing.budgets import Budgets
 from billing.client import LedgerClient
 from billing.commands import CapSet, Granted, GrantKind, SetCap
@@ -99,6 +101,16 @@ class Services:
         """What this would cost and hold; nothing is held. Raises what `submit` would raise."""
         return self._on_loop(self.quotes.quote(principal, request), 5.0)
 
+    def quote_battle(self, principal: Principal, wish: BattleWish, prompt: Prompt) -> BattleQuote:
+        """What a battle's first turn would cost and hold; nothing is held. Raises what opening it would, and
+        what its lanes would be refused for."""
+
+        async def quoted() -> BattleQuote:
+            asked = requests_of(wish, prompt, self.catalog)
+            return together([await self.quotes.quote(principal, request) for request in asked], wish)
+
+        return self._on_loop(quoted(), 10.0)
+
     def set_cap(self, principal: Principal, command: SetCap) -> CapSet:
         """Set, change or switch off a spending cap of the principal's team. Raises `NotPermitted`."""
         return self._on_loop(self.team_money.set_cap(principal, command), 20.0)
@@ -139,7 +151,7 @@ class Services:
 
     def team_export(self, principal: Principal) -> dict[str, Any]:
         """What the team page shows of the open team, as JSON values."""
-        return team_export(self.people, principal, principal.team_id)
+        return team_export(self.people, principal)
 
     def providers_state(self) -> tuple[tuple[str, str | None], ...]:
         """Each provider's name, and why it cannot be asked; None where it can."""

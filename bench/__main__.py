@@ -6,12 +6,13 @@ import os
 import sys
 from collections.abc import Callable
 
-from bench import gateway, ledger, ledger_postgresql, process
+from bench import battles, gateway, ledger, ledger_postgresql, process
 from bench.table import Row, print_table
 
 MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
     "process": process.measure,
     "gateway": gateway.measure,
+    "battles": battles.measure,
     "ledger": ledger.measure,
     "ledger_postgresql": ledger_postgresql.measure,
 }

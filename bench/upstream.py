@@ -4,6 +4,7 @@
 the request arrived, the rest follow at once. What the prompt says changes that:
 
     paced RATE COUNT    COUNT tokens, RATE a second, each in a packet of its own
+    in paragraphs       a blank line after each fortieth token, as in an answer that people read
     at once             everything without a delay
 
 Each token carries the instant at which it was written (CLOCK_MONOTONIC, ns), so that whoever reads it knows
@@ -67,7 +68,7 @@ class Connection(asyncio.Protocol):
         self._write(_HEAD)
         paced = _PACED.search(body)
         if paced is not None:
-            await self._pace(int(paced[1]), int(paced[2]))
+            await self._pace(int(paced[1]), int(paced[2]), 40 if b"in paragraphs" in body else 0)
         else:
             await asyncio.sleep(0 if b"at once" in body else FIRST_TOKEN_S)
             for number in range(TOKENS):
@@ -77,21 +78,22 @@ class Connection(asyncio.Protocol):
         last = _chunk(_FINISH) + _chunk(_START + usage % (tokens, 12 + tokens)) + _chunk(b"[DONE]")
         self._write(last + b"0\r\n\r\n")
 
-    async def _pace(self, rate: int, count: int) -> None:
+    async def _pace(self, rate: int, count: int, paragraph: int) -> None:
         loop = asyncio.get_running_loop()
         began_s = loop.time() + (hash(id(self)) % 1000) / 1000 / rate  # not all on one beat
         for number in range(count):
             await asyncio.sleep(max(began_s + number / rate - loop.time(), 0))
-            self._write(_chunk(_token(number)))
+            ends = paragraph and number % paragraph == paragraph - 1
+            self._write(_chunk(_token(number, b"\\n\\n" if ends else b"")))
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:
             self._transport.write(data)
 
 
-def _token(number: int) -> bytes:
-    content = b'"choices":[{"index":0,"delta":{"content":"w%d@%d "},"finish_reason":null}],"usage":null}'
-    return _START + content % (number, time.monotonic_ns())
+def _token(number: int, after: bytes = b"") -> bytes:
+    content = b'"choices":[{"index":0,"delta":{"content":"w%d@%d %b"},"finish_reason":null}],"usage":null}'
+    return _START + content % (number, time.monotonic_ns(), after)
 
 
 def _chunk(event: bytes) -> bytes:

@@ -13,7 +13,15 @@ _HERE = Path(__file__).parent
 BUNDLE: Final[Bundle] = bundle(
     *(
         _HERE / view
-        for view in ("run_view", "battle_view", "live_chart", "still_chart", "draft_watch", "picks")
+        for view in (
+            "run_view",
+            "battle_view",
+            "battle_keys",
+            "live_chart",
+            "still_chart",
+            "draft_watch",
+            "picks",
+        )
     )
 )
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import streamlit as st
 
+from battles import errors as battles
 from billing import errors as billing
 from components import figure, words
 from gateway import errors as gateway
@@ -173,6 +174,10 @@ def _provider(error: gateway.ProviderError, reader: Reader) -> Notice:
     return Notice("error", words.sentence(str(error)), words.PROVIDER_ADVICE)
 
 
+def _battle(error: battles.BattleError, reader: Reader) -> Notice:
+    return Notice("warning", words.sentence(str(error)), "")
+
+
 def _ledger_busy(error: billing.LedgerBusy, reader: Reader) -> Notice:
     return Notice("info", words.LEDGER_BUSY, words.wait(error.retry_after_s))
 
@@ -201,6 +206,7 @@ KNOWN: Final[Mapping[type[BaseException], Callable[[Any, Reader], Notice]]] = {
     gateway.Draining: _draining,
     gateway.RunNotFound: _not_found,
     gateway.ProviderError: _provider,
+    battles.BattleError: _battle,
     billing.InsufficientCredits: _insufficient,
     billing.CapReached: _capped,
     billing.FreeCreditExhausted: _free_exhausted,

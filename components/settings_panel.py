@@ -47,10 +47,9 @@ def show(model: Model) -> None:
             st.caption(words.NO_SAMPLING)
         for pair in _PAIRS:
             _row([field for name in pair if (field := model.takes(name)) is not None], model)
-        if (effort := model.takes("effort")) is not None:
-            _effort(effort)
-        if model.takes("stop") is not None:
-            _stop()
+        for name in ("effort", "stop"):
+            if (field := model.takes(name)) is not None:
+                field_input(field, model, session.sampling_key(name))
 
 
 def sampling() -> Sampling:
@@ -78,14 +77,24 @@ def _row(fields: list[SamplingField], model: Model) -> None:
         return
     for field, column in zip(fields, st.columns(2), strict=False):
         with column:
-            _number(field, model)
+            field_input(field, model, session.sampling_key(field.name))
 
 
-def _number(field: SamplingField, model: Model) -> None:
+def field_input(field: SamplingField, model: Model, key: str) -> None:
+    """Draw the input of one sampling field under that key, with this model's limits."""
+    if field.name == "effort":
+        _effort(field, key)
+    elif field.name == "stop":
+        _stop(key)
+    else:
+        _number(field, model, key)
+
+
+def _number(field: SamplingField, model: Model, key: str) -> None:
     whole = field.name in ("max_output_tokens", "seed")
     least, most = _limits(field, model)
     common = {
-        "key": session.sampling_key(field.name),
+        "key": key,
         "help": words.SAMPLING_HELP[field.name],
         "placeholder": words.MODELS_DEFAULT,
         "persist_state": "session",
@@ -109,21 +118,21 @@ def _limits(field: SamplingField, model: Model) -> tuple[float, float]:
     )
 
 
-def _effort(field: SamplingField) -> None:
+def _effort(field: SamplingField, key: str) -> None:
     st.segmented_control(
         words.SAMPLING_NAMES["effort"],
         field.choices,
-        key=session.sampling_key("effort"),
+        key=key,
         help=words.SAMPLING_HELP["effort"],
         persist_state="session",
     )
 
 
-def _stop() -> None:
+def _stop(key: str) -> None:
     st.multiselect(
         words.SAMPLING_NAMES["stop"],
         [],
-        key=session.sampling_key("stop"),
+        key=key,
         accept_new_options=True,
         max_selections=_MOST_STOPS,
         placeholder=words.MODELS_DEFAULT,

@@ -14,6 +14,7 @@ import streamlit as st
 
 import runtime
 from components import (
+    battle_words,
     connect_words,
     house_style,
     model_names,
@@ -38,6 +39,7 @@ TAB_ICON: Final = (
 
 PAGES: Final = [
     st.Page("playground.py", title=words.PLAYGROUND, icon=":material/edit_square:", default=True),
+    st.Page("battle.py", title=battle_words.BATTLE, icon=":material/swords:"),
     st.Page("latency.py", title=words.LATENCY, icon=":material/timeline:"),
     st.Page("requests.py", title=request_words.REQUESTS, icon=":material/receipt_long:"),
     st.Page("models.py", title=model_words.MODELS, icon=":material/view_list:"),

@@ -17,9 +17,12 @@ from components.bundle import BUNDLE, shim
 
 Asked = Literal["ended", "revealed", "retry"]
 
+ALL: Final = -1
+FAILED: Final = -2
+
 # Only the space that the strip takes before its style sheet is there: this travels in each mount.
 _CSS: Final = """
-.bv { visibility: hidden; min-height: calc(clamp(15rem, 46vh, 34rem) + 14.5rem); }
+.bv { visibility: hidden; min-height: calc(clamp(14rem, 100vh - 38rem, 44rem) + 14.5rem); }
 """
 _HTML: Final = f"""
 <link rel="stylesheet" href="{BUNDLE.url("run_view.css")}">
@@ -57,7 +60,7 @@ def battle_view(
 ) -> None:
     """Show a turn. `hidden`: who answers is not to be known yet. `current`: keys that are pressed anywhere
     are meant for this strip. `on_ask` is told that all lanes have `ended`, that what was hidden was
-    `revealed` by another tab, and which lane (-1: all) to `retry`."""
+    `revealed` by another tab, and which lane to `retry` (`ALL`, or all that `FAILED`)."""
 
     def told(what: Asked) -> Callable[[], None]:
         def tell() -> None:
@@ -82,4 +85,4 @@ def battle_view(
     )
 
 
-__all__ = ["Asked", "LaneHead", "battle_view"]
+__all__ = ["ALL", "FAILED", "Asked", "LaneHead", "battle_view"]

@@ -12,6 +12,9 @@ const TYPED_INTO = "input, textarea, select, [contenteditable=true], [role=listb
 const IN_FRONT = "dialog[open], [role=dialog], [role=listbox], [role=menu]";
 const MOVES_ITSELF = "[role=radiogroup], [role=tablist], [role=radio], [role=tab]";
 
+const ALL = -1; // lanes that are to be asked again
+const FAILED = -2;
+
 const places = new WeakMap();
 
 export default function ({ parentElement: root, data, setTriggerValue }) {
@@ -44,7 +47,7 @@ class Strip {
     this.stopAll = button("stop stop-all", words.STOP_ALL);
     this.stopAll.onclick = () => this.#stop(this.#lanes);
     this.retryAll = button("retry-all", words.RETRY_ALL);
-    this.retryAll.onclick = () => this.#ask("retry", -1);
+    this.retryAll.onclick = () => this.#ask("retry", this.#lanes.some((lane) => lane.failed) ? FAILED : ALL);
     this.whole = button("whole", words.WHOLE);
     this.whole.setAttribute("aria-pressed", "false");
     this.whole.onclick = () => this.#showWhole();
@@ -109,6 +112,8 @@ class Strip {
     this.host.dataset.state = busy ? "running" : "still";
     this.stopAll.hidden = !busy;
     this.retryAll.disabled = busy;
+    const failed = this.#lanes.some((lane) => lane.failed);
+    this.retryAll.textContent = failed ? words.RETRY_FAILED : words.RETRY_ALL;
   }
 
   // The page reads its balance again, and offers the vote, once all have ended.

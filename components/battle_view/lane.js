@@ -13,6 +13,7 @@ export class Lane {
   #leave = null;
   #hidden = false;
   #atEnd = true;
+  #state = "";
 
   // `asks` are what the reader may want of whoever owns the strip: ended, moved, revealed, retry, say.
   constructor(asks) {
@@ -32,6 +33,11 @@ export class Lane {
     return this.view.running;
   }
 
+  // Ended without a whole answer.
+  get failed() {
+    return this.#state === "failed" || this.#state === "stopped";
+  }
+
   update(info, ticket, hidden) {
     this.letter = info.letter;
     this.no = info.no;
@@ -42,6 +48,7 @@ export class Lane {
     if (this.#at === info.id) return;
     this.#leave?.();
     this.#at = info.id;
+    this.#state = "";
     this.#atEnd = true;
     this.view.tell = () => this.asks.ended();
     this.view.begin(info.id);
@@ -66,6 +73,7 @@ export class Lane {
 
   #show(run, from) {
     this.view.show(run, from);
+    this.#state = run.state ?? "";
     this.retry.disabled = this.running;
     this.asks.moved();
     if (this.#hidden && run.figures?.cost) this.asks.revealed();

@@ -36,6 +36,7 @@ export const AFTER_THE_VOTE = "shown after the vote";
 export const STOP_ALL = "Stop all";
 export const RETRY = "Retry";
 export const RETRY_ALL = "Retry all";
+export const RETRY_FAILED = "Retry failed";
 export const WHOLE = "Whole answers";
 export const LANES = "Lanes";
 export const NAME_HIDDEN = "Name hidden until the vote";

@@ -23,13 +23,14 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import aiohttp
+
 from children.supervisor import Child, ChildFailed, runtime_folder
 from gateway.errors import ProviderBroke, ProviderError, ProviderRefused, ProviderUnreachable
 from gateway.messages import Event, Usage
 from gateway.providers.base import Call
 from gateway.providers.openai_compatible import OpenAICompatible
 from gateway.providers.wire import ErrorBody
-from net.http_client import Unix
 
 CONTEXT_TOKENS = 2048  # as the catalog says
 SLOTS = 2
@@ -215,7 +216,7 @@ def _client(door: EmbeddedDoor) -> OpenAICompatible:
         "http://embedded/v1",
         door.api_key,
         # The child's server ends idle connections without a word: each call gets a new one.
-        way=Unix(door.socket_path),
+        connector=lambda: aiohttp.UnixConnector(door.socket_path, limit=0, force_close=True),
         explain=_explained,
     )
 

@@ -8,7 +8,7 @@ import asyncio
 import functools
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +17,11 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Engine
 
+from battles.battle import Battles, Means
+from battles.held_log import HeldLog
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
+from battles.votes import Votes
 from billing.allowance import ALLOWANCE_NANO_USD, WINDOW_MS, FreeMoney
 from billing.budgets import CapChange, CapView
 from billing.commands import CapSet, SetCap
@@ -50,6 +53,7 @@ from identity.principal import Principal, TeamRole
 from identity.sealing import Sealer
 from identity.tickets import Tickets
 from runtime import Services
+from runtime_battles import BattleDesk
 from store.databases import Database, open_engine
 from store.ids import new_id
 from store.tables import AppTable, LogTable
@@ -136,6 +140,7 @@ class FakeGateway:
         *,
         surface: str,
         parent_run_id: str | None = None,
+        run_id: str | None = None,
         **_: object,
     ) -> Run:
         if self.refuses is not None:
@@ -144,7 +149,7 @@ class FakeGateway:
         fitted, notes = fit(request, model)
         self.asked.append(request)
         run = Run(
-            id=new_id("run"),
+            id=run_id or new_id("run"),
             team_id=principal.team_id,
             user_id=principal.user_id,
             surface="page",
@@ -205,6 +210,10 @@ class FakeGateway:
         if run is None:
             raise RunNotFound(run_id)
         return record_of(run)
+
+    async def records(self, team_id: int, run_ids: Collection[str]) -> dict[str, RunRecord]:
+        found = (self.runs.get(run_id, team_id) for run_id in run_ids)
+        return {run.id: record_of(run) for run in found if run is not None}
 
     async def conversation(self, principal: Principal, run_id: str) -> tuple[RunRecord, ...]:
         turns: list[RunRecord] = []
@@ -437,7 +446,19 @@ def world(
     statements = FakeStatements()
     budgets = FakeBudgets()
     latency = Latency(engine, rows)
-    people = open_people(_app_database(Path(folder.name)), cast(ApiKeys, _NoKeys()), base_url, Rules())
+    app_db = _app_database(Path(folder.name))
+    people = open_people(app_db, cast(ApiKeys, _NoKeys()), base_url, Rules())
+    quotes = cast(Any, FakeQuotes(gateway, statements))
+    battles = Battles(
+        Means(
+            gateway=cast(Gateway, gateway),
+            catalog=catalog,
+            database=app_db,
+            set_cap=budgets.set_cap,
+            charged=lambda team_id, run_id: None,
+            held_log=HeldLog(lambda row: None),
+        )
+    )
     services = Services(
         loop=loop.loop,
         catalog=catalog,
@@ -446,7 +467,8 @@ def world(
         usage=cast(Any, FakeUsage(statements)),
         budgets=cast(Any, budgets),
         ledger=cast(Any, budgets),
-        quotes=cast(Any, FakeQuotes(gateway, statements)),
+        quotes=quotes,
+        battles=BattleDesk(loop.loop, battles, Votes(battles)),
         latency=latency,
         views=Views(engine, rows),
         requests=Requests(engine, rows),
@@ -456,9 +478,8 @@ def world(
         people=people,
         team_money=TeamMoney(cast(Any, budgets), people),
         retention=cast(Any, None),
-        prompts=Prompts(people.teams._database),
-        prompt_figures=PromptFigures(people.teams._database),
-        battles=cast(Any, None),  # the battle page's own tests bring some
+        prompts=Prompts(app_db),
+        prompt_figures=PromptFigures(app_db),
         connections=cast(Connections, connections),
         provider_keys=cast(ProviderKeys, provider_keys),
         tickets=Tickets(b"for the pages' tests, and nothing else"),
@@ -469,8 +490,21 @@ def world(
 
 
 def _app_database(folder: Path) -> Database:
-    """A file without tables: who needs them makes them."""
-    return Database(open_engine(folder / "app.db"), ThreadPoolExecutor(1))
+    """A file of its own, with all tables."""
+    path = folder / "app.db"
+    path.write_bytes(_app_file())
+    return Database(open_engine(path), ThreadPoolExecutor(1))
+
+
+@functools.cache
+def _app_file() -> bytes:
+    """Made once: many tables take a while."""
+    with TemporaryDirectory(prefix="tiltyard-pages-") as folder:
+        path = Path(folder) / "app.db"
+        engine = open_engine(path)
+        AppTable.metadata.create_all(engine)
+        engine.dispose()
+        return path.read_bytes()
 
 
 class _NoKeys:
@@ -484,7 +518,6 @@ def _connecting(
 ) -> tuple[Connections, ProviderKeys]:
     """The real ones, on a database of their own; made only for pages that connect."""
     database = _app_database(folder)
-    AppTable.metadata.create_all(database.engine)
     sealer = Sealer(purpose_key(b"for the pages' tests, and nothing else", PROVIDER_KEY))
     connections = Connections(database, sealer, catalog, CatalogOverrides(), {}, dict(absent))
     provider_keys = ProviderKeys(database, sealer, catalog)

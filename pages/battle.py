@@ -1,0 +1,211 @@
+"""One prompt to two or more lanes: set them up, watch them side by side, vote, see who it was, go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import streamlit as st
+
+import runtime
+from battles.ballots import Ballot
+from battles.errors import BattleError, BattleNotFound
+from battles.history import Sought
+from battles.models import BattleWish, Prompt, Reason
+from battles.quoting import BattleQuote
+from battles.views import BattleView, TurnView
+from billing.errors import BillingError
+from components import (
+    battle_form,
+    battle_head,
+    battle_history,
+    battle_options,
+    battle_reveal,
+    battle_session as session,
+    battle_turns,
+    battle_words as say,
+    guard,
+    lane_settings,
+    lane_setup,
+    model_names,
+    model_picker,
+    notices,
+    plain,
+    session as page_session,
+    vote_panel,
+    words,
+)
+from components.notices import Notice
+from gateway import team_policy
+from gateway.errors import GatewayError
+from identity.permissions import may
+
+st.set_page_config(layout="wide")
+principal = guard.enter("read_runs")
+services = runtime.current()
+now_ms = time.time_ns() // 1_000_000
+name_of = model_names.of(services.catalog)
+may_run = may(principal, "run_models")
+REFUSALS = (BattleError, GatewayError, BillingError, TimeoutError)
+
+
+def refused(error: Exception) -> None:
+    session.set_notice(notices.notice_of(error, page_session.reader()))
+
+
+def start(wish: BattleWish) -> None:
+    """Open a battle with what is in the box. What is typed leaves the box only once it was taken."""
+    if not session.draft():
+        return session.set_notice(Notice("info", say.TYPE_FIRST, ""))
+    try:
+        battle_id = services.battles.start(principal, wish, Prompt(session.draft()))
+    except REFUSALS as error:
+        return refused(error)
+    session.set_draft("")
+    session.show_battle(battle_id)
+
+
+def go_on(battle_id: str, parent_turn_id: str) -> None:
+    """Put the next prompt to all lanes, after that turn."""
+    if not session.draft():
+        return session.set_notice(Notice("info", say.TYPE_FIRST, ""))
+    try:
+        turn_id = services.battles.go_on(principal, battle_id, Prompt(session.draft()), parent_turn_id)
+    except REFUSALS as error:
+        return refused(error)
+    session.set_draft("")
+    session.set_notice(None)
+    session.set_fork(None)
+    session.show_turn(turn_id)
+
+
+def retry(battle_id: str, turn_id: str, lanes: Sequence[int] | None) -> None:
+    try:
+        for lane in (None,) if lanes is None else lanes:
+            services.battles.retry(principal, battle_id, turn_id, lane)
+    except REFUSALS as error:
+        return refused(error)
+    session.set_notice(None)
+
+
+def vote(view: BattleView, turn_id: str, ballot: Ballot, reasons: tuple[Reason, ...]) -> None:
+    try:
+        services.battles.vote(
+            principal, view.id, ballot, stage=view.may_vote or "first", reasons=reasons, turn_id=turn_id
+        )
+    except REFUSALS as error:
+        return refused(error)
+    session.set_notice(None)
+
+
+def reveal(battle_id: str) -> None:
+    try:
+        services.battles.reveal(principal, battle_id)
+    except REFUSALS as error:
+        return refused(error)
+    session.set_notice(None)
+
+
+def quote(wish: BattleWish, draft: str) -> BattleQuote | Notice | None:
+    """What the battle would cost; why it cannot be started."""
+    try:
+        return services.quote_battle(principal, wish, Prompt(draft))
+    except REFUSALS as error:
+        return notices.notice_of(error, page_session.reader())
+
+
+def set_up() -> None:
+    """No battle is open: lanes, options, prompt; what was fought before."""
+    if (linked := session.linked()) is not None:
+        models, prompt = linked
+        session.set_lanes(lane_setup.linked(offered, models))
+        session.set_draft(prompt)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="battle-head"):
+        blind, drill = battle_options.show_switches()
+        to_pick = lane_setup.to_pick(offered, drill=drill)
+        lane_setup.show_add(to_pick)
+        picked = lane_setup.picked(to_pick)
+        shared = lane_settings.show_shared([choice.model for choice in picked])
+        options = battle_options.show(blind, drill)
+        battle_head.show_keys()
+    lanes = lane_setup.show(to_pick, services.connected(), shared)
+    wish = BattleWish(
+        lanes=lanes,
+        blind=options.blind,
+        personal=options.personal,
+        category=options.category,
+        tags=options.tags,
+        order=options.order,
+        cost_cap_nano_usd=options.cost_cap_nano_usd,
+        shared=shared,
+        kind="drill" if options.drill else "battle",
+    )
+    sought = Sought(text=battle_history.search() or None)
+    lines = services.battles.lines(principal, sought, battle_history.PAGE)
+    battle_history.show(lines, name_of, page_session.zone(), searched=sought.text is not None)
+    battle_form.show(
+        lambda: start(wish),
+        first=True,
+        going_on_from=None,
+        notice=session.notice(),
+        quote=lambda draft: quote(wish, draft),
+        disabled=not may_run,
+    )
+
+
+def show(view: BattleView) -> None:
+    """A battle: its turns, the vote, and the next prompt."""
+    turns = battle_turns.path(view, session.turn())
+    battle_head.show(view, session.close_battle)
+    asks = battle_turns.Asks(ended=lambda: None, retry=lambda turn_id, lanes: retry(view.id, turn_id, lanes))
+    battle_turns.show(view, turns, page_session.ticket(), name_of, asks)
+    if turns and not turns[-1].running:
+        judge(view, turns[-1])
+    forked = next((turn for turn in turns if turn.id == session.fork()), None)
+    battle_form.show(
+        lambda: go_on(view.id, (forked or turns[-1]).id),
+        first=False,
+        going_on_from=forked.no if forked is not None else None,
+        notice=session.notice(),
+        quote=lambda draft: None,
+        disabled=not may_run or not turns or turns[-1].running,
+    )
+
+
+def judge(view: BattleView, turn: TurnView) -> None:
+    vote_panel.show(
+        view,
+        turn,
+        principal.user_id,
+        cast=lambda ballot, reasons: vote(view, turn.id, ballot, reasons),
+        reveal=lambda: reveal(view.id),
+    )
+    if not view.hidden:
+        battle_reveal.show(view, turn, services.catalog, name_of)
+
+
+def looked_at(battle_id: str | None) -> BattleView | None:
+    try:
+        return services.battles.view(principal, battle_id) if battle_id else None
+    except BattleNotFound:
+        return None
+
+
+offered = model_picker.choices(
+    services.catalog,
+    lambda model: team_policy.why_not(principal, model.id) or services.gateway.routable(model),
+    lambda model_id: services.latency.typical(model_id, principal.team_id)[0],
+    now_ms,
+)
+plain.hidden_title(say.BATTLE)
+battle_id = session.open_battle()
+view = looked_at(battle_id)
+if battle_id and view is None:
+    notices.show(Notice("info", say.NOT_HERE, say.NOT_HERE_ADVICE))
+if not may_run:
+    st.caption(words.escaped(say.READ_ONLY))
+if view is not None:
+    show(view)
+else:
+    set_up()
+battle_head.listen(vote_panel.KEYS if view is not None else {"/": lane_setup.first_picker(offered)})
