@@ -151,7 +151,7 @@ class Services:
 
     def team_export(self, principal: Principal) -> dict[str, Any]:
         """What the team page shows of the open team, as JSON values."""
-        return team_export(self.people, principal)
+        return team_export(self.people, principal, principal.team_id)
 
     def providers_state(self) -> tuple[tuple[str, str | None], ...]:
         """Each provider's name, and why it cannot be asked; None where it can."""

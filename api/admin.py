@@ -34,6 +34,7 @@ from identity.api_keys import KeyWish
 from identity.people import People
 from identity.permissions import require
 from identity.principal import Principal, Scope, TeamRole
+from identity.team_export import team_export
 from identity.teams import INVITATION_MS
 from identity.trusted_issuers import IssuerWish
 
@@ -314,6 +315,13 @@ async def team_audit(exchange: Exchange) -> Answer:
     before, limit = _page(exchange)
     entries = await _aside(lambda: people.audit.entries(team_id=team_id, before_seq=before, limit=limit))
     return Answer(200, listed(entries, audit_entry))
+
+
+async def export(exchange: Exchange) -> Answer:
+    """What the team page's export holds: no secret, no prompt, no answer."""
+    by, people = await _asker(exchange)
+    team_id = _id(exchange, "team")
+    return Answer(200, await _aside(lambda: team_export(people, by, team_id)))
 
 
 # --- what they share -------------------------------------------------------------------------

@@ -80,6 +80,7 @@ _ROWS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("DELETE", f"{_TEAM}/issuers/{{issuer}}", "Trust them no more", {"status": 204}),
     ("POST", f"{_TEAM}/grants", "Give credit, or book a payment", {"status": 201, "body": GrantBody}),
     ("GET", f"{_TEAM}/audit", "What was changed in a team, newest first", {"paged": True}),
+    ("GET", f"{_TEAM}/export", "A team's data about itself: no secret, no prompt, no answer", {}),
     ("GET", "/v1/admin/models", "Every model, and why one does not answer here", {}),
     ("GET", "/v1/admin/audit", "What was changed in the installation, newest first", {"paged": True}),
 )

@@ -73,6 +73,7 @@ def _admin() -> tuple[Route, ...]:
         Route("DELETE", f"{_TEAM}/issuers/{{issuer}}", admin.distrust),
         Route("POST", f"{_TEAM}/grants", admin.grant),
         Route("GET", f"{_TEAM}/audit", admin.team_audit),
+        Route("GET", f"{_TEAM}/export", admin.export),
         Route("GET", "/v1/admin/models", admin.models),
         Route("GET", "/v1/admin/audit", admin.audit),
     )

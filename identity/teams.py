@@ -213,6 +213,10 @@ class Teams(Changing):
         """Raises `TeamNotFound` and `NotPermitted` for whoever may not read this team's audit log."""
         self._read(lambda session: team_for(session, by, team_id, "read_audit"))
 
+    def may_export(self, by: Principal, team_id: int) -> None:
+        """Raises `TeamNotFound` and `NotPermitted` for whoever may not take this team's data away."""
+        self._read(lambda session: team_for(session, by, team_id, "export_team"))
+
     def create(self, by: Principal, name: str, *, owner_id: int | None = None) -> TeamView:
         """A team by an operator's hand, approved at once."""
         require(by, "operate")

@@ -10,8 +10,11 @@ machines' credentials are refused always.
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import ipaddress
 import socket
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from aiohttp import AddrInfoType, ThreadedResolver
@@ -111,24 +114,37 @@ class GuardedResolver(AbstractResolver):
         await self._inner.close()
 
 
+async def guarded_addresses(host: str, port: int, *, allow_private_address: bool) -> Sequence[AddrInfoType]:
+    """Where a name or an address leads, as far as it may be called.
+
+    Raises `AddressRefused` where nothing of it may, and `socket.gaierror` where it leads nowhere.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    allowed = [one for one in found if may_call(str(one[4][0]), allow_private_address=allow_private_address)]
+    if not allowed:
+        raise AddressRefused(f"{host} leads to no public address")
+    return allowed
+
+
+def guarded_socket(target: AddrInfoType, *, allow_private_address: bool) -> socket.socket:
+    """A socket for this one address. Raises `AddressRefused`."""
+    family, kind, protocol, _, address = target
+    if not may_call(str(address[0]), allow_private_address=allow_private_address):
+        raise AddressRefused("this is not a public address")
+    made = socket.socket(family, kind, protocol)
+    # A reader that stands still holds this much in the kernel, not what the network could carry.
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _READ_BUFFER_BYTES)
+    return made
+
+
 def guarded_connector(
     *, allow_private_address: bool, resolver: AbstractResolver | None = None
 ) -> TCPConnector:
     """A connector without a limit on connections. Wants a running loop."""
-
-    def guarded_socket(target: AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, address = target
-        if not may_call(str(address[0]), allow_private_address=allow_private_address):
-            raise AddressRefused("this is not a public address")
-        made = socket.socket(family, kind, protocol)
-        # A reader that stands still holds this much in the kernel, not what the network could carry.
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _READ_BUFFER_BYTES)
-        return made
-
     return TCPConnector(
         limit=0,
         resolver=GuardedResolver(resolver or ThreadedResolver(), allow_private_address=allow_private_address),
-        socket_factory=guarded_socket,
+        socket_factory=functools.partial(guarded_socket, allow_private_address=allow_private_address),
     )
 
 

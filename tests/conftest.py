@@ -28,6 +28,7 @@ from tests.upstream import SlowUpstream
 from tools import chromium
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+_SHARING = frozenset({"browser", "clients", "live"})
 _LOG_TAIL = 12_000  # characters
 
 StartServer = Callable[..., Server]
@@ -46,9 +47,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "postgresql": "" if real_postgresql.available() else "no PostgreSQL on this machine",
     }
     for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
         for marker, reason in missing.items():
             if reason and item.get_closest_marker(marker) and not IN_CI:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _group(path: Path) -> str:
+    """What one worker process runs, in order: a file, or a folder whose tests share servers."""
+    folder = path.parent.name
+    return folder if folder in _SHARING else str(path)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -106,6 +106,7 @@ def test_the_children_are_told_no_secret_where_others_could_read_it(apart: Apart
         assert process.cmdline()[-3:] == ["-m", "api.asgi", "--child"]
 
 
+@pytest.mark.slow
 def test_a_cap_that_one_process_reaches_is_reached_in_all_at_once(
     apart: Apart, script: tuple[str, str]
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_cap_that_one_process_reaches_is_reached_in_all_at_once(
     operate(apart.server, "caps", "remove", "key", number)
 
 
+@pytest.mark.slow
 def test_a_limit_holds_in_all_processes_together(apart: Apart, script: tuple[str, str]) -> None:
     """30 a minute among three processes (the pages' is one): 10 in each, 20 through this port."""
     key, number = script
@@ -152,6 +154,7 @@ def test_a_key_that_is_revoked_is_refused_by_every_process_within_five_seconds(
         assert pages.get("/v1/credits").status_code == 401
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_started_again_while_the_other_answers(apart: Apart) -> None:
     before = apart.pids()
     os.kill(before[0], signal.SIGKILL)
@@ -167,6 +170,7 @@ def test_a_process_that_is_killed_is_started_again_while_the_other_answers(apart
     assert len(apart.pids()) == 2
 
 
+@pytest.mark.slow
 def test_a_stream_of_the_api_is_ended_and_paid_for_when_the_app_is_asked_to_end(apart: Apart) -> None:
     """The last one: it ends the server."""
     pids = apart.pids()
@@ -200,6 +204,7 @@ def limit_seen_by(client: httpx.Client) -> str | None:
     return limit
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_and_a_host_without_postgresql_are_said_in_a_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])

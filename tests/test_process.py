@@ -48,6 +48,7 @@ def test_a_taken_port_is_named_with_the_setting_that_changes_it(start_tiltyard: 
     assert "Traceback" not in server.log
 
 
+@pytest.mark.slow
 def test_a_data_folder_in_use_is_not_shared(start_tiltyard: StartServer) -> None:
     first = start_tiltyard(WITHOUT_MODEL)
     settings = {"TILTYARD_DATA_DIR": str(first.data_dir), "TILTYARD_PORT": str(free_port())}
@@ -122,6 +123,7 @@ def test_an_idle_server_ends_at_once(start_tiltyard: StartServer) -> None:
     assert time.monotonic() - began_s < 4
 
 
+@pytest.mark.slow
 def test_ctrl_c_lets_a_running_answer_go_on_for_a_while_and_ends_without_a_traceback(
     start_tiltyard: StartServer, slow_upstream: SlowUpstream
 ) -> None:

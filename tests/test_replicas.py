@@ -77,6 +77,7 @@ def test_replicas_that_start_together_are_one_installation(
         assert rows(connection, rolled_up) == [(17,)]
 
 
+@pytest.mark.slow
 def test_a_replica_that_leaves_or_dies_takes_nothing_with_it(
     replicas: tuple[Server, Server], postgresql_url: str
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_replica_that_leaves_or_dies_takes_nothing_with_it(
         assert known == [(1,)], "who leaves says so; who is killed is found dead by its silence"
 
 
+@pytest.mark.slow
 def test_what_an_operator_does_holds_on_every_replica(
     replicas: tuple[Server, Server], postgresql_url: str
 ) -> None:
@@ -121,6 +123,7 @@ def test_what_an_operator_does_holds_on_every_replica(
     assert not first.data_dir.exists(), "nothing lies in a folder"
 
 
+@pytest.mark.slow
 def test_a_host_may_run_the_api_alone(
     start_tiltyard: StartServer, postgresql_url: str, tmp_path: Path
 ) -> None:
@@ -186,6 +189,7 @@ def test_of_a_replica_that_is_killed_in_mid_answer_another_ends_the_run_and_its_
     assert audit_postgresql.audit(postgresql_url).findings == ()
 
 
+@pytest.mark.slow
 def test_a_database_that_does_not_answer_is_said_in_a_sentence(start_tiltyard: StartServer) -> None:
     server = start_tiltyard(settings_of("postgresql://me:swordfish@127.0.0.1:1/x"), wait=False)
     assert server.wait_ended(30) != 0

@@ -23,14 +23,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import aiohttp
-
 from children.supervisor import Child, ChildFailed, runtime_folder
 from gateway.errors import ProviderBroke, ProviderError, ProviderRefused, ProviderUnreachable
 from gateway.messages import Event, Usage
 from gateway.providers.base import Call
 from gateway.providers.openai_compatible import OpenAICompatible
 from gateway.providers.wire import ErrorBody
+from net.http_client import Unix
 
 CONTEXT_TOKENS = 2048  # as the catalog says
 SLOTS = 2
@@ -216,7 +215,7 @@ def _client(door: EmbeddedDoor) -> OpenAICompatible:
         "http://embedded/v1",
         door.api_key,
         # The child's server ends idle connections without a word: each call gets a new one.
-        connector=lambda: aiohttp.UnixConnector(door.socket_path, limit=0, force_close=True),
+        way=Unix(door.socket_path),
         explain=_explained,
     )
 

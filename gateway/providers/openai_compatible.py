@@ -12,27 +12,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
-import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from urllib.parse import quote
 
-import aiohttp
 import msgspec
-from aiohttp.abc import AbstractStreamWriter
 
 from gateway.errors import ProviderBroke, ProviderError, ProviderTimeout, ProviderUnreachable
 from gateway.messages import Event, ReasoningDelta, TextDelta, ToolCallDelta
 from gateway.providers import wire_embeddings
 from gateway.providers.base import Call, Clocks, Embedded, EmbeddingCall, Wire
 from gateway.providers.server_sent_events import FrameCutter, FrameTooLarge
-from gateway.providers.wire import ErrorBody, garbled, read_error, refusal
+from gateway.providers.wire import Answer, ErrorBody, garbled, read_error, refusal
 from gateway.providers.wire_chat_request import ChatDialect
 from gateway.providers.wires import PATHS, answer_to, asked
-from net.guard import AddressRefused, check_url, guarded_connector
+from net.guard import AddressRefused, check_url
+from net.http_client import (
+    ConnectTimeout,
+    HttpClient,
+    HttpConnection,
+    HttpFailed,
+    NoAddress,
+    NoConnection,
+    NotHttp,
+    NotTrusted,
+    Tcp,
+    Way,
+    path_of,
+)
 
 _ANTHROPIC_VERSION = "2023-06-01"
-_READ_BYTES = 16 * 1024  # twice this waits for a caller who reads slowly, not half a megabyte
 _MOST_ERROR_BYTES = 64 * 1024
 _MOST_EMBEDDING_BYTES = 128 * 1024 * 1024
 _ERROR_BODY_S = 2.0  # an error's body is worth no longer a wait
@@ -45,8 +54,8 @@ class OpenAICompatible:
 
     `wire` holds where a call names none; `chat` is its dialect of the chat wire. `key_header` is where
     it wants its key: None is the wire's own way. With `deployments` a model is part of the path, and
-    `api_version` goes into each address, as Azure has it. `connector` replaces the guarded way out (for
-    a socket of our own); `explain` may put an error into better words.
+    `api_version` goes into each address, as Azure has it. `way` replaces the guarded way out (for a socket
+    of our own), and then each call has a connection to itself; `explain` may put an error into better words.
     Raises `UrlRefused` for a base URL that may not be called.
     """
 
@@ -63,13 +72,16 @@ class OpenAICompatible:
         deployments: bool = False,
         api_version: str | None = None,
         headers: Mapping[str, str] | None = None,
-        connector: Callable[[], aiohttp.BaseConnector] | None = None,
+        way: Way | None = None,
         explain: Callable[[int, ErrorBody], ProviderError | None] | None = None,
     ) -> None:
-        if connector is None:
+        if way is None:
             check_url(base_url, allow_private_address=allow_private_address)
         self.id = id
-        self._base_url = base_url.rstrip("/")
+        self._http = HttpClient(
+            way or Tcp(base_url, allow_private_address=allow_private_address), keeps=way is None
+        )
+        self._path = path_of(base_url)
         self._wire = wire
         self._chat = chat or ChatDialect()
         self._deployments = deployments
@@ -89,11 +101,8 @@ class OpenAICompatible:
             "anthropic-version": _ANTHROPIC_VERSION,
             **_keyed(messages, api_key),
         }
-        self._connector = connector or (
-            lambda: guarded_connector(allow_private_address=allow_private_address)
-        )
         self._explain = explain or (lambda status, error: None)
-        self._session: aiohttp.ClientSession | None = None
+        self._heads: dict[tuple[str, str], bytes] = {}
 
     async def stream(self, call: Call) -> AsyncGenerator[Event, None]:
         async with contextlib.aclosing(self.batches(call)) as batches:
@@ -104,111 +113,112 @@ class OpenAICompatible:
     async def batches(self, call: Call) -> AsyncGenerator[list[Event], None]:
         """What `stream` yields, a list for each read from the network."""
         wire = call.wire or self._wire
-        answer = answer_to(call, wire, self._chat, self.id)
         headers = self._messages_headers if wire == "anthropic_messages" else self._headers
+        answer = answer_to(call, wire, self._chat, self.id)
         body = msgspec.json.encode(asked(call, wire, self._chat))
+        connection: HttpConnection | None = None
         try:
-            async with self._post(call, self._address(PATHS[wire], call.model), body, headers) as response:
-                await self._refuse_what_is_no_stream(response)
-                async for frames in _Reads(response, call.clocks):
-                    batch: list[Event] = []
-                    try:
-                        for frame in frames:
-                            batch += answer.take(frame)
-                            if answer.done:
-                                break
-                    except ProviderError:
-                        if batch:  # what came before it did come
-                            yield batch
-                        raise
-                    if batch:
-                        if chars := sum(map(_chars, batch)):
-                            call.clocks.read(chars)
-                        yield batch
-                    if answer.done:
-                        break
-                if ending := answer.end():
-                    yield ending
-        except (aiohttp.ClientError, OSError) as error:
+            connection = await self._post(call, PATHS[wire], body, headers)
+            await self._refuse_what_is_no_stream(connection)
+            cutter = FrameCutter()
+            while not answer.done:
+                if read := await connection.read():
+                    _mark_first_byte(call.clocks)
+                    frames = cutter.feed(read)
+                else:
+                    frames = cutter.close()
+                batch, error = _taken(answer, frames)
+                if batch:
+                    if chars := sum(map(_chars, batch)):
+                        call.clocks.read(chars)
+                    yield batch
+                if error is not None:
+                    raise error
+                if not read:
+                    break
+            if ending := answer.end():
+                yield ending
+            await _read_to_end(connection)
+        except (HttpFailed, OSError) as error:
             raise self._named(error, call) from error
         except FrameTooLarge as error:
             raise garbled(self.id) from error
+        finally:
+            if connection is not None:
+                self._http.done(connection)
 
     async def embed(self, call: EmbeddingCall) -> Embedded:
         body = msgspec.json.encode(wire_embeddings.embeddings_body(call))
-        address = self._address(wire_embeddings.PATH, call.model)
+        connection: HttpConnection | None = None
         try:
-            async with self._post(call, address, body, self._json_headers) as response:
-                await self._refuse_an_error(response)
-                reply = await self._whole_json(response, call.clocks)
-        except (aiohttp.ClientError, OSError) as error:
+            connection = await self._post(call, wire_embeddings.PATH, body, self._json_headers)
+            await self._refuse_an_error(connection)
+            reply = await self._whole_json(connection, call.clocks)
+        except (HttpFailed, OSError) as error:
             raise self._named(error, call) from error
+        finally:
+            if connection is not None:
+                self._http.done(connection)
         return wire_embeddings.embedded_of(reply, len(call.inputs), self.id)
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._http.close()
 
     # --- asking ---------------------------------------------------------------------------------
 
-    def _address(self, path: str, model: str) -> str:
-        """The responses wire names its deployment in the body, like any model."""
-        deployment = f"/deployments/{quote(model, safe='')}" if self._deployments else ""
-        return self._base_url + ("" if path == PATHS["responses"] else deployment) + path + self._query
-
-    @contextlib.asynccontextmanager
     async def _post(
-        self, call: Call | EmbeddingCall, address: str, body: bytes, headers: Mapping[str, str]
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        response = await self._opened().post(
-            address,
-            data=_Body(body, call.clocks),
-            headers=headers,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=None, connect=call.deadlines.connect_s),
-        )
-        try:
-            yield response
-            await _read_to_end(response)
-        finally:
-            response.close()  # drops the connection, unless its answer was read to the end
+        self, call: Call | EmbeddingCall, path: str, body: bytes, headers: Mapping[str, str]
+    ) -> HttpConnection:
+        """Ask, and wait for the status."""
+        clocks = call.clocks
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=self._connector(),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-                read_bufsize=_READ_BYTES,
-            )
-        return self._session
+        def sent() -> None:
+            if clocks.sent_ns is None:  # else a wait for a turn was what began it
+                clocks.sent_ns = time.monotonic_ns()
+
+        head = self._head(path, call.model, headers)
+        connection = await self._http.post(head, body, call.deadlines.connect_s, sent)
+        try:
+            await connection.head()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _head(self, path: str, model: str, headers: Mapping[str, str]) -> bytes:
+        """The same for every call of a model. The responses wire names its deployment in the body."""
+        deployed = model if self._deployments and path != PATHS["responses"] else ""
+        head = self._heads.get((path, deployed))
+        if head is None:
+            deployment = f"/deployments/{quote(deployed, safe='')}" if deployed else ""
+            head = self._http.head(self._path + deployment + path + self._query, headers)
+            self._heads[path, deployed] = head
+        return head
 
     # --- reading --------------------------------------------------------------------------------
 
-    async def _refuse_an_error(self, response: aiohttp.ClientResponse) -> None:
-        if response.status != 200:
-            error = read_error(await _beginning(response))
-            better = self._explain(response.status, error)
-            raise better or refusal(self.id, response.status, error, _retry_after_s(response))
+    async def _refuse_an_error(self, connection: HttpConnection) -> None:
+        if connection.status != 200:
+            error = read_error(await _beginning(connection))
+            better = self._explain(connection.status, error)
+            retry_after_s = _retry_after_s(connection.headers)
+            raise better or refusal(self.id, connection.status, error, retry_after_s)
 
-    async def _refuse_what_is_no_stream(self, response: aiohttp.ClientResponse) -> None:
-        await self._refuse_an_error(response)
-        kind = response.headers.get("Content-Type", "text/event-stream")
-        if not kind.lower().startswith("text/event-stream"):
+    async def _refuse_what_is_no_stream(self, connection: HttpConnection) -> None:
+        await self._refuse_an_error(connection)
+        headers = connection.headers
+        if not headers.get("content-type", "text/event-stream").lower().startswith("text/event-stream"):
             raise ProviderBroke(self.id, "The provider answered, but not with a stream.", status=200)
-        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        if headers.get("content-encoding", "identity").lower() != "identity":
             raise ProviderBroke(self.id, "The provider compressed its stream unasked.", status=200)
 
-    async def _whole_json(self, response: aiohttp.ClientResponse, clocks: Clocks) -> bytes:
-        kind = response.headers.get("Content-Type", "application/json").lower()
+    async def _whole_json(self, connection: HttpConnection, clocks: Clocks) -> bytes:
+        kind = connection.headers.get("content-type", "application/json").lower()
         if "json" not in kind:
             raise ProviderBroke(self.id, "The provider answered, but not with JSON.", status=200)
         reply = bytearray()
-        while read := await response.content.readany():
-            if clocks.first_byte_ns is None:
-                clocks.first_byte_ns = time.monotonic_ns()
+        while read := await connection.read():
+            _mark_first_byte(clocks)
             reply += read
             if len(reply) > _MOST_EMBEDDING_BYTES:
                 raise garbled(self.id)
@@ -217,19 +227,21 @@ class OpenAICompatible:
 
     def _named(self, error: Exception, call: Call | EmbeddingCall) -> ProviderError:
         """The error of the network as the caller knows it."""
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return ProviderTimeout(self.id, "connect", call.deadlines.connect_s)
-        if _caused_by(error, AddressRefused):
-            message = "The provider's address is not public; allow_private_address = true permits that."
-            return ProviderUnreachable(self.id, message)
-        if _caused_by(error, ssl.SSLError):
-            return ProviderUnreachable(self.id, "The provider's certificate or encryption is not trusted.")
-        if isinstance(error, aiohttp.ClientConnectorDNSError):
-            return ProviderUnreachable(self.id, "The provider's name leads to no address.")
-        if isinstance(error, aiohttp.ClientConnectorError):
-            return ProviderUnreachable(self.id, "The provider takes no connection.")
-        if isinstance(error, aiohttp.ClientResponseError):
-            return garbled(self.id)
+        match error:
+            case ConnectTimeout():
+                return ProviderTimeout(self.id, "connect", call.deadlines.connect_s)
+            case AddressRefused():
+                why = "The provider's address is not public; allow_private_address = true permits that."
+                return ProviderUnreachable(self.id, why)
+            case NotTrusted():
+                why = "The provider's certificate or encryption is not trusted."
+                return ProviderUnreachable(self.id, why)
+            case NoAddress():
+                return ProviderUnreachable(self.id, "The provider's name leads to no address.")
+            case NoConnection() | OSError():
+                return ProviderUnreachable(self.id, "The provider takes no connection.")
+            case NotHttp():
+                return garbled(self.id)
         if call.clocks.first_byte_ns is None:
             return ProviderBroke(self.id, "The provider closed the connection without an answer.")
         return ProviderBroke(self.id, "The provider cut its answer short.")
@@ -241,71 +253,49 @@ def _keyed(header: str, api_key: str | None) -> dict[str, str]:
     return {header: f"Bearer {api_key}" if header.lower() == "authorization" else api_key}
 
 
-class _Body(aiohttp.BytesPayload):
-    """A request's body that marks when its last byte was written, unless a wait for a turn did so before."""
-
-    def __init__(self, body: bytes, clocks: Clocks) -> None:
-        super().__init__(body)
-        self._clocks = clocks
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        await super().write_with_length(writer, content_length)
-        if self._clocks.sent_ns is None:
-            self._clocks.sent_ns = time.monotonic_ns()
+def _mark_first_byte(clocks: Clocks) -> None:
+    if clocks.first_byte_ns is None:
+        clocks.first_byte_ns = time.monotonic_ns()
 
 
-class _Reads:
-    """The frames of each read from the network, a list a read; at a clean end those still waiting.
-
-    A class and no generator, so that leaving it in the middle leaves nothing to close.
-    """
-
-    def __init__(self, response: aiohttp.ClientResponse, clocks: Clocks) -> None:
-        self._content = response.content
-        self._clocks = clocks
-        self._cutter = FrameCutter()
-        self._ended = False
-
-    def __aiter__(self) -> _Reads:
-        return self
-
-    async def __anext__(self) -> list[bytes]:
-        if self._ended:
-            raise StopAsyncIteration
-        read = await self._content.readany()
-        if not read:
-            self._ended = True
-            return self._cutter.close()
-        if self._clocks.first_byte_ns is None:
-            self._clocks.first_byte_ns = time.monotonic_ns()
-        return self._cutter.feed(read)
+def _taken(answer: Answer, frames: list[bytes]) -> tuple[list[Event], ProviderError | None]:
+    """The events of these frames, and the error that one of them tells: what came before it did come."""
+    events: list[Event] = []
+    try:
+        for frame in frames:
+            events += answer.take(frame)
+            if answer.done:
+                break
+    except ProviderError as error:
+        return events, error
+    return events, None
 
 
-async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+async def _beginning(connection: HttpConnection) -> bytes:
     """The first of an error's body, as far as it comes soon."""
     body = b""
-    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+    with contextlib.suppress(TimeoutError, HttpFailed):
         async with asyncio.timeout(_ERROR_BODY_S):
-            while len(body) < _MOST_ERROR_BYTES and (read := await response.content.readany()):
+            while len(body) < _MOST_ERROR_BYTES and (read := await connection.read()):
                 body += read
     return body
 
 
-async def _read_to_end(response: aiohttp.ClientResponse) -> None:
+async def _read_to_end(connection: HttpConnection) -> None:
     """After its last event a stream has nothing left but its end; seen, the connection can be kept."""
-    if response.content.at_eof():
+    if connection.at_end:
         return
-    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+    with contextlib.suppress(TimeoutError, HttpFailed):
         async with asyncio.timeout(_TAIL_S):
-            while not response.content.at_eof():
-                await response.content.readany()
+            while await connection.read():
+                pass
 
 
-def _retry_after_s(response: aiohttp.ClientResponse) -> float | None:
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds or a date (RFC 9110, 10.2.3), or OpenAI's and Azure's milliseconds; None where it says
     nothing that can be."""
-    exact = response.headers.get("retry-after-ms", "").strip()
-    said = exact or response.headers.get("Retry-After", "").strip()
+    exact = headers.get("retry-after-ms", "").strip()
+    said = exact or headers.get("retry-after", "").strip()
     if not said:
         return None
     try:
@@ -326,12 +316,3 @@ def _chars(event: Event) -> int:
             return len(event.arguments)
         case _:
             return 0
-
-
-def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
-    while error is not None:
-        if isinstance(error, kind):
-            return True
-        inner = getattr(error, "os_error", None)
-        error = error.__cause__ or (inner if inner is not error else None)
-    return False

@@ -120,6 +120,7 @@ NEEDS: dict[tuple[str, str], Need] = {
     ("DELETE", f"{TEAM}/issuers/{{issuer}}"): "manage_issuers",
     ("POST", f"{TEAM}/grants"): "operate",
     ("GET", f"{TEAM}/audit"): "read_audit",
+    ("GET", f"{TEAM}/export"): "export_team",
     ("DELETE", TEAM): "delete_team",
 }
 HIDDEN: frozenset[tuple[str, str]] = frozenset(

@@ -82,6 +82,7 @@ async def test_a_prompt_streams_from_the_embedded_model_and_the_balance_falls(
     assert re.search(r"[?&]run=run_", page.url), "the run has an address"
 
 
+@pytest.mark.slow
 @pytest.mark.embedded
 async def test_a_finished_run_is_a_point_on_the_latency_chart_within_two_seconds(
     open_page: OpenPage, tiltyard: Server
@@ -160,8 +161,15 @@ async def test_a_hostile_answer_runs_nothing_and_asks_no_other_origin(open_page:
 
 
 @pytest.mark.embedded
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["desk", "phone"])
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [
+        ("phone", "light"),
+        pytest.param("phone", "dark", marks=pytest.mark.slow),
+        pytest.param("desk", "light", marks=pytest.mark.slow),
+        pytest.param("desk", "dark", marks=pytest.mark.slow),
+    ],
+)
 async def test_every_page_fits_its_screen(
     open_page: OpenPage, tiltyard: Server, size: Size, theme: Theme
 ) -> None:

@@ -141,6 +141,7 @@ def test_sign_in_switch_team_make_a_key_call_revoke_and_sign_out_in_two_tabs(
     expect(second.get_by_role("link", name="Credits")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_an_invitation_lets_somebody_in_who_sees_what_their_role_may(
     browser: Browser, context: BrowserContext, signed: Server
 ) -> None:

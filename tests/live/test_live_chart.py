@@ -111,6 +111,7 @@ async def test_the_newest_points_stand_in_a_table(harness: Harness, open_tab: Op
     assert rows[0].split("\t")[1:] == ["Typist", "268"]
 
 
+@pytest.mark.slow
 async def test_without_plotly_there_is_the_table(harness: Harness, open_tab: OpenTab) -> None:
     harness.do("clear")
     harness.do("point", value=80.0)
@@ -135,6 +136,7 @@ async def test_plotly_is_not_loaded_while_an_answer_streams(harness: Harness, op
     await tab.until(DRAWN, 20)
 
 
+@pytest.mark.slow
 async def test_pages_without_a_chart_never_load_plotly(harness: Harness, open_tab: OpenTab) -> None:
     run = harness.start("Short.", per_s=500)
     tab = await open_tab(f"/?runs={run}")

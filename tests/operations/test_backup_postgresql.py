@@ -122,6 +122,7 @@ async def test_it_is_saved_as_of_one_moment_while_holds_come_and_go(
     await again.close()
 
 
+@pytest.mark.slow
 def test_an_older_backup_is_brought_to_this_version_and_a_newer_one_refused(
     shell: Shell, url: str, empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +142,7 @@ def test_an_older_backup_is_brought_to_this_version_and_a_newer_one_refused(
     assert rows_of(empty) == rows_of(url)
 
 
+@pytest.mark.slow
 def test_what_was_altered_is_refused_and_leaves_nothing(
     shell: Shell, url: str, empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ async def answer(model: Embedded, starter_id: str, most_tokens: int) -> str:
     return "".join([event.text async for event in model.stream(call) if isinstance(event, TextDelta)])
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio(loop_scope="module")
 async def test_the_function_that_it_writes_finds_palindromes(model: Embedded) -> None:
     said = await answer(model, "palindrome", 120)
@@ -46,6 +47,7 @@ async def test_the_function_that_it_writes_finds_palindromes(model: Embedded) ->
     assert code.strip().splitlines()[-1].strip() == "return s == s[::-1]"
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio(loop_scope="module")
 async def test_it_knows_why_the_sky_is_blue(model: Embedded) -> None:
     said = await answer(model, "sky", 60)

@@ -81,6 +81,7 @@ Databases.open(Path(), sys.argv[1]).close()
 _ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 def test_processes_that_start_together_migrate_an_empty_postgresql_once(postgresql_url: str) -> None:
     processes = [
