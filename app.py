@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 
 import runtime
 import startup
+from api import saved_views
 from api.asgi import Api, ApiMiddleware, Readiness
 from api.assets import Assets
 from api.edge import local_hosts
@@ -180,6 +181,7 @@ app = st.App(
     "pages/navigation.py",
     secrets=streamlit_secrets(process.settings, process.secret),
     lifespan=process.serve,
+    routes=saved_views.ROUTES,
     middleware=[
         Middleware(
             ApiMiddleware,

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Final, Literal
 
 from components import figure, model_words as say
-from gateway.catalog import Catalog, Model, Price
+from gateway.catalog import Catalog, ListedProvider, Model, Price
 from gateway.catalog_values import ENDPOINTS, FEATURES, MODALITIES, DataPolicy
 from gateway.errors import ModelUnavailable
 from gateway.messages import Usage
@@ -196,6 +196,28 @@ def fitting(
         and keep(model)
         and all(word in _searched(model) for word in wanted)
     ]
+
+
+def said_of_data(model: Model, catalog: Catalog, what: Literal["retention", "training", "regions"]) -> str:
+    """What its providers say of that, in a word where they agree, else by provider."""
+    said = {}
+    for route in model.providers:
+        listed = catalog.provider(route.provider)
+        if listed is not None:
+            said[listed.name] = _said(listed, what)
+    if len(set(said.values())) == 1:
+        return next(iter(said.values()))
+    return "; ".join(f"{name}: {word}" for name, word in said.items()) or say.UNKNOWN
+
+
+def _said(listed: ListedProvider, what: Literal["retention", "training", "regions"]) -> str:
+    if listed.base_url is None and listed.id == "embedded":
+        return say.STAYS_HERE
+    policy = listed.policy
+    if what == "regions":
+        return ", ".join(policy.regions) or say.UNKNOWN
+    value = policy.zero_data_retention if what == "retention" else policy.trains_on_data
+    return {"yes": say.YES, "no": say.NO}.get(value, say.UNKNOWN)
 
 
 def today_of(now_ms: int) -> date:

@@ -8,7 +8,7 @@ what must, belongs to the run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from typing import Any, Final
@@ -71,6 +71,9 @@ MODELS_HERE: Final = "models-here"
 MODELS_MIX: Final = "models-mix"
 MODELS_PROMPT: Final = "models-prompt"
 MODELS_COMPARE: Final = "models-compare"
+COMPARED: Final = "compared"
+BOARD: Final = "benchmarks-board"
+BOARD_WINDOW: Final = "benchmarks-window"
 CONNECT_WAY: Final = "connect-way"
 CONNECT_PROVIDER: Final = "connect-provider"
 CONNECT_KEY: Final = "connect-key"
@@ -96,6 +99,8 @@ _RUN_IN_ADDRESS: Final = "run"
 _MODEL_IN_ADDRESS: Final = "model"
 _PROMPT_IN_ADDRESS: Final = "prompt"
 _OPENED: Final = "playground-opened"
+_MODELS_IN_ADDRESS: Final = "models"
+_BOARD_IN_ADDRESS: Final = "board"
 _LONGEST_RUN_ID: Final = 64
 
 
@@ -336,6 +341,30 @@ def model_run(model_id: str) -> str | None:
 
 def set_model_run(model_id: str, run_id: str) -> None:
     st.session_state[_MODEL_RUN] = (model_id, run_id)
+
+
+# --- models beside each other, and benchmarks ------------------------------------------------
+
+
+def compared_in_address() -> list[str]:
+    return st.query_params.get(_MODELS_IN_ADDRESS, "").split(",")
+
+
+def compare(model_ids: Sequence[str]) -> None:
+    """Keep in the address which models are compared."""
+    if model_ids:
+        st.query_params[_MODELS_IN_ADDRESS] = ",".join(model_ids)
+    else:
+        st.query_params.pop(_MODELS_IN_ADDRESS, None)
+
+
+def board_in_address() -> str | None:
+    asked: str | None = st.query_params.get(_BOARD_IN_ADDRESS)
+    return asked
+
+
+def open_board(board: str) -> None:
+    st.query_params[_BOARD_IN_ADDRESS] = board
 
 
 # --- connecting ------------------------------------------------------------------------------

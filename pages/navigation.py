@@ -15,6 +15,8 @@ import streamlit as st
 import runtime
 from components import (
     battle_words,
+    benchmark_words,
+    compare_words,
     connect_words,
     house_style,
     model_names,
@@ -44,6 +46,8 @@ PAGES: Final = [
     st.Page("requests.py", title=request_words.REQUESTS, icon=":material/receipt_long:"),
     st.Page("models.py", title=model_words.MODELS, icon=":material/view_list:"),
     st.Page("prompts.py", title=prompt_words.PROMPTS, icon=":material/bookmarks:"),
+    st.Page("compare.py", title=compare_words.COMPARE, icon=":material/compare:"),
+    st.Page("benchmarks.py", title=benchmark_words.BENCHMARKS, icon=":material/speed:"),
     st.Page("connect.py", title=connect_words.CONNECT, icon=":material/power:"),
     st.Page("credits.py", title=words.CREDITS, icon=":material/account_balance_wallet:"),
     st.Page("team.py", title=team_words.TEAM, icon=":material/group:"),

@@ -58,6 +58,7 @@ class Wanted:
     tag: str | None = None
     least_cost_nano_usd: int | None = None
     least_total_ms: float | None = None
+    least_output_tokens: int | None = None
 
     def takes(self, row: RequestRow) -> bool:
         at_ms = ended_at_ms(row)
@@ -73,6 +74,7 @@ class Wanted:
             and (self.tag is None or self.tag in row.tags)
             and (self.least_cost_nano_usd is None or (row.cost_nano_usd or 0) >= self.least_cost_nano_usd)
             and (self.least_total_ms is None or (row.total_ms or 0) >= self.least_total_ms)
+            and (self.least_output_tokens is None or (row.output_tokens or 0) >= self.least_output_tokens)
         )
 
     @property
@@ -266,6 +268,8 @@ def _matching(
         asked.append(column.cost_nano_usd >= wanted.least_cost_nano_usd)
     if wanted.least_total_ms is not None:
         asked.append(column.total_ms >= wanted.least_total_ms)
+    if wanted.least_output_tokens is not None:
+        asked.append(column.output_tokens >= wanted.least_output_tokens)
     if wanted.tag is not None:
         asked.append(_has_tag(connection, wanted.tag))
     return stored.newest_where(connection, asked, limit)

@@ -336,10 +336,11 @@ def _grouped(row: RequestRow, asked: Slice) -> Iterator[tuple[Key, Cell]]:
 
 
 def _totals(cells: Mapping[tuple[str, Series, int], Cell]) -> dict[tuple[str, Series, int], Total]:
-    return {key: _total(cell) for key, cell in cells.items()}
+    return {key: total_of(cell) for key, cell in cells.items()}
 
 
-def _total(cell: Cell) -> Total:
+def total_of(cell: Cell) -> Total:
+    """A cell as what was read of the roll-ups would be."""
     total = Total(cell.counts)
     for name in HISTOGRAMS:
         total.blobs[name].append(cell.blob(name))

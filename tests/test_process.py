@@ -31,6 +31,21 @@ def test_it_says_that_it_lives_and_that_it_is_ready(tiltyard: Server) -> None:
     assert re.search(r"[0-9a-f]{8,}", str(ready.json()["catalog"])), "the catalog's hash"
 
 
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("/benchmarks/leaderboard", "/leaderboard"),
+        ("/benchmarks/speed", "/benchmarks?board=speed"),
+        ("/benchmarks/methodology?x=1", "/benchmarks?board=methodology&x=1"),
+        ("/benchmarks/intelligence", "/benchmarks?board=intelligence"),
+    ],
+)
+def test_an_address_that_people_know_leads_to_its_page(tiltyard: Server, path: str, page: str) -> None:
+    answer = tiltyard.get(path)
+    assert (answer.status_code, answer.headers["location"]) == (302, page)
+    assert tiltyard.get(page).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/v1/nope", "/v1/models/a:b", "/v1/chat/completions/x"])
 def test_an_api_path_that_does_not_exist_is_a_json_404(tiltyard: Server, path: str) -> None:
     answer = tiltyard.get(path)
