@@ -37,6 +37,7 @@ from runtime_battles import BattleDesk
 from services import Open, Prepared, open_services
 from settings import Settings, SettingsError, load, secret_key
 from signing_in import cookie_secret, streamlit_secrets
+from telemetry.anomalies import Anomalies
 from telemetry.latency import Latency
 from telemetry.marks import Marks
 from telemetry.requests import Requests
@@ -111,6 +112,8 @@ class Process:
             quotes=own.quotes,
             latency=latency,
             views=Views(own.stores.databases.log.engine, own.stores.log),
+            anomalies=Anomalies(own.stores.databases.log.engine),
+            alerting=own.alerting,
             requests=Requests(own.stores.databases.log.engine, own.stores.log),
             paces=own.paces,
             tiers=self.prepared.tiers,

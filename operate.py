@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import startup
+from alerting import Address, try_out
 from billing import audit, audit_postgresql
 from billing.caps import SCOPES, read_alerts, read_window
 from billing.client import LedgerClient
@@ -170,6 +171,17 @@ def put_back(settings: Settings, asked: argparse.Namespace) -> int:
     secret = None if settings.secret_key is None else settings.secret_key.encode()
     with startup.claim_folder(settings.data_dir):
         return copies.put_back(settings.data_dir, settings.database_url, secret, asked)
+
+
+def try_alerts(settings: Settings, asked: argparse.Namespace) -> int:
+    """Send a word to each address of TILTYARD_ALERT_URLS, and say which took it."""
+    if not settings.alert_urls:
+        raise Refused("TILTYARD_ALERT_URLS names no address: see docs/alerts.md.")
+    addresses = [Address(url, settings.alert_private_address) for url in settings.alert_urls]
+    results = asyncio.run(try_out(addresses, settings.url))
+    for name, why in results:
+        print(f"{name}: {why or 'sent'}")
+    return 1 if any(why for _, why in results) else 0
 
 
 def _in_office(work: Callable[[Office, argparse.Namespace], int]) -> Command:
@@ -432,6 +444,10 @@ def _add_reports_and_backup(commands: Commands) -> None:
     one.add_argument("--month", required=True, metavar="YYYY-MM")
     one.add_argument("--column", action="append", default=[], metavar="FIELD=COLUMN",
                      help='what the file calls it, for example "amount=Cost (USD)"')  # fmt: skip
+
+    some = commands.add_parser("alerts", help="where alerts go: test")
+    what = some.add_subparsers(required=True, metavar="what")
+    _command(what, "test", try_alerts, try_alerts)
 
     some = commands.add_parser("rollups", help="what charts are drawn from: rebuild")
     what = some.add_subparsers(required=True, metavar="what")

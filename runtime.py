@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from alerting import Alerting
 from battles.comparisons import Comparison
 from battles.models import BattleWish, Prompt
 from battles.prompt_figures import PromptFigures
@@ -38,10 +39,12 @@ from gateway.tiers import Tier
 from gateway.what_if import WhatIf, on_model, re_rate
 from identity.local import LocalIdentity
 from identity.people import People
+from identity.permissions import require
 from identity.principal import Principal
 from identity.team_export import team_export
 from identity.tickets import Tickets
 from runtime_battles import BattleDesk
+from telemetry.anomalies import Anomalies
 from telemetry.latency import Latency
 from telemetry.paces import Paces
 from telemetry.requests import Requests
@@ -62,6 +65,8 @@ class Services:
     quotes: Quotes
     latency: Latency
     views: Views
+    anomalies: Anomalies
+    alerting: Alerting
     requests: Requests
     paces: Paces
     tiers: tuple[Tier, ...]
@@ -160,6 +165,11 @@ class Services:
             (listed.name, None if listed.id in connected else f"set {listed.api_key_env or 'it up'}")
             for listed in self.catalog.providers()
         )
+
+    def try_alerts(self, principal: Principal) -> tuple[tuple[str, str | None], ...]:
+        """Send a word to each address of alerts: its name, and why it did not take it, if so."""
+        require(principal, "operate")
+        return self._on_loop(self.alerting.try_out(), 30.0)
 
     def stop(self, principal: Principal, run_id: str) -> None:
         self._on_loop(self.gateway.stop(principal, run_id), 5.0)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import startup
+from alerting import EVERY_S as ALERTS_S, Address, Alerting
 from api.asgi import ApiServices, Readiness
 from api.errors import status_of
 from battles.battle import Battles, Means
@@ -56,7 +57,7 @@ from settings import Settings, secret_key
 from signing_in import rules_of
 from store.databases import Database
 from store.errors import DatabaseUnavailable
-from store.leases import LOG, ROLLUPS
+from store.leases import ALERTS, LOG, ROLLUPS
 from stores import Role, Stores, open_stores
 from telemetry import upkeep
 from telemetry.paces import Paces
@@ -127,6 +128,7 @@ class Open:
     connections: Connections
     provider_keys: ProviderKeys
     paces: Paces
+    alerting: Alerting
     rates: RateLimits
     watched: Watched
     retention: Retention
@@ -243,7 +245,15 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
 
         keep(opened, stores.leases.keep("sweeper", _SWEEP_S, end_interrupted))
     retention = Retention(app_db, also=(forget_prompts, forget_battles))
+    alerting = Alerting(
+        stores.databases.log.engine,
+        stores.budgets,
+        prepared.catalog,
+        [Address(url, settings.alert_private_address) for url in settings.alert_urls],
+        settings.url,
+    )
     if joined is None:
+        keep(opened, stores.leases.keep(ALERTS, ALERTS_S, alerting.turn))
         keep(opened, stores.leases.keep("retention", RETENTION_S, retention.forget_old))
         keep(opened, notice_changes(stores, prepared.catalog))
         keep(opened, stores.leases.keep(ROLLUPS, upkeep.EVERY_S, upkeep.Upkeep(stores.databases.log.engine)))
@@ -262,6 +272,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         connections=connections,
         provider_keys=provider_keys,
         paces=paces,
+        alerting=alerting,
         rates=rates,
         watched=Watched.open(settings, stores, gateway, prepared.role, opened),
         retention=retention,

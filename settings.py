@@ -20,7 +20,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from settings_sign_in import NAME, Names, SignInProvider, TeamClaim, is_provider_variable, with_environment
 
@@ -40,6 +48,11 @@ class SettingsError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+def _apart(value: object) -> object:
+    """Addresses in an environment variable stand apart by spaces: commas may be inside."""
+    return value.split() if isinstance(value, str) else value
 
 
 class Settings(BaseModel):
@@ -70,6 +83,8 @@ class Settings(BaseModel):
     otlp_endpoint: Annotated[str | None, Field(pattern=r"^https?://\S+$")] = None
     otlp_headers: Annotated[str | None, Field(repr=False)] = None  # name=value,name=value
     log_days: Annotated[int | None, Field(ge=1, le=36_500)] = None
+    alert_urls: Annotated[tuple[str, ...], BeforeValidator(_apart), Field(repr=False)] = ()
+    alert_private_address: bool = False
     redis_url: Annotated[str | None, Field(repr=False)] = None
     free_money_limit_usd: Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$")] = "1000"
     connect_s: Annotated[float, Field(gt=0)] = 10.0
@@ -126,6 +141,15 @@ class Settings(BaseModel):
         if url and not url.startswith(("redis://", "rediss://", "redis+unix://")):
             raise ValueError("must begin with redis://, rediss:// or redis+unix://")
         return url or None
+
+    @field_validator("alert_urls")
+    @classmethod
+    def webhooks_and_mail_only(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        """The address itself is not said: it may hold a password."""
+        for number, url in enumerate(urls, 1):
+            if not url.startswith(("https://", "http://", "mailto://", "mailtos://")):
+                raise ValueError(f"number {number} must begin with https://, mailto:// or mailtos://")
+        return urls
 
     @field_validator("local_api_key")
     @classmethod

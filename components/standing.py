@@ -46,15 +46,16 @@ def troubles(
     ledger: bool,
     draining: bool,
     alarms: Sequence[str] = (),
+    anomalies: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """What is wrong with this installation, a sentence each. `summaries` are of the last minutes,
-    `alarms` those of spending caps."""
+    `alarms` those of spending caps, `anomalies` what became slow or began to fail."""
     found = [words.DRAINING] if draining else []
     if not ledger:
         found.append(words.LEDGER_UNREADABLE)
     if demonstration_note is not None:
         found.append(words.NO_DEMONSTRATION)
-    found += alarms
+    found += [*alarms, *anomalies]
     for summary in summaries:
         success = summary.success
         if success.value is not None and success.value < _WORRYING and success.n >= _ENOUGH:

@@ -8,6 +8,7 @@ import streamlit as st
 
 import runtime
 from components import (
+    anomaly_words,
     guard,
     latency_focus,
     latency_panel,
@@ -48,6 +49,7 @@ shown = latency_window.show(
     operator=may(principal, "operate"),
 )
 params = shown.params()
+anomaly_words.show(services.anomalies.of(None if shown.everyone else principal.team_id), name_of, zone)
 names = {model.id: model.name for model in services.catalog.models()}
 names |= {provider.id: provider.name for provider in services.catalog.providers()} | names
 

@@ -14,6 +14,7 @@ import streamlit as st
 
 import runtime
 from components import (
+    anomaly_words,
     battle_words,
     benchmark_words,
     compare_words,
@@ -73,6 +74,9 @@ troubles = standing.troubles(
     model_names.of(services.catalog),
     ledger=balance is not None,
     draining=services.gateway.draining,
+    anomalies=anomaly_words.told(
+        services.anomalies.of(principal.team_id), model_names.of(services.catalog), session.zone()
+    ),
     alarms=spending_caps.read_alarms(services.budgets, principal.team_id, time.time_ns() // 1_000_000, names),
 )
 standing.show(principal, balance, session.zone(), troubles)

@@ -1,4 +1,4 @@
-"""What the operator looks after: teams and their approval, credit, providers, the audit log."""
+"""What the operator looks after: teams and their approval, credit, providers, alerts, the audit log."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import streamlit as st
 
 import runtime
 from components import (
+    alert_list,
     audit_table,
     figure,
     grant_form,
@@ -24,7 +25,9 @@ services = runtime.current()
 people = services.people
 
 st.title(say.OPERATOR)
-teams, credit, providers, log = st.tabs((say.TEAMS, say.GRANT, say.PROVIDERS, say.LOG))
+teams, credit, providers, alerts, log = st.tabs(
+    (say.TEAMS, say.GRANT, say.PROVIDERS, alert_list.ALERTS, say.LOG)
+)
 with teams:
     operator_teams.show(people.teams, principal, session.zone())
 with credit:
@@ -41,6 +44,13 @@ with credit:
 with providers:
     for name, why in services.providers_state():
         st.text(f"{name}: {why or say.CONNECTED}")
+with alerts:
+    alert_list.show(
+        services.alerting.alerts.newest(),
+        [address.name for address in services.alerting.addresses],
+        lambda: services.try_alerts(principal),
+        session.zone(),
+    )
 with log:
     broken = people.audit.broken_at()
     if broken is None:

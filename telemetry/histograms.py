@@ -64,6 +64,12 @@ def percentile_ms(counts: Counts, percent: int) -> float | None:
     return ranked_ms(counts, max(1, -(-percent * n // 100)))
 
 
+def percentile_bin(counts: Counts, percent: int) -> int:
+    """The bin in which that percentile lies; there must be a value."""
+    rank = max(1, -(-percent * int(counts.sum()) // 100))
+    return int(np.searchsorted(np.cumsum(counts), rank))
+
+
 def ranked_ms(counts: Counts, rank: int) -> float:
     """The `rank`-th smallest value, counted from 1; there must be as many."""
     return float(_VALUES_MS[int(np.searchsorted(np.cumsum(counts), rank))])

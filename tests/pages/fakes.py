@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Engine
 
+from alerting import Alerting
 from battles.battle import Battles, Means
 from battles.held_log import HeldLog
 from battles.prompt_figures import PromptFigures
@@ -57,6 +58,7 @@ from runtime_battles import BattleDesk
 from store.databases import Database, open_engine
 from store.ids import new_id
 from store.tables import AppTable, LogTable
+from telemetry.anomalies import Anomalies
 from telemetry.latency import Latency
 from telemetry.paces import Paces
 from telemetry.request_log import RequestLog
@@ -471,6 +473,8 @@ def world(
         battles=BattleDesk(loop.loop, battles, Votes(battles)),
         latency=latency,
         views=Views(engine, rows),
+        anomalies=Anomalies(engine),
+        alerting=Alerting(engine, cast(Any, budgets), catalog, (), base_url),
         requests=Requests(engine, rows),
         paces=Paces(engine),
         tiers=read_tiers(),
