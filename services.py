@@ -22,6 +22,7 @@ from api.asgi import ApiServices, Readiness
 from api.errors import status_of
 from battles.battle import Battles, Means
 from battles.held_log import HeldLog
+from battles.pack_desk import Packs
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts, forget as forget_prompts
 from battles.retention import forget as forget_battles
@@ -133,6 +134,7 @@ class Open:
     watched: Watched
     retention: Retention
     prompts: Prompts
+    packs: Packs
     prompt_figures: PromptFigures
     battles: Battles
     votes: Votes
@@ -152,6 +154,7 @@ class Open:
             team_money=TeamMoney(self.stores.ledger, self.people),
             retention=self.retention,
             prompts=self.prompts,
+            packs=self.packs,
             battles=self.battles,
             votes=self.votes,
             prompt_figures=self.prompt_figures,
@@ -277,6 +280,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         watched=Watched.open(settings, stores, gateway, prepared.role, opened),
         retention=retention,
         prompts=Prompts(app_db),
+        packs=Packs(battles, prepared.catalog, secret),
         prompt_figures=PromptFigures(app_db),
         battles=battles,
         votes=Votes(battles),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp
 
 from battles.battle import Battles
+from battles.pack_desk import Packs
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
 from battles.votes import Votes
@@ -60,6 +61,7 @@ class ApiServices:
     retention: Retention
     provider_keys: ProviderKeys
     prompts: Prompts
+    packs: Packs
     battles: Battles
     votes: Votes
     prompt_figures: PromptFigures

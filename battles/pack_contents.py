@@ -1,4 +1,4 @@
-"""What a pack says of a battle: prompts, parameters, outputs, timings, costs, votes and prices, as JSON values.
+"""What a pack says of a battle, as JSON values: prompts, parameters, outputs, timings, costs, votes, prices.
 
 Made from what its reader may see (`views.py`): who does not know the names yet gets no pack. People are
 numbered, never named. Money is a decimal string of dollars, an instant ISO 8601 in UTC, a duration
@@ -17,14 +17,14 @@ from battles.errors import StillBlind
 from battles.models import Settings, Vote
 from battles.views import BattleView, LaneHead, LaneView, TurnView
 from billing.money import decimal_usd
-from gateway.catalog_values import Model, Price
+from gateway.catalog_values import Price
 from gateway.messages import CompletionRequest, FilePart, ImagePart, Message, Part, TextPart, Tool
 from gateway.records import RunRecord
 from gateway.runs import Figures
 
 Json = dict[str, Any]
 RecordOf = Callable[[str], RunRecord | None]
-PriceOf = Callable[[str, str | None], tuple[Model, Price] | None]
+PriceOf = Callable[[str, str | None], Price | None]
 """The price list in force for a model at a provider; None where there is none."""
 
 _FIELDS = {
@@ -169,14 +169,13 @@ def _prices(view: BattleView, price_of: PriceOf) -> list[Json]:
     for model_id, provider in used:
         if (price := price_of(model_id, provider)) is None:
             continue
-        _, now = price
         found.append(
             {
                 "model": model_id,
                 "provider": provider,
-                "version": now.version,
-                "input_usd_per_million": _per_million(now.base.input),
-                "output_usd_per_million": _per_million(now.base.output),
+                "version": price.version,
+                "input_usd_per_million": _per_million(price.base.input),
+                "output_usd_per_million": _per_million(price.base.output),
             }
         )
     return found

@@ -4,7 +4,8 @@ and `cryptography` only, so that anybody can check one.
 A pack is exactly the canonical JSON of itself (keys sorted, no blanks, UTF-8 unescaped, numbers as Python
 writes them), so that any byte that is changed, added or left out is found. Each part is one record of the
 chain (`chain/__init__.py`): its place from 0, its name, its canonical JSON. The last digest is the *head*;
-what is signed with Ed25519 (RFC 8032) is `tiltyard-pack/1`, a line break and the head in hexadecimal.
+what is signed with Ed25519 (RFC 8032) is `tiltyard-pack/1`, the key's id and the head in hexadecimal, a line
+break between them.
 
 The digests say that a pack is whole. Only the signature, with the key that the installation shows at
 `GET /v1/pack-key`, says whose it is: whoever changes a pack can make new digests, and sign with a key of
@@ -47,7 +48,7 @@ class Signer:
         return _base64(self._key.public_key().public_bytes_raw())
 
     def sign(self, head: str) -> str:
-        return _base64(self._key.sign(_signed(head)))
+        return _base64(self._key.sign(_signed(self.key_id, head)))
 
     @property
     def _key(self) -> Ed25519PrivateKey:
@@ -123,12 +124,13 @@ def _check_signature(head: str, signature: Mapping[str, Any], public_key: str | 
     if public_key is not None and signature.get("public_key") != public_key:
         raise PackRefused("This pack was signed with another key than the one that you named.")
     try:
+        key_id = str(signature["key_id"])
         raw_key, value = (
             base64.b64decode(str(signature[name]), validate=True) for name in ("public_key", "value")
         )
-        if signature["algorithm"] != "Ed25519":
-            raise ValueError
-        Ed25519PublicKey.from_public_bytes(raw_key).verify(value, _signed(head))
+        if signature["algorithm"] != "Ed25519" or _base64(value) != signature["value"]:
+            raise ValueError  # base64 has spare bits at its end
+        Ed25519PublicKey.from_public_bytes(raw_key).verify(value, _signed(key_id, head))
     except (KeyError, ValueError, binascii.Error, InvalidSignature):
         raise PackRefused("The signature of this pack does not hold.") from None
 
@@ -154,8 +156,8 @@ def _canonical(value: object) -> bytes:
         raise PackRefused("This pack holds what JSON cannot.") from None
 
 
-def _signed(head: str) -> bytes:
-    return f"{FORMAT}\n{head}".encode()
+def _signed(key_id: str, head: str) -> bytes:
+    return f"{FORMAT}\n{key_id}\n{head}".encode()
 
 
 def _base64(raw: bytes) -> str:

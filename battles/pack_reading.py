@@ -241,9 +241,8 @@ def _lanes_table(parts: Any) -> str:
 def _article(parts: Any, run: Any) -> str:
     inside = [f"<h3>{_e(_run_title(parts, run))}</h3>", f"<p><small>{_e(_figures(run))}</small></p>"]
     if run["reasoning"]:
-        inside.append(
-            f'<details><summary>Reasoning</summary><div dir="auto">{_rendered(run["reasoning"])}</div></details>'
-        )
+        thought = _rendered(run["reasoning"])
+        inside.append(f'<details><summary>Reasoning</summary><div dir="auto">{thought}</div></details>')
     inside.append(f'<div dir="auto">{_rendered(_output(run))}</div>')
     for call in run["tool_calls"] or ():
         inside.append(

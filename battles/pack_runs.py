@@ -127,7 +127,7 @@ def _one(
     began = time.monotonic()
     status, answer = _ask(asked, request)
     total_ms = (time.monotonic() - began) * 1000
-    if status >= 400:
+    if status != 200 or not answer.get("choices"):
         error = answer.get("error") or {}
         said = str(error.get("message") or f"status {status}")
         return Outcome(

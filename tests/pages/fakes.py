@@ -482,6 +482,7 @@ def world(
         people=people,
         team_money=TeamMoney(cast(Any, budgets), people),
         retention=cast(Any, None),
+        packs=cast(Any, None),
         prompts=Prompts(app_db),
         prompt_figures=PromptFigures(app_db),
         connections=cast(Connections, connections),
