@@ -8,15 +8,15 @@ handed to it and waited for, briefly.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from alerting import Alerting
 from battles.comparisons import Comparison
+from battles.leaderboard import Leaderboard
 from battles.models import BattleWish, Prompt
-from battles.pack_desk import Packs
-from battles.prompt_figures import PromptFigures, VersionFigures
+from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
 from battles.quoting import BattleQuote, requests_of, together
 from billing.budgets import Budgets
@@ -76,8 +76,8 @@ class Services:
     team_money: TeamMoney
     retention: Retention
     prompts: Prompts
-    packs: Packs
     battles: BattleDesk
+    leaderboard: Leaderboard
     prompt_figures: PromptFigures
     connections: Connections
     provider_keys: ProviderKeys
@@ -133,19 +133,8 @@ class Services:
         return preview.words if len(preview.candidates) > 1 else None
 
     def votes_cast(self, principal: Principal) -> tuple[Comparison, ...]:
-        """What the team's votes say, two lanes at a time."""
+        """What people's votes in the team say of lanes."""
         return self.battles.comparisons(principal)
-
-    def prompt_figures_of(
-        self, principal: Principal, version_ids: Sequence[str]
-    ) -> dict[str, VersionFigures]:
-        """What these versions cost, took and won; runs that the reader may still vote on are left out."""
-        hidden = self.battles.hidden_runs(principal)
-        return self.prompt_figures.of(principal, version_ids, self.votes_cast(principal), hidden)
-
-    def pack(self, principal: Principal, battle_id: str) -> bytes:
-        """A battle to take away. Raises `BattleNotFound` and `StillBlind`."""
-        return self._on_loop(self.packs.pack(principal, battle_id), 20.0)
 
     # --- the team and the installation ----------------------------------------------------------
 

@@ -11,6 +11,7 @@ import asyncio
 import importlib
 import logging
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from api.asgi import ApiServices, Readiness
 from api.errors import status_of
 from battles.battle import Battles, Means
 from battles.held_log import HeldLog
-from battles.pack_desk import Packs
+from battles.leaderboard import USAGE_WINDOW_MS, Leaderboard
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts, forget as forget_prompts
 from battles.retention import forget as forget_battles
@@ -61,6 +62,7 @@ from store.errors import DatabaseUnavailable
 from store.leases import ALERTS, LOG, ROLLUPS
 from stores import Role, Stores, open_stores
 from telemetry import upkeep
+from telemetry.latency import Latency
 from telemetry.paces import Paces
 from telemetry.retention import EVERY_S as LOG_RETENTION_S, LogRetention
 
@@ -134,10 +136,10 @@ class Open:
     watched: Watched
     retention: Retention
     prompts: Prompts
-    packs: Packs
     prompt_figures: PromptFigures
     battles: Battles
     votes: Votes
+    leaderboard: Leaderboard
 
     def for_the_api(self, **more: Any) -> ApiServices:
         """`more` are fields of `ApiServices` that only this process has."""
@@ -154,9 +156,9 @@ class Open:
             team_money=TeamMoney(self.stores.ledger, self.people),
             retention=self.retention,
             prompts=self.prompts,
-            packs=self.packs,
             battles=self.battles,
             votes=self.votes,
+            leaderboard=self.leaderboard,
             prompt_figures=self.prompt_figures,
             provider_keys=self.provider_keys,
             rates=self.rates,
@@ -263,6 +265,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         log_retention = LogRetention(stores.databases.log.engine, settings.log_days)
         keep(opened, stores.leases.keep(LOG, LOG_RETENTION_S, log_retention.turn))
         keep(opened, RecurringGrants(app_db, stores.ledger.grant).keep_giving())
+    votes = Votes(battles)
     return Open(
         prepared=prepared,
         stores=stores,
@@ -280,11 +283,24 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         watched=Watched.open(settings, stores, gateway, prepared.role, opened),
         retention=retention,
         prompts=Prompts(app_db),
-        packs=Packs(battles, prepared.catalog, secret),
         prompt_figures=PromptFigures(app_db),
         battles=battles,
-        votes=Votes(battles),
+        votes=votes,
+        leaderboard=Leaderboard(votes, _usage(stores)),
     )
+
+
+def _usage(stores: Stores) -> Callable[[int], Mapping[str, int]]:
+    """A team's requests of the last 30 days, by model."""
+    latency = Latency(stores.databases.log.engine, stores.log)
+
+    def by_model(team_id: int) -> Mapping[str, int]:
+        found: Counter[str] = Counter()
+        for each in latency.summary(team_id, USAGE_WINDOW_MS):
+            found[each.model_id] += each.requests
+        return found
+
+    return by_model
 
 
 async def _open_battles(

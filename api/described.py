@@ -11,7 +11,7 @@ from typing import Any
 
 from api.credits import RedeemBody
 from api.described_admin import ADMIN
-from api.described_prompts import PACKS, PROMPTS
+from api.described_prompts import PROMPTS
 from api.described_values import About, Parameter
 from api.provider_keys import PutBody
 from api.wire.ai_gateway import LanguageModelBody
@@ -285,7 +285,6 @@ DESCRIBED: dict[tuple[str, str], About] = {
     **CATALOG,
     **KEYS,
     **PROMPTS,
-    **PACKS,
     **ADMIN,
     **_ai_sdk("/v1/ai"),
     **_ai_sdk("/v3/ai"),

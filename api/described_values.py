@@ -17,7 +17,6 @@ Tag = Literal[
     "AI SDK",
     "Keys",
     "Prompts",
-    "Battles",
     "Administration",
     "Server",
 ]

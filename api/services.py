@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp
 
 from battles.battle import Battles
-from battles.pack_desk import Packs
+from battles.leaderboard import Leaderboard
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
 from battles.votes import Votes
@@ -61,9 +61,9 @@ class ApiServices:
     retention: Retention
     provider_keys: ProviderKeys
     prompts: Prompts
-    packs: Packs
     battles: Battles
     votes: Votes
+    leaderboard: Leaderboard
     prompt_figures: PromptFigures
     readiness: Callable[[], Awaitable[Readiness]]
     rates: RateLimits | None = None

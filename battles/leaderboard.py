@@ -59,14 +59,15 @@ class Wish:
 @dataclass(frozen=True, slots=True)
 class Row:
     """`usage` is the share of the team's requests of the last 30 days, of `usage_n`; None where the team
-    asked for nothing, and on the prompt board. `cheapest_as_good` is the Pareto front: nobody better costs
-    as little."""
+    asked for nothing, and on the prompt board. `cheapest_as_good` and `fastest_as_good` are the Pareto
+    fronts: nobody better costs as little, nobody better is as fast. Who is provisional is on neither."""
 
     rating: Rating
     measured: Measured
     usage: float | None
     usage_n: int
     cheapest_as_good: bool
+    fastest_as_good: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +141,27 @@ class Leaderboard:
         require(principal, "read_runs")
         team_id = principal.team_id
         comparisons = self._comparisons(team_id)
-        usage, passes = self._usage(team_id), self._passes(team_id)
-        key = (team_id, wish, len(comparisons), tuple(usage.items()), tuple(passes.items()))
+        passes = self._passes(team_id)
+        key = (team_id, wish, len(comparisons), tuple(sorted(passes.items())))
         with self._lock:
-            if kept := self._views.get(key):
-                self._views.move_to_end(key)
-                return kept
-        made = view_of(comparisons, wish, usage, passes)
+            made = self._views.get(key)
+        if made is None:
+            made = view_of(comparisons, wish, passes)
         with self._lock:
             self._views[key] = made
+            self._views.move_to_end(key)
             while len(self._views) > _KEPT_VIEWS:
                 self._views.popitem(last=False)
-        return made
+        return with_usage(made, self._usage(team_id))
+
+    def advice(
+        self, principal: Principal, view: View, reference: Setup, margin: float
+    ) -> Recommendation | None:
+        """For another reference or margin than the view was made with. Raises `NotPermitted`."""
+        require(principal, "read_runs")
+        if view.rated is None:
+            return None
+        return recommend(view.rated, reference, _costs(view.tally), self._passes(principal.team_id), margin)
 
     def cost_of_wins(self, team_id: int) -> dict[str, WinCost]:
         """By model, from people's votes on the text alone."""
@@ -183,13 +193,8 @@ class Leaderboard:
             return list(read.comparisons)
 
 
-def view_of(
-    comparisons: Sequence[Comparison],
-    wish: Wish,
-    usage: Mapping[str, int],
-    passes: Mapping[Setup, Passes],
-) -> View:
-    """Pure: the same votes and wish give the same view."""
+def view_of(comparisons: Sequence[Comparison], wish: Wish, passes: Mapping[Setup, Passes]) -> View:
+    """Pure: the same votes and wish give the same view. Usage is not in it yet."""
     sliced = wish.slice.of(comparisons)
     both_stages = _either_stage(comparisons, wish.slice)
     told = tally(sliced, wish.board)
@@ -202,18 +207,14 @@ def view_of(
     ]
     ballots = ballots_of(on_board, wish.board)
     rated = rate(ballots)
-    costs = {
-        setup: measured.cost_nano_usd
-        for setup, measured in told.measured.items()
-        if measured.cost_nano_usd is not None
-    }
+    costs = _costs(told)
     return View(
         wish=wish,
         votes=len({each.vote_id for each in on_board}),
         all_votes=len({each.vote_id for each in comparisons if each.voter_kind == "person"}),
         facets=facets(comparisons),
         rated=rated,
-        rows=_rows(rated, told, usage if wish.board == "model" else {}, costs) if rated else (),
+        rows=_rows(rated, told, costs) if rated else (),
         tally=told,
         stability=stability(rated) if rated else None,
         odd=_odd(rated) if rated else (),
@@ -226,6 +227,14 @@ def view_of(
     )
 
 
+def _costs(told: Tally) -> dict[Setup, float]:
+    return {
+        setup: measured.cost_nano_usd
+        for setup, measured in told.measured.items()
+        if measured.cost_nano_usd is not None
+    }
+
+
 def _either_stage(comparisons: Sequence[Comparison], wanted: Slice) -> list[Comparison]:
     first, final = replace(wanted, stage="first"), replace(wanted, stage="final")
     return [each for each in comparisons if first.holds(each) or final.holds(each)]
@@ -236,25 +245,43 @@ def _most_voted(told: Tally) -> set[Setup]:
     return {setup for setup, _ in by_votes[:MOST_RATED]}
 
 
-def _rows(
-    rated: Rated, told: Tally, usage: Mapping[str, int], costs: Mapping[Setup, float]
-) -> tuple[Row, ...]:
-    asked = sum(usage.values())
-    settled = {
-        rating.setup: (rating.interval.value, costs[rating.setup])
-        for rating in rated.ratings
-        if not rating.provisional and rating.setup in costs
+def with_usage(view: View, requests: Mapping[str, int]) -> View:
+    """`requests` by model; a set-up of the prompt board has none of its own."""
+    asked = sum(requests.values())
+    if not asked or view.wish.board != "model":
+        return view
+    rows = (
+        replace(row, usage=requests.get(row.rating.setup.model, 0) / asked, usage_n=asked)
+        for row in view.rows
+    )
+    return replace(view, rows=tuple(rows))
+
+
+def _rows(rated: Rated, told: Tally, costs: Mapping[Setup, float]) -> tuple[Row, ...]:
+    times = {
+        setup: measured.total_ms for setup, measured in told.measured.items() if measured.total_ms is not None
     }
-    best = front(settled)
+    cheapest, fastest = _front(rated, costs), _front(rated, times)
     return tuple(
         Row(
             rating,
             told.measured[rating.setup],
-            usage.get(rating.setup.model, 0) / asked if asked else None,
-            asked,
-            rating.setup in best,
+            None,
+            0,
+            rating.setup in cheapest,
+            rating.setup in fastest,
         )
         for rating in rated.ratings
+    )
+
+
+def _front(rated: Rated, figures: Mapping[Setup, float]) -> frozenset[Setup]:
+    return front(
+        {
+            rating.setup: (rating.interval.value, figures[rating.setup])
+            for rating in rated.ratings
+            if not rating.provisional and rating.setup in figures
+        }
     )
 
 

@@ -7,7 +7,7 @@ that shared a processor not; a tie is half a win, and "both bad" is none. None i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,17 +66,12 @@ class PromptFigures:
         self._database = database
 
     def of(
-        self,
-        by: Principal,
-        version_ids: Sequence[str],
-        comparisons: Iterable[Comparison] = (),
-        hidden: Collection[str] = (),
+        self, by: Principal, version_ids: Sequence[str], comparisons: Iterable[Comparison] = ()
     ) -> dict[str, VersionFigures]:
-        """Of each of these versions that was used. `hidden` are runs that must tell nothing yet. Raises
-        `NotPermitted`."""
+        """Of each of these versions that was used. Raises `NotPermitted`."""
         require(by, "read_prompts")
         with self._database.session() as session:
-            used = {each: _runs(session, by.team_id, each, hidden) for each in version_ids}
+            used = {each: _runs(session, by.team_id, each) for each in version_ids}
         won = points_of(comparisons)
         return {
             each: figures_of(runs, won.get(each, ())) for each, runs in used.items() if runs or each in won
@@ -119,11 +114,11 @@ def points_of(comparisons: Iterable[Comparison]) -> dict[str, list[float]]:
     return points
 
 
-def _runs(session: Session, team_id: int, version_id: str, hidden: Collection[str]) -> list[UsedRun]:
+def _runs(session: Session, team_id: int, version_id: str) -> list[UsedRun]:
     if "\0" in version_id:  # which PostgreSQL refuses to look for
         return []
     query = (
-        select(col(RunRow.id), col(RunRow.state), col(RunRow.figures_json), col(BattleRunRow.shares_cpu))
+        select(col(RunRow.state), col(RunRow.figures_json), col(BattleRunRow.shares_cpu))
         .outerjoin(BattleRunRow, col(BattleRunRow.run_id) == col(RunRow.id))
         .where(
             col(RunRow.prompt_version_id) == version_id,
@@ -135,8 +130,7 @@ def _runs(session: Session, team_id: int, version_id: str, hidden: Collection[st
     )
     return [
         UsedRun(state, msgspec.json.decode(figures, type=Figures), bool(shares_cpu))
-        for run_id, state, figures, shares_cpu in session.execute(query)
-        if run_id not in hidden
+        for state, figures, shares_cpu in session.execute(query)
     ]
 
 

@@ -130,6 +130,14 @@ def in_points(told: Interval, middle: float = 0.0) -> Interval:
     )
 
 
+def side_share(rated: Rated) -> tuple[float, float, float]:
+    """Of decided votes on two answers as good as each other, how many go to the left one: the share, and
+    its 95 % interval for any look where that says something, else for one."""
+    side = rated.side
+    low, high = (side.any_low, side.any_high) if math.isfinite(side.any_low) else (side.low, side.high)
+    return win_share(side.value / POINTS), win_share(low / POINTS), win_share(high / POINTS)
+
+
 def win_share(log_odds: float) -> float:
     """Of decided votes, by a difference of strengths."""
     return 1 / (1 + math.exp(-log_odds))

@@ -50,16 +50,18 @@ class Facets:
     categories: Sequence[tuple[str, int]]
     languages: Sequence[tuple[str, int]]
     teams: Sequence[tuple[int, int]]
+    votes: int
     judges: int
 
 
 def facets(comparisons: Iterable[Comparison]) -> Facets:
-    """Counted in votes on the text alone; `judges` are votes of judges."""
+    """Counted in votes on the text alone; `judges` are those of judges."""
     votes = {each.vote_id: each for each in comparisons if each.stage == "first"}.values()
     return Facets(
         Counter(tag for each in votes for tag in each.tags).most_common(),
         Counter(each.category for each in votes if each.category).most_common(),
         Counter(each.prompt_language for each in votes if each.prompt_language).most_common(),
         Counter(each.team_id for each in votes).most_common(),
+        len(votes),
         sum(each.voter_kind == "judge" for each in votes),
     )

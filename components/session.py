@@ -74,6 +74,16 @@ MODELS_COMPARE: Final = "models-compare"
 COMPARED: Final = "compared"
 BOARD: Final = "benchmarks-board"
 BOARD_WINDOW: Final = "benchmarks-window"
+RATED_BOARD: Final = "leaderboard-board"
+RATED_STAGE: Final = "leaderboard-stage"
+RATED_VOTERS: Final = "leaderboard-voters"
+RATED_CATEGORY: Final = "leaderboard-category"
+RATED_TAG: Final = "leaderboard-tag"
+RATED_LANGUAGE: Final = "leaderboard-language"
+RATED_WITHOUT: Final = "leaderboard-without"
+RATED_PARETO: Final = "leaderboard-pareto"
+RATED_REFERENCE: Final = "leaderboard-reference"
+RATED_MARGIN: Final = "leaderboard-margin"
 CONNECT_WAY: Final = "connect-way"
 CONNECT_PROVIDER: Final = "connect-provider"
 CONNECT_KEY: Final = "connect-key"
@@ -93,7 +103,6 @@ _RUN: Final = "playground-run"
 _NOTICE: Final = "playground-notice"
 _TICKET: Final = "live-ticket"
 _REQUESTS: Final = "requests-pages"
-_REQUESTS_LINK: Final = "requests-link"
 _MODEL_RUN: Final = "model-run"
 _ADDRESS: Final = "address-written"
 _RUN_IN_ADDRESS: Final = "run"
@@ -294,16 +303,6 @@ def requests_before() -> Place | None:
     """Below which row the page on show begins; None on the newest page."""
     kept: tuple[Place, ...] = st.session_state.get(_REQUESTS, ())
     return kept[-1] if kept else None
-
-
-def requests_link() -> dict[str, str]:
-    """What the address said when the filters were last set from it."""
-    kept: dict[str, str] = st.session_state.get(_REQUESTS_LINK, {})
-    return kept
-
-
-def set_requests_link(said: dict[str, str]) -> None:
-    st.session_state[_REQUESTS_LINK] = said
 
 
 def older_requests(below: Place) -> None:

@@ -20,6 +20,7 @@ from components import (
     compare_words,
     connect_words,
     house_style,
+    leaderboard_words,
     model_names,
     model_words,
     prompt_words,
@@ -43,6 +44,7 @@ TAB_ICON: Final = (
 PAGES: Final = [
     st.Page("playground.py", title=words.PLAYGROUND, icon=":material/edit_square:", default=True),
     st.Page("battle.py", title=battle_words.BATTLE, icon=":material/swords:"),
+    st.Page("leaderboard.py", title=leaderboard_words.LEADERBOARD, icon=":material/leaderboard:"),
     st.Page("latency.py", title=words.LATENCY, icon=":material/timeline:"),
     st.Page("requests.py", title=request_words.REQUESTS, icon=":material/receipt_long:"),
     st.Page("models.py", title=model_words.MODELS, icon=":material/view_list:"),

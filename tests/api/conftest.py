@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
@@ -22,6 +21,7 @@ import identity.tables  # noqa: F401
 from api.asgi import Api, ApiMiddleware, ApiServices, Readiness
 from api.edge import local_hosts
 from api.errors import status_of
+from battles.leaderboard import Leaderboard
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
 from billing.accounts import EntryKind
@@ -521,11 +521,11 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         api_keys=keys,
         team_money=cast(Any, None),  # grants are tested on the real ledger
         retention=Retention(database),
-        packs=cast(Any, None),
         prompts=Prompts(database),
         prompt_figures=PromptFigures(database),
-        battles=cast(Any, SimpleNamespace(hidden_runs=SimpleNamespace(of=lambda principal: frozenset()))),
-        votes=cast(Any, SimpleNamespace(comparisons=lambda team_id: ())),  # tested with models that answer
+        battles=cast(Any, None),  # these two are tested with models that answer
+        votes=cast(Any, None),
+        leaderboard=Leaderboard(cast(Any, None)),
         people=open_people(database, keys, "http://testserver", Rules()),
         provider_keys=ProviderKeys(database, Sealer(purpose_key(bytes(32), PROVIDER_KEY)), models),
         readiness=readiness,

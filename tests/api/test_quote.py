@@ -14,6 +14,7 @@ import pytest
 
 from api.asgi import Api, ApiMiddleware, ApiServices, Readiness
 from api.edge import local_hosts
+from battles.leaderboard import Leaderboard
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
 from billing.budgets import Budgets
@@ -77,11 +78,11 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
             api_keys=keys,
             team_money=cast(Any, None),  # grants are tested on the real ledger
             retention=Retention(at.databases.app),
-            packs=cast(Any, None),
             prompts=Prompts(at.databases.app),
             prompt_figures=PromptFigures(at.databases.app),
             battles=cast(Any, None),  # these two are tested with models that answer
             votes=cast(Any, None),
+            leaderboard=Leaderboard(cast(Any, None)),
             people=open_people(at.databases.app, keys, "http://testserver", Rules()),
             provider_keys=cast(Any, None),
             readiness=readiness,

@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from battles.comparisons import Comparison, VoterKind
-from battles.leaderboard import Leaderboard, View, Wish, view_of
+from battles.comparisons import Comparison
+from battles.leaderboard import Leaderboard, View, Wish, view_of, with_usage
 from battles.ratings_choice import Passes
 from battles.ratings_slices import Slice
 from battles.ratings_votes import Setup
 from identity.errors import NotPermitted
 from identity.principal import Principal
-from tests.battles.voting import Crowd, lane, model, people, vote
+from tests.battles.voting import Box, Crowd, lane, model, people, vote
 
 SIX = {f"lab/m{number}": strength for number, strength in enumerate((-0.6, -0.3, -0.1, 0.1, 0.3, 0.6))}
 VIEWER = Principal(team_id=1, team_name="Lab", user_id=9, role="viewer", operator=False)
 
 
-PEOPLE: tuple[VoterKind, ...] = ("person",)
-
-
-class Box:
-    """Votes of all teams; remembers what was asked of it."""
-
-    def __init__(self, votes: Sequence[Comparison] = ()) -> None:
-        self.votes = list(votes)
-        self.since: list[int] = []
-
-    def comparisons(
-        self, team_id: int, since_ms: int = 0, kinds: Collection[VoterKind] = PEOPLE
-    ) -> Sequence[Comparison]:
-        self.since.append(since_ms)
-        return [
-            each
-            for each in self.votes
-            if each.team_id == team_id and each.created_ms >= since_ms and each.voter_kind in kinds
-        ]
-
-
 def seen(votes: Sequence[Comparison], wish: Wish | None = None) -> View:
-    return view_of(votes, wish or Wish(), {"lab/m5": 30, "lab/m0": 10}, {})
+    return with_usage(view_of(votes, wish or Wish(), {}), {"lab/m5": 30, "lab/m0": 10})
 
 
 def test_without_a_vote_there_is_a_view_that_says_so() -> None:
@@ -113,7 +92,7 @@ def test_pass_rates_reach_the_advice() -> None:
     votes = [vote(cheap, dear, "left" if number % 2 else "right", no=number) for number in range(60)]
     wish = Wish(reference=model("lab/b"))
     passes = {model("lab/a"): Passes(10, 40), model("lab/b"): Passes(39, 40)}
-    advice = view_of(votes, wish, {}, passes).recommendation
+    advice = view_of(votes, wish, passes).recommendation
     assert advice is not None and advice.candidates[0].verdict == "worse"
 
 

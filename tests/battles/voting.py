@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from battles.ratings_fit import Floats, Prior, expected
 from battles.ratings_votes import Setup
 
 CHOICES: tuple[Choice, ...] = ("left", "tie", "right")
+PEOPLE: tuple[VoterKind, ...] = ("person",)
 A_DAY_MS = 1_800_000_000_000
 
 
@@ -55,6 +56,24 @@ def vote(
         board=board_of(left, right),
         created_ms=A_DAY_MS + no * 60_000,
     )
+
+
+class Box:
+    """Where votes lie, of all teams; remembers what was asked of it."""
+
+    def __init__(self, votes: Sequence[Comparison] = ()) -> None:
+        self.votes = list(votes)
+        self.since: list[int] = []
+
+    def comparisons(
+        self, team_id: int, since_ms: int = 0, kinds: Collection[VoterKind] = PEOPLE
+    ) -> Sequence[Comparison]:
+        self.since.append(since_ms)
+        return [
+            each
+            for each in self.votes
+            if each.team_id == team_id and each.created_ms >= since_ms and each.voter_kind in kinds
+        ]
 
 
 class Crowd:

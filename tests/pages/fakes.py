@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 from alerting import Alerting
 from battles.battle import Battles, Means
 from battles.held_log import HeldLog
+from battles.leaderboard import Leaderboard
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
 from battles.votes import Votes
@@ -65,9 +66,11 @@ from telemetry.request_log import RequestLog
 from telemetry.requests import Requests
 from telemetry.rows import AttemptRow, RequestRow
 from telemetry.views import Views
+from tests.battles.voting import Box
 
 T = TypeVar("T")
 
+USED = {"embedded/smollm2-135m": 120, "openai/gpt-4.1": 30, "openai/gpt-4.1-mini": 50}  # requests of 30 days
 EMBEDDED = "embedded/smollm2-135m"
 STEADY = "simulated/steady"
 PRINCIPAL = Principal(team_id=1, team_name="Local", user_id=1, role="owner", operator=True)
@@ -386,6 +389,7 @@ class World:
     rows: RequestLog
     log_engine: Engine
     folder: TemporaryDirectory[str]
+    votes: Box  # what the leaderboard reads
 
     def log(self, *rows: RequestRow) -> None:
         """Record requests that ended, and wait until they are stored."""
@@ -461,6 +465,7 @@ def world(
             held_log=HeldLog(lambda row: None),
         )
     )
+    box = Box()
     services = Services(
         loop=loop.loop,
         catalog=catalog,
@@ -482,16 +487,16 @@ def world(
         people=people,
         team_money=TeamMoney(cast(Any, budgets), people),
         retention=cast(Any, None),
-        packs=cast(Any, None),
         prompts=Prompts(app_db),
         prompt_figures=PromptFigures(app_db),
+        leaderboard=Leaderboard(box, lambda team_id: USED),
         connections=cast(Connections, connections),
         provider_keys=cast(ProviderKeys, provider_keys),
         tickets=Tickets(b"for the pages' tests, and nothing else"),
         base_url=base_url,
         demonstration_note=demonstration_note,
     )
-    return World(loop, gateway, statements, budgets, latency, services, rows, engine, folder)
+    return World(loop, gateway, statements, budgets, latency, services, rows, engine, folder, box)
 
 
 def _app_database(folder: Path) -> Database:

@@ -29,7 +29,7 @@ from components.bundle import BUNDLE
 from gateway.runs import Run
 from live_charts import live_charts
 from telemetry.marks import Marks
-from tests.pages import examples, fakes
+from tests.pages import examples, fakes, voted
 from tests.pages.fakes import World
 
 PAGES: Final = Path(__file__).resolve().parents[2] / "pages" / "navigation.py"
@@ -81,7 +81,16 @@ def _no_credit(world: World) -> None:
     world.gateway.refuses = InsufficientCredits(410_000, 12, world.statements.money.next_allowance_at_ms)
 
 
-STATES: Final[dict[str, Callable[[World], None]]] = {"empty": _empty, "used": _used, "no-credit": _no_credit}
+def _voted(world: World) -> None:
+    world.votes.votes += voted.troubled() + voted.controlled()
+
+
+STATES: Final[dict[str, Callable[[World], None]]] = {
+    "empty": _empty,
+    "used": _used,
+    "no-credit": _no_credit,
+    "voted": _voted,
+}
 
 
 def _settle(world: World, run: Run) -> None:
