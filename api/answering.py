@@ -109,32 +109,37 @@ def prompt_version_of(exchange: Exchange) -> str | None:
 
 
 async def _until_answered(exchange: Exchange, run: Run, answering: _Answering) -> None:
-    def left(_: asyncio.Task[None]) -> None:
-        if not answering.done.done():
-            run.stop("caller_left")
-            answering.done.set_result(None)
-
-    leaving = asyncio.create_task(caller_leaves(exchange))
-    leaving.add_done_callback(left)
+    """Until the answer is sent or the caller has left: the server tells of both in the same way."""
+    answering.handler = asyncio.current_task()
     try:
-        await answering.done
+        if not answering.done:
+            await caller_leaves(exchange)
     except asyncio.CancelledError:
         run.stop("caller_left")
-        raise
-    finally:
-        leaving.cancel()
+        if answering.handler is None or not answering.let_go:
+            raise
+        answering.handler.uncancel()
+    else:
+        if not answering.done:
+            run.stop("caller_left")
 
 
 async def caller_leaves(exchange: Exchange) -> None:
+    """Also once the answer is whole."""
     while (await exchange.receive())["type"] != "http.disconnect":
         pass
 
 
 class _Answering:
-    """What both ways of answering share: a listener that says when it is done."""
+    """What both ways of answering share: a listener that says when it is `done`.
+
+    A caller who reads nothing is `let_go` in the end, and the handler, which waits for him to leave, too.
+    """
 
     def __init__(self, exchange: Exchange, asked: Asked) -> None:
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.done = False
+        self.let_go = False
+        self.handler: asyncio.Task[object] | None = None
         self._exchange = exchange
         self._asked = asked
 
@@ -145,18 +150,24 @@ class _Answering:
         pass
 
     async def closed(self, run: Run) -> None:
+        if run.stop_reason == "caller_left":
+            self._let_go()
+            return
         try:
-            if run.stop_reason != "caller_left":
-                await self._close(run)
-        finally:
-            self._is_done()
+            await self._close(run)
+        except BaseException:
+            self._let_go()
+            raise
+        self.done = True
 
     async def _close(self, run: Run) -> None:
         raise NotImplementedError
 
-    def _is_done(self) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
+    def _let_go(self) -> None:
+        if not self.done:
+            self.done = self.let_go = True
+            if self.handler is not None:
+                self.handler.cancel()
 
 
 def headers_of(exchange: Exchange, asked_model: str, run: Run) -> Headers:
@@ -256,10 +267,10 @@ class _Streamed(_Answering):
             await self._exchange.send(message)
         except asyncio.CancelledError:
             if run.stop_reason == "caller_left":
-                self._is_done()
+                self._let_go()
             raise
         except Exception:
-            self._is_done()
+            self._let_go()
             raise
 
 

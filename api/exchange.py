@@ -152,6 +152,8 @@ async def send_answer(send: Send, answer: Answer, *, with_body: bool) -> None:
 
 def header_value(text: str) -> bytes:
     """Text as a header may carry it: printable ASCII in one line, everything else replaced."""
+    if text.isascii() and text.isprintable():
+        return text.encode()
     return "".join(letter if " " <= letter <= "~" else "?" for letter in text).encode()
 
 

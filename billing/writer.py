@@ -26,6 +26,7 @@ from children.supervisor import Child, runtime_folder
 _log = logging.getLogger(__name__)
 
 _CONNECT_AGAIN_S: Final = 0.05
+_NOBODY: Final = (None, None, 0.0)
 
 
 class Ledger(LedgerClient):
@@ -35,7 +36,8 @@ class Ledger(LedgerClient):
     def __init__(self, socket: Path, child: Child | None) -> None:
         self.socket = socket
         self._child = child
-        self._in_flight: dict[int, tuple[Command, asyncio.Future[Result]]] = {}
+        self._in_flight: dict[int, tuple[Command, asyncio.Future[Result], float]] = {}  # with its deadline
+        self._deadline: asyncio.TimerHandle | None = None  # one for all: a timer a command is too dear
         self._last_id = 0
         self._unsent: list[Asked] = []
         self._link: _Link | None = None
@@ -89,7 +91,7 @@ class Ledger(LedgerClient):
 
     async def close(self) -> None:
         self._closed = True
-        waiting = [future for _, future in self._in_flight.values() if not future.done()]
+        waiting = [future for _, future, _ in self._in_flight.values() if not future.done()]
         if waiting:
             await asyncio.wait(waiting, timeout=ANSWER_WITHIN_S)
         if self._keeper is not None:
@@ -101,7 +103,9 @@ class Ledger(LedgerClient):
         if self._child is not None:
             await self._child.stop()
             shutil.rmtree(self.socket.parent, ignore_errors=True)
-        for _, future in self._in_flight.values():
+        if self._deadline is not None:
+            self._deadline.cancel()
+        for _, future, _ in self._in_flight.values():
             if not future.done():
                 future.set_exception(LedgerUnavailable("The ledger is closed."))
 
@@ -119,23 +123,28 @@ class Ledger(LedgerClient):
         loop = asyncio.get_running_loop()
         self._last_id = asked_id = self._last_id + 1
         future: asyncio.Future[Result] = loop.create_future()
-        self._in_flight[asked_id] = (command, future)
+        self._in_flight[asked_id] = (command, future, loop.time() + ANSWER_WITHIN_S)
         self._send(Asked(asked_id, command))
-        # A timer costs less than asyncio.timeout(), and this is on every request's path.
-        timer = loop.call_later(ANSWER_WITHIN_S, self._give_up, asked_id)
-        try:
-            result = await future
-        finally:
-            timer.cancel()
+        if self._deadline is None:
+            self._deadline = loop.call_later(ANSWER_WITHIN_S, self._give_up_late)
+        result = await future
         if not isinstance(result, kind):
             raise LedgerBug(f"The writer answered a {type(command).__name__} with {type(result).__name__}.")
         return result
 
-    def _give_up(self, asked_id: int) -> None:
-        command, future = self._in_flight.pop(asked_id, (None, None))
-        if future is not None and not future.done():
-            _log.error("the ledger's writer did not answer a %s", type(command).__name__)
-            future.set_exception(LedgerUnavailable("The ledger's writer does not answer."))
+    def _give_up_late(self) -> None:
+        """Let go of those who have waited too long; they are in the order in which they asked."""
+        loop = asyncio.get_running_loop()
+        self._deadline = None
+        while self._in_flight:
+            asked_id, (command, future, due_s) = next(iter(self._in_flight.items()))
+            if due_s > loop.time():
+                self._deadline = loop.call_at(due_s, self._give_up_late)
+                return
+            del self._in_flight[asked_id]
+            if not future.done():
+                _log.error("the ledger's writer did not answer a %s", type(command).__name__)
+                future.set_exception(LedgerUnavailable("The ledger's writer does not answer."))
 
     def _send(self, asked: Asked) -> None:
         """Together with whatever else this turn of the loop asks."""
@@ -152,7 +161,7 @@ class Ledger(LedgerClient):
 
     def _answered(self, answers: list[Answered]) -> None:
         for answer in answers:
-            _, future = self._in_flight.pop(answer.id, (None, None))
+            _, future, _ = self._in_flight.pop(answer.id, _NOBODY)
             if future is None or future.done():
                 continue  # given up, or cancelled by whoever asked
             if isinstance(answer.outcome, Refusal):
@@ -167,7 +176,7 @@ class Ledger(LedgerClient):
         _, link = await loop.create_unix_connection(lambda: _Link(self._answered), str(self.socket))
         self._link, self._unsent = link, []
         if self._in_flight:
-            link.send([Asked(asked_id, command) for asked_id, (command, _) in self._in_flight.items()])
+            link.send([Asked(asked_id, command) for asked_id, (command, *_) in self._in_flight.items()])
 
     async def _keep_connected(self) -> None:
         while True:

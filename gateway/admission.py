@@ -21,6 +21,7 @@ MOST_IMAGES: Final = 100
 _ASKED_EVERY_S: Final = 0.05
 _REMEMBERED: Final = 20  # a second's worth
 _FEW_RUNS: Final = 8
+_A_TURN: Final = 4  # requests that one turn of the loop takes
 
 
 class LoopLag:
@@ -50,6 +51,32 @@ class Admission:
         self._most_running = most_running
         self._most_lag_ms = most_lag_ms
         self.lag = lag or LoopLag()
+        self._left = _A_TURN
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._next: asyncio.Handle | None = None
+
+    async def turn(self) -> None:
+        """Of requests that come all at once a few are taken, then what streams is served, then a few more:
+        two hundred in a row would hold up every token for a tenth of a second. First come, first served."""
+        loop = asyncio.get_running_loop()
+        if self._next is None:
+            self._next = loop.call_soon(self._next_turn)
+        if self._left > 0 and not self._waiting:
+            self._left -= 1
+            return
+        waiting = loop.create_future()
+        self._waiting.append(waiting)
+        await waiting
+
+    def _next_turn(self) -> None:
+        self._next, self._left = None, _A_TURN
+        while self._waiting and self._left:
+            waiting = self._waiting.popleft()
+            if not waiting.done():  # else its caller left
+                waiting.set_result(None)
+                self._left -= 1
+        if self._waiting:
+            self._next = asyncio.get_running_loop().call_soon(self._next_turn)
 
     def refuse_where_full(self, running: int) -> None:
         """Raises `Overloaded`."""

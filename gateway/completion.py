@@ -55,6 +55,8 @@ __all__ = ["Gateway", "Limits", "Listener"]
 _log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
+_TICKS_AT_ONCE = 10
+_BETWEEN_TICKS_S = 0.005
 _AFTER_STOP_S = 3.0
 _LONGEST_CONVERSATION = 100
 _NO_DEADLINES = CallerDeadlines()
@@ -190,6 +192,7 @@ class Gateway:
             timed=timed,
         )
         try:
+            await self.admission.turn()
             ready = await self.prepare(principal, request, asked.accepted_at_ms, options)
             ready = replace(ready, scopes=(*scopes, *ready.scopes))
             admitted = await self._reserve(
@@ -462,12 +465,21 @@ class Gateway:
         while True:
             await asyncio.sleep(_TICK_S)
             try:
-                await asyncio.gather(*(pump.tick() for pump in tuple(self._pumps.values())))
+                await self._tick_all()
                 await self._kept.flush()
                 await self._stop_as_asked()
                 self.runs.forget_old()
             except Exception:
                 _log.exception("a checkpoint failed; the next one tries again")
+
+    async def _tick_all(self) -> None:
+        """A few runs at a time, so that none of them waits for the second of all others."""
+        ticks: list[asyncio.Task[None]] = []
+        for pump in tuple(self._pumps.values()):
+            ticks.append(asyncio.create_task(pump.tick()))
+            if len(ticks) % _TICKS_AT_ONCE == 0:
+                await asyncio.sleep(_BETWEEN_TICKS_S)
+        await asyncio.gather(*ticks)
 
     async def _stop_as_asked(self) -> None:
         """Other processes may have been asked to stop runs of ours."""

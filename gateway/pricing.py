@@ -7,7 +7,7 @@ the whole input at its dearest bucket, the whole output, at the dearest context 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from billing.commands import Line
@@ -113,7 +113,11 @@ def bound_lines(
 def hold_nano_usd(
     price: Price, input_bound: int, out_cap: int, tool_calls: int = 0, fee_pico_usd: int | None = None
 ) -> int:
-    return cost_nano_usd(bound_lines(price, input_bound, out_cap, tool_calls, fee_pico_usd))
+    """What `bound_lines` come to, rounded up once."""
+    dearest = _dearest(price, input_bound)
+    fee = price.dearest_tool_fee if fee_pico_usd is None else fee_pico_usd
+    pico_usd = input_bound * dearest.input + out_cap * dearest.output + tool_calls * fee
+    return -(-pico_usd // PICO_USD_PER_NANO_USD)
 
 
 def out_cap_within(
@@ -207,7 +211,9 @@ def sane_usage(
     most_calls = usage.tool_calls if tool_calls is None else tool_calls
     within = usage.output <= out_cap and prompt_tokens(usage) <= context and usage.tool_calls <= most_calls
     if within and not negative:
-        return replace(usage, reasoning=min(usage.reasoning, usage.output)), False
+        if usage.reasoning > usage.output:
+            usage = replace(usage, reasoning=usage.output)
+        return usage, False
     own = instead or Usage(input=0, output=0)
     if min(usage.input, usage.cached_input, usage.cache_write) < 0:
         usage = replace(usage, input=own.input, cached_input=0, cache_write=0)
@@ -252,7 +258,13 @@ def cheapest_that_fits(
 
 def _dearest(price: Price, input_bound: int) -> Rates:
     """The dearest rate for input and for output among the tiers that this many tokens can reach."""
+    if not price.tiers:
+        return price.base if price.base.input == price.base.dearest_input else _dearest_of((price.base,))
     reached = [price.base, *(tier.rates for tier in price.tiers if input_bound > tier.above_input_tokens)]
+    return _dearest_of(reached)
+
+
+def _dearest_of(reached: Sequence[Rates]) -> Rates:
     return Rates(
         input=max(rates.dearest_input for rates in reached), output=max(rates.output for rates in reached)
     )

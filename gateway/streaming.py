@@ -67,8 +67,7 @@ async def with_deadlines(
                 raise
             finally:
                 watch.rest()
-            for event in batch:
-                watch.saw(event)
+            watch.saw(batch)
             yield batch
     finally:
         watch.close()
@@ -104,6 +103,7 @@ class _Watch:
         self._start_s = self._last_s = time.monotonic()
         self._total_from_s = self._start_s if call.started_s is None else call.started_s
         self._timer: asyncio.TimerHandle | None = None
+        self._reader = asyncio.current_task()  # a stream has one reader from its beginning to its end
         self._task: asyncio.Task[object] | None = None
         self._cancels_before = 0
         self._rang = False
@@ -112,9 +112,8 @@ class _Watch:
 
     def wait(self) -> None:
         """From now until `rest`, the running task is interrupted when a limit passes."""
-        task = asyncio.current_task()
+        task = self._task = self._reader
         assert task is not None
-        self._task = task
         self._cancels_before = task.cancelling()
         if self._timer is None:
             self._ring_at(min(self._due()[0], self._start_s + self._limits.first_token_s))
@@ -122,16 +121,17 @@ class _Watch:
     def rest(self) -> None:
         self._task = None
 
-    def saw(self, event: Event) -> None:
+    def saw(self, batch: list[Event]) -> None:
         now_ns = time.monotonic_ns()
         self._last_s = now_ns / 1e9
         self._clocks.last_ns = now_ns
-        if self._clocks.first_answer_ns is None:
-            _mark_first(self._clocks, event, now_ns)
-        if isinstance(event, Finished):
-            self._now(finished=True)
-        elif not self.began and not isinstance(event, Usage):
-            self._now(finished=False)
+        for event in batch:
+            if self._clocks.first_answer_ns is None:
+                _mark_first(self._clocks, event, now_ns)
+            if isinstance(event, Finished):
+                self._now(finished=True)
+            elif not self.began and not isinstance(event, Usage):
+                self._now(finished=False)
 
     def rang_alone(self) -> bool:
         """Whether the cancellation just caught is ours, and nobody else asked for one as well."""

@@ -119,6 +119,10 @@ async def guarded_addresses(host: str, port: int, *, allow_private_address: bool
 
     Raises `AddressRefused` where nothing of it may, and `socket.gaierror` where it leads nowhere.
     """
+    # What is an address already needs no thread to be looked up in.
+    literal = _literal(host)
+    if literal is not None and may_call(host, allow_private_address=allow_private_address):
+        return [_target(literal, port)]
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     allowed = [one for one in found if may_call(str(one[4][0]), allow_private_address=allow_private_address)]
     if not allowed:
@@ -146,6 +150,20 @@ def guarded_connector(
         resolver=GuardedResolver(resolver or ThreadedResolver(), allow_private_address=allow_private_address),
         socket_factory=functools.partial(guarded_socket, allow_private_address=allow_private_address),
     )
+
+
+def _literal(host: str) -> Address | None:
+    """A zone is a name's business: it is resolved."""
+    try:
+        return None if "%" in host else ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _target(address: Address, port: int) -> AddrInfoType:
+    if address.version == 4:
+        return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (str(address), port)
+    return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (str(address), port, 0, 0)
 
 
 def _parsed(address: str) -> Address:

@@ -27,6 +27,13 @@ class FrameCutter:
 
     def feed(self, read: bytes) -> list[bytes]:
         """The frames that this read completes. Raises `FrameTooLarge`."""
+        if not self._mid_frame and read.startswith(b"data: ") and read.endswith(b"\n\n"):
+            # Whole frames of a line each, which is what almost every read is.
+            parts = read[:-2].split(b"\n\n")
+            frames = [part[6:] for part in parts if part.startswith(b"data: ")]
+            if len(frames) == len(parts) == read.count(b"\n") // 2 and b"\r" not in read:
+                self._at_start = False
+                return frames
         if self._at_start:
             read = self._without_bom(read)
         if self._skip_lf and read:
@@ -46,6 +53,10 @@ class FrameCutter:
             lines[0] = bytes(self._rest) + lines[0]
         self._rest = bytearray(lines.pop())
         return self._frames(lines)
+
+    @property
+    def _mid_frame(self) -> bool:
+        return bool(self._rest or self._data or self._skip_lf)
 
     def close(self) -> list[bytes]:
         """The frame that lacked only its blank line when the stream ended, if there is one.
