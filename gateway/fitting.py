@@ -18,7 +18,7 @@ from gateway.messages import AnyTool, CompletionRequest, Effort, FilePart, Hoste
 from gateway.tool_fees import tool_of
 
 _DEFAULTS = Sampling()
-_NAMES = tuple(field.name for field in fields(Sampling) if field.name != "max_output_tokens")
+_NAMED = tuple((field.name, field.default) for field in fields(Sampling) if field.name != "max_output_tokens")
 _EFFORTS: tuple[str, ...] = get_args(Effort)
 _LOCAL_SHELL = "local_shell"
 NEEDED_FOR_FORMAT: Mapping[str, str] = {"json_schema": "structured_output", "json_object": "json_mode"}
@@ -67,9 +67,9 @@ def _fit_sampling(
 ) -> CompletionRequest:
     """The cap on output is the hold's to decide, not the model's."""
     changes: dict[str, Any] = {}
-    for name in _NAMES:
+    for name, default in _NAMED:
         value = getattr(request.sampling, name)
-        if value == getattr(_DEFAULTS, name):
+        if value == default:
             continue
         fitted, note = _fitted(name, value, model, wire)
         if note:

@@ -54,7 +54,7 @@ def bound_input_tokens(request: CompletionRequest, model: Model) -> int:
 async def bound_input(request: CompletionRequest, model: Model) -> int:
     """`bound_input_tokens` without holding up the event loop: long work goes to a thread."""
     texts, frame = _texts(request, model), _frame(request, model)
-    if _is_quick(texts, model):
+    if _counts_at_once(texts, model) or _bytes_suffice(sum(map(_bytes, texts)), model):
         return _bounded(texts, frame, model)
     return await asyncio.to_thread(_bounded, texts, frame, model)
 
@@ -134,11 +134,6 @@ def _bounded(texts: list[str], frame: int, model: Model) -> int:
     return min(size, bound) + frame
 
 
-def _is_quick(texts: list[str], model: Model) -> bool:
-    """Whether a prompt is bounded at once: by its bytes, or by counting what is short."""
-    return _bytes_suffice(sum(map(_bytes, texts)), model) or _counts_at_once(texts, model)
-
-
 def _counts_at_once(texts: list[str], model: Model) -> bool:
     vocabulary = _VOCABULARY.get(model.tokenizer)
     if vocabulary is None:
@@ -172,6 +167,8 @@ def _texts(request: CompletionRequest, model: Model) -> list[str]:
 
 def _texts_of(message: Message, model: Model) -> list[str]:
     said = f"{message.role}\n{message.text}" if model.tokenizer == "smollm2" else message.text
+    if not (message.tool_calls or message.reasoning or message.name or message.tool_call_id):
+        return [said] if said else []
     calls = [text for call in message.tool_calls for text in (call.id, call.name, call.arguments)]
     thoughts = [text for thought in message.reasoning for text in (thought.text, thought.proof)]
     return [text for text in (said, message.name, message.tool_call_id, *calls, *thoughts) if text]
