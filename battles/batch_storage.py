@@ -155,6 +155,12 @@ def say_why(session: Session, batch_id: str, epoch: int, why: str) -> None:
     session.execute(change.values(why=storable(why)[:500], updated_ms=now_ms()))
 
 
+def set_cap(session: Session, batch_id: str, limit_nano_usd: int) -> None:
+    row = session.get_one(BatchRow, batch_id)
+    row.spec_json = encoded(replace(decoded(row.spec_json), cost_cap_nano_usd=limit_nano_usd))
+    row.updated_ms = now_ms()
+
+
 def open_votes(session: Session, batch_id: str, *, are_open: bool) -> None:
     session.execute(update(_BATCHES).where(_BATCHES.c.id == batch_id).values(votes_open=are_open))
 
