@@ -125,6 +125,8 @@ class Process:
             battles=BattleDesk(asyncio.get_running_loop(), own.battles, own.votes),
             leaderboard=own.leaderboard,
             prompt_figures=own.prompt_figures,
+            batches=own.batching.batches,
+            vote_queue=own.batching.votes,
             site_url=self.settings.url,
             connections=own.connections,
             provider_keys=own.provider_keys,

@@ -13,12 +13,16 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from alerting import Alerting
+from battles.batch_models import Batch, BatchSpec, BatchWish
+from battles.batch_rows import Upload
+from battles.batches import Batches, Estimate
 from battles.comparisons import Comparison
 from battles.leaderboard import Leaderboard
 from battles.models import BattleWish, Prompt
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
 from battles.quoting import BattleQuote, requests_of, together
+from battles.vote_queue import VoteQueue
 from billing.budgets import Budgets
 from billing.client import LedgerClient
 from billing.commands import CapSet, Granted, GrantKind, SetCap
@@ -79,6 +83,8 @@ class Services:
     battles: BattleDesk
     leaderboard: Leaderboard
     prompt_figures: PromptFigures
+    batches: Batches
+    vote_queue: VoteQueue
     connections: Connections
     provider_keys: ProviderKeys
     tickets: Tickets
@@ -172,6 +178,18 @@ class Services:
         """Send a word to each address of alerts: its name, and why it did not take it, if so."""
         require(principal, "operate")
         return self._on_loop(self.alerting.try_out(), 30.0)
+
+    def open_batch(self, principal: Principal, wish: BatchWish) -> Batch:
+        """Raises `BattleError`, `GatewayError`, `BillingError`."""
+        return self._on_loop(self.batches.open(principal, wish, surface="page"), 60.0)
+
+    def estimate_batch(self, principal: Principal, spec: BatchSpec, upload: Upload) -> Estimate:
+        """Raises as `open_batch`."""
+        return self._on_loop(self.batches.estimate(principal, spec, upload), 20.0)
+
+    def cap_batch(self, principal: Principal, batch_id: str, limit_nano_usd: int) -> None:
+        """Raises as `open_batch`."""
+        self._on_loop(self.batches.set_cap(principal, batch_id, limit_nano_usd), 20.0)
 
     def stop(self, principal: Principal, run_id: str) -> None:
         self._on_loop(self.gateway.stop(principal, run_id), 5.0)

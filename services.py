@@ -21,6 +21,8 @@ import startup
 from alerting import EVERY_S as ALERTS_S, Address, Alerting
 from api.asgi import ApiServices, Readiness
 from api.errors import status_of
+from batching import Batching, open_batching
+from battles.batch_storage import forget_text as forget_batches
 from battles.battle import Battles, Means
 from battles.held_log import HeldLog
 from battles.leaderboard import USAGE_WINDOW_MS, Leaderboard
@@ -140,6 +142,7 @@ class Open:
     battles: Battles
     votes: Votes
     leaderboard: Leaderboard
+    batching: Batching
 
     def for_the_api(self, **more: Any) -> ApiServices:
         """`more` are fields of `ApiServices` that only this process has."""
@@ -160,6 +163,7 @@ class Open:
             votes=self.votes,
             leaderboard=self.leaderboard,
             prompt_figures=self.prompt_figures,
+            batches=self.batching.batches,
             provider_keys=self.provider_keys,
             rates=self.rates,
             refusals=self.watched.refusals,
@@ -249,7 +253,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
             await battles.end_interrupted()
 
         keep(opened, stores.leases.keep("sweeper", _SWEEP_S, end_interrupted))
-    retention = Retention(app_db, also=(forget_prompts, forget_battles))
+    retention = Retention(app_db, also=(forget_prompts, forget_battles, forget_batches))
     alerting = Alerting(
         stores.databases.log.engine,
         stores.budgets,
@@ -266,12 +270,24 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         keep(opened, stores.leases.keep(LOG, LOG_RETENTION_S, log_retention.turn))
         keep(opened, RecurringGrants(app_db, stores.ledger.grant).keep_giving())
     votes = Votes(battles)
+    quotes = Quotes(gateway, stores.usage)
+    batching = await open_batching(
+        settings,
+        stores,
+        gateway,
+        prepared.catalog,
+        quotes,
+        people.changes,
+        opened,
+        keep,
+        keeps_jobs=joined is None,
+    )
     return Open(
         prepared=prepared,
         stores=stores,
         secret=secret,
         gateway=gateway,
-        quotes=Quotes(gateway, stores.usage),
+        quotes=quotes,
         api_keys=api_keys,
         people=people,
         top_ups=TopUps(purpose_key(secret, TOP_UP_CODE), app_db, stores.ledger.grant),
@@ -287,6 +303,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         battles=battles,
         votes=votes,
         leaderboard=Leaderboard(votes, _usage(stores)),
+        batching=batching,
     )
 
 

@@ -104,6 +104,7 @@ class Settings(BaseModel):
     team_claims: tuple[TeamClaim, ...] = ()
     private_issuers: bool = False
     trusted_proxies: Names = ()
+    python_tests: Literal["sandboxed", "unsandboxed", "off"] = "sandboxed"
     pre_send: Annotated[str | None, Field(pattern=r"^[\w.]+:\w+$")] = None
 
     @model_validator(mode="after")

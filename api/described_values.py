@@ -17,6 +17,7 @@ Tag = Literal[
     "AI SDK",
     "Keys",
     "Prompts",
+    "Batches",
     "Administration",
     "Server",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from api import (
     admin,
     ai_gateway,
+    batches,
     chat_completions,
     credits,
     docs_page,
@@ -82,6 +83,23 @@ def _admin() -> tuple[Route, ...]:
 _PROMPT = "/v1/prompts/{prompt}"
 
 
+_BATCH = "/v1/batches/{batch}"
+
+
+def _batches() -> tuple[Route, ...]:
+    return (
+        Route("GET", "/v1/batches", batches.list_all),
+        Route("POST", "/v1/batches", batches.create),
+        Route("GET", _BATCH, batches.show),
+        Route("PATCH", _BATCH, batches.change),
+        Route("POST", f"{_BATCH}/pause", batches.pause),
+        Route("POST", f"{_BATCH}/resume", batches.resume),
+        Route("POST", f"{_BATCH}/stop", batches.stop),
+        Route("POST", f"{_BATCH}/retry", batches.retry),
+        Route("GET", f"{_BATCH}/results", batches.results),
+    )
+
+
 def _prompts() -> tuple[Route, ...]:
     return (
         Route("GET", "/v1/prompts", prompts.list_all),
@@ -128,6 +146,7 @@ ROUTES = (
     Route("GET", "/v1/report", report.show),
     Route("GET", "/v1/me", me.show),
     *_prompts(),
+    *_batches(),
     *_admin(),
     Route("GET", "/healthz", health.alive),
     Route("GET", "/readyz", health.ready),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
+from battles.batches import Batches
 from battles.battle import Battles
 from battles.leaderboard import Leaderboard
 from battles.prompt_figures import PromptFigures
@@ -65,6 +66,7 @@ class ApiServices:
     votes: Votes
     leaderboard: Leaderboard
     prompt_figures: PromptFigures
+    batches: Batches
     readiness: Callable[[], Awaitable[Readiness]]
     rates: RateLimits | None = None
     refusals: Refusals | None = None

@@ -174,7 +174,7 @@ class Batches:
 
     # --- watching ---------------------------------------------------------------------------------
 
-    def list(
+    def listed(
         self, principal: Principal, limit: int = 50, before: str | None = None
     ) -> tuple[tuple[Batch, Progress], ...]:
         """Newest first."""

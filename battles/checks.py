@@ -14,7 +14,7 @@ import ast
 import json
 import re
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -46,7 +46,7 @@ class JsonSchema(
     """The answer is JSON, alone or in one fenced block, and `schema` holds of it (draft 2020-12 unless
     the schema says otherwise). A schema refers to nothing outside itself."""
 
-    schema: dict[str, object]
+    schema: dict[str, Any]
 
 
 class Python(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="python"):

@@ -526,6 +526,7 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         battles=cast(Any, None),  # these two are tested with models that answer
         votes=cast(Any, None),
         leaderboard=Leaderboard(cast(Any, None)),
+        batches=cast(Any, None),  # they are tested on the real ledger
         people=open_people(database, keys, "http://testserver", Rules()),
         provider_keys=ProviderKeys(database, Sealer(purpose_key(bytes(32), PROVIDER_KEY)), models),
         readiness=readiness,

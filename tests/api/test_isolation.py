@@ -18,13 +18,17 @@ from sqlalchemy.orm import Session
 from api.asgi import Api, ApiMiddleware, ApiServices, Readiness
 from api.edge import local_hosts
 from api.routes import ROUTES
+from battles.batch_models import BatchSpec, BatchWish
+from battles.batch_rows import rows_of
+from battles.batches import Batches
 from battles.battle import Battles
 from battles.held_log import HeldLog
 from battles.leaderboard import Leaderboard
-from battles.models import Settings
+from battles.models import LaneWish, Settings
 from battles.prompt_figures import PromptFigures
 from battles.prompt_values import VersionWish
 from battles.prompts import Prompts
+from battles.sandbox import Sandbox
 from battles.votes import Votes
 from billing.budgets import Budgets
 from billing.codes import PURPOSE, TopUps
@@ -58,6 +62,7 @@ REVOKED = "ty_" + "r" * 40
 Need = Permission | Literal["public", "anyone", "own_token"]  # a token of its own: no key of ours opens it
 TEAM = "/v1/admin/teams/{team}"
 PROMPT = "/v1/prompts/{prompt}"
+BATCH = "/v1/batches/{batch}"
 
 NEEDS: dict[tuple[str, str], Need] = {
     ("POST", "/v1/chat/completions"): "run_models",
@@ -83,6 +88,12 @@ NEEDS: dict[tuple[str, str], Need] = {
     **{("POST", f"{base}/language-model"): "run_models" for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
     **{("POST", f"{base}/embedding-model"): "run_models" for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
     **{("GET", f"{base}/config"): "anyone" for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
+    ("GET", "/v1/batches"): "read_runs",
+    ("POST", "/v1/batches"): "run_models",
+    ("GET", BATCH): "read_runs",
+    ("PATCH", BATCH): "run_models",
+    **{("POST", f"{BATCH}/{way}"): "run_models" for way in ("pause", "resume", "stop", "retry")},
+    ("GET", f"{BATCH}/results"): "read_runs",
     ("GET", "/v1/prompts"): "read_prompts",
     ("POST", "/v1/prompts"): "write_prompts",
     ("GET", PROMPT): "read_prompts",
@@ -145,6 +156,13 @@ BODIES: dict[tuple[str, str], object] = {
         for base in ("/v1/ai", "/v3/ai", "/v4/ai")
     },
     **{("POST", f"{base}/embedding-model"): {"values": ["Hello"]} for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
+    ("POST", "/v1/batches"): {
+        "name": "Another",
+        "rows": [{"a": "1"}],
+        "request": {"messages": _PROMPT},
+        "lanes": [{"model": "embedded/smollm2-135m"}],
+    },
+    ("PATCH", BATCH): {"cost_cap_usd": "1.00"},
     ("POST", "/v1/prompts"): {"name": "another", "request": {"messages": _PROMPT}},
     ("PATCH", PROMPT): {"description": "What it is for"},
     ("POST", f"{PROMPT}/versions"): {"request": {"messages": _PROMPT}},
@@ -214,7 +232,12 @@ async def installation(folder: Path, role: TeamRole | None) -> AsyncIterator[Her
         prompts = Prompts(database)
         prompts.create(people_here.people["owner"], "ours", VersionWish(Settings(template="Hello")))
         prompts.set_label(people_here.people["owner"], "ours", "production", 1)
-        ids |= {"prompt": "ours", "label": "production"}
+        quotes = Quotes(at.gateway, Usage(folder / "ledger.db", at.statements))
+        batches = Batches(database, Catalog.load(), Sandbox(), at.ledger.set_cap, quotes.quote)
+        lane = LaneWish("embedded/smollm2-135m", settings=Settings(template="{{a}}"))
+        wish = BatchWish("Ours", BatchSpec("", (lane,)), rows_of([{"a": "1"}]))
+        batch = await batches.open(people_here.people["member"], wish, surface="page")
+        ids |= {"prompt": "ours", "label": "production", "batch": batch.id}
         provider_keys = ProviderKeys(database, Sealer(purpose_key(SECRET, PROVIDER_KEY)), Catalog.load())
         await provider_keys.open()
         usage = Usage(folder / "ledger.db", at.statements)
@@ -239,6 +262,7 @@ async def installation(folder: Path, role: TeamRole | None) -> AsyncIterator[Her
             battles=battles,
             votes=Votes(battles),
             leaderboard=Leaderboard(Votes(battles)),
+            batches=batches,
             people=people,
             provider_keys=provider_keys,
             readiness=readiness,

@@ -83,6 +83,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
             battles=cast(Any, None),  # these two are tested with models that answer
             votes=cast(Any, None),
             leaderboard=Leaderboard(cast(Any, None)),
+            batches=cast(Any, None),
             people=open_people(at.databases.app, keys, "http://testserver", Rules()),
             provider_keys=cast(Any, None),
             readiness=readiness,

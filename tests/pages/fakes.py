@@ -18,11 +18,14 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Engine
 
 from alerting import Alerting
+from battles.batches import Batches
 from battles.battle import Battles, Means
 from battles.held_log import HeldLog
 from battles.leaderboard import Leaderboard
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
+from battles.sandbox import Sandbox
+from battles.vote_queue import VoteQueue
 from battles.votes import Votes
 from billing.allowance import ALLOWANCE_NANO_USD, WINDOW_MS, FreeMoney
 from billing.budgets import CapChange, CapView
@@ -490,6 +493,8 @@ def world(
         prompts=Prompts(app_db),
         prompt_figures=PromptFigures(app_db),
         leaderboard=Leaderboard(box, lambda team_id: USED),
+        batches=Batches(app_db, catalog, Sandbox(), cast(Any, budgets).set_cap, cast(Any, None)),
+        vote_queue=VoteQueue(app_db),
         connections=cast(Connections, connections),
         provider_keys=cast(ProviderKeys, provider_keys),
         tickets=Tickets(b"for the pages' tests, and nothing else"),

@@ -1,0 +1,102 @@
+"""A provider on loopback that answers at once, and remembers what it was asked: `MODEL` is in the catalog
+where `config` is in tiltyard.toml. It names the number that stands in a prompt as `row N`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+from collections import Counter
+
+from aiohttp import web
+
+MODELS = ("lab/one", "lab/two")
+_CONFIG = """\
+[providers.lab]
+base_url = "http://127.0.0.1:{port}/v1"
+wire = "chat_completions"
+allow_private_address = true
+"""
+_MODEL = """
+[[models]]
+id = "{id}"
+name = "{id}"
+context_tokens = 32768
+max_output_tokens = 4096
+input_usd_per_million = "1.00"
+output_usd_per_million = "4.00"
+providers = [ {{ id = "lab", model = "{id}" }} ]
+"""
+
+
+class FastUpstream:
+    """Serves on a loop of its own from `with` to its end. `answer_s` is how long an answer takes, `fails`
+    how many of the next requests are refused, and with which status."""
+
+    def __init__(self, answer_s: float = 0.01) -> None:
+        self.asked: Counter[tuple[str, str]] = Counter()
+        self.at_once = self.most_at_once = 0
+        self.answer_s = answer_s
+        self.fails: list[int] = []
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._port = 0
+
+    @property
+    def config(self) -> str:
+        return _CONFIG.format(port=self._port) + "".join(_MODEL.format(id=name) for name in MODELS)
+
+    def __enter__(self) -> FastUpstream:
+        threading.Thread(target=self._run, daemon=True, name="fast upstream").start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._open())
+        self._ready.set()
+        self._loop.run_forever()
+
+    async def _open(self) -> None:
+        app = web.Application(client_max_size=1 << 24)
+        app.router.add_post("/v1/chat/completions", self._answer)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self._port = runner.addresses[0][1]
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        asked = await request.json()
+        prompt = asked["messages"][-1]["content"]
+        if self.fails:
+            return web.json_response({"error": {"message": "no"}}, status=self.fails.pop(0))
+        found = re.search(r"row (\d+)", prompt)
+        self.asked[asked["model"], found[1] if found else prompt] += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+            await response.prepare(request)
+            await self._send(response, {"delta": {"content": "number "}, "finish_reason": None})
+            await asyncio.sleep(self.answer_s)
+            said = found[1] if found else "none"
+            await self._send(response, {"delta": {"content": said}, "finish_reason": None})
+            await self._send(response, {"delta": {}, "finish_reason": "stop"})
+            usage = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
+            await self._chunk(response, {"choices": [], "usage": usage})
+            await response.write(b"data: [DONE]\n\n")
+            return response
+        finally:
+            self.at_once -= 1
+
+    async def _send(self, response: web.StreamResponse, choice: dict[str, object]) -> None:
+        await self._chunk(response, {"choices": [{"index": 0, **choice}]})
+
+    async def _chunk(self, response: web.StreamResponse, rest: dict[str, object]) -> None:
+        chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "m", **rest}
+        await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
