@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from battles.batch_door import BatchDoor
-from battles.batch_jobs import BatchJobs, jobs_database
+from battles.batch_jobs import BatchJobs
 from battles.batch_work import BatchWork
 from battles.batches import Batches
-from battles.sandbox import Sandbox
+from battles.sandbox import PythonTests, Sandbox
 from battles.vote_queue import VoteQueue
 from gateway.catalog import Catalog
 from gateway.completion import Gateway
 from gateway.quote import Quotes
 from identity.changes import Changes
 from identity.standing import Standing
-from settings import Settings
 from stores import Stores
 
 
@@ -32,7 +31,6 @@ class Batching:
 
 
 async def open_batching(
-    settings: Settings,
     stores: Stores,
     gateway: Gateway,
     catalog: Catalog,
@@ -41,16 +39,18 @@ async def open_batching(
     opened: AsyncExitStack,
     keep: Callable[[AsyncExitStack, Coroutine[Any, Any, None]], None],
     *,
-    keeps_jobs: bool,
+    python_tests: PythonTests,
+    jobs_at: str | None,
 ) -> Batching:
+    """`jobs_at` is where dbos keeps what it remembers; None in a process that belongs to another."""
     database = stores.databases.app
-    sandbox = Sandbox(settings.python_tests)
+    sandbox = Sandbox(python_tests)
     opened.push_async_callback(sandbox.close)
-    if keeps_jobs:
+    if jobs_at is not None:
         standing, loop = Standing(database), asyncio.get_running_loop()
         changes.listen(lambda: loop.call_soon_threadsafe(standing.forget))
         work = BatchWork(gateway, database, stores.statements, standing, sandbox)
-        door = BatchDoor(database, work, jobs_database(str(settings.data_dir), settings.database_url))
+        door = BatchDoor(database, work, jobs_at)
         await door.open()
         jobs = BatchJobs(database, stores.leases, door)
         opened.push_async_callback(jobs.close)

@@ -22,6 +22,7 @@ from alerting import EVERY_S as ALERTS_S, Address, Alerting
 from api.asgi import ApiServices, Readiness
 from api.errors import status_of
 from batching import Batching, open_batching
+from battles.batch_jobs import jobs_database
 from battles.batch_storage import forget_text as forget_batches
 from battles.battle import Battles, Means
 from battles.held_log import HeldLog
@@ -271,8 +272,8 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         keep(opened, RecurringGrants(app_db, stores.ledger.grant).keep_giving())
     votes = Votes(battles)
     quotes = Quotes(gateway, stores.usage)
+    jobs_at = jobs_database(str(settings.data_dir), settings.database_url)
     batching = await open_batching(
-        settings,
         stores,
         gateway,
         prepared.catalog,
@@ -280,7 +281,8 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         people.changes,
         opened,
         keep,
-        keeps_jobs=joined is None,
+        python_tests=settings.python_tests,
+        jobs_at=jobs_at if joined is None else None,
     )
     return Open(
         prepared=prepared,

@@ -28,6 +28,7 @@ import msgspec
 from battles import batch_storage as storage
 from battles.batch_asking import judge_request, request_of, said_in, task_of
 from battles.batch_models import FINAL, Answer, AnswerState, Batch, Item, judge_key_of, key_of
+from battles.batch_rows import Row
 from battles.checks import passes
 from battles.sandbox import Sandbox
 from billing import errors as billing
@@ -112,26 +113,29 @@ class BatchWork:
         return await asyncio.shield(task)
 
     async def _do(self, batch_id: str, epoch: int, item: Item) -> Told:
-        batch = await self._running_batch(batch_id, epoch)
-        if batch is None:
+        def read(session: Any) -> tuple[Batch | None, Answer | None, Row | None]:
+            return (
+                storage.find_batch(session, None, batch_id),
+                storage.answer_of(session, batch_id, item),
+                storage.row_of(session, batch_id, item.row_no),
+            )
+
+        batch, before, row = await self._database.read(read)
+        if batch is None or batch.state != "running" or batch.epoch != epoch:
             return OVER
-        before = await self._database.read(lambda session: storage.answer_of(session, batch_id, item))
         if before is not None and before.state in FINAL:
             return DONE
-        if before is not None and before.state == "answered":
-            return await self._reckon(batch, item, before)
         self._under_way[batch_id] += 1
         try:
-            return await self._ask(batch, item, before)
+            if row is None:
+                raise _Pause("its rows are no longer kept")
+            if before is not None and before.state == "answered":
+                return await self._reckon(batch, item, row, before)
+            return await self._ask(batch, item, row, before)
         except _Pause as why:
             return await self._pause(batch, str(why))
         finally:
             self._under_way[batch_id] -= 1
-
-    async def _running_batch(self, batch_id: str, epoch: int) -> Batch | None:
-        batch = await self._database.read(lambda session: storage.find_batch(session, None, batch_id))
-        going = batch is not None and batch.state == "running" and batch.epoch == epoch
-        return batch if going else None
 
     async def _pause(self, batch: Batch, why: str) -> Told:
         def work(session: Any) -> None:
@@ -143,10 +147,7 @@ class BatchWork:
 
     # --- one answer -------------------------------------------------------------------------------
 
-    async def _ask(self, batch: Batch, item: Item, before: Answer | None) -> Told:
-        row = await self._database.read(lambda session: storage.row_of(session, batch.id, item.row_no))
-        if row is None:
-            raise _Pause("its rows are no longer kept")
+    async def _ask(self, batch: Batch, item: Item, row: Row, before: Answer | None) -> Told:
         round_, tries = (before.round, before.tries) if before is not None else (0, 0)
         request = request_of(batch.spec, batch.spec.lanes[item.lane], row.values)
         keeper = _Keeper(lambda run: self._keep_answer(batch.id, item, run))
@@ -161,7 +162,7 @@ class BatchWork:
             await self._failed(batch.id, item, type(error).__name__, str(error))
             return DONE
         await run.ended.wait()
-        return await self._ended(batch, item, run, round_, tries)
+        return await self._ended(batch, item, row, run, round_, tries)
 
     async def _admitted(
         self, batch: Batch, request: CompletionRequest, key: str, keeper: _Keeper | None
@@ -219,10 +220,10 @@ class BatchWork:
         }
         await self._database.write(lambda session: storage.put_answer(session, batch_id, item, values))
 
-    async def _ended(self, batch: Batch, item: Item, run: Run, round_: int, tries: int) -> Told:
+    async def _ended(self, batch: Batch, item: Item, row: Row, run: Run, round_: int, tries: int) -> Told:
         paid = run.receipt.charged_nano_usd if run.receipt is not None else 0
         if run.state == "done" and run.failure is None:
-            return await self._answered(batch, item, run, paid)
+            return await self._answered(batch, item, row, run, paid)
         failure = run.failure or Failure("Stopped", "The run was stopped.")
         draining = run.stop_reason == "draining"
         if paid:
@@ -246,8 +247,8 @@ class BatchWork:
         wait_s = min(failure.retry_after_s or 0.5 * 2**tries, _LONGEST_WAIT_S)
         return Told("again" if costs_no_try else "later", wait_s)
 
-    async def _answered(self, batch: Batch, item: Item, run: Run, paid: int) -> Told:
-        values = await self._checked(batch, item, run.text)
+    async def _answered(self, batch: Batch, item: Item, row: Row, run: Run, paid: int) -> Told:
+        values = await self._checked(batch, row, run.text)
         values |= {
             "state": "done",
             "run_id": run.id,
@@ -266,11 +267,8 @@ class BatchWork:
         await self._database.write(lambda session: storage.put_answer(session, batch.id, item, values))
         return DONE
 
-    async def _checked(self, batch: Batch, item: Item, text: str) -> dict[str, Any]:
+    async def _checked(self, batch: Batch, row: Row, text: str) -> dict[str, Any]:
         if not batch.spec.checks:
-            return {}
-        row = await self._database.read(lambda session: storage.row_of(session, batch.id, item.row_no))
-        if row is None:
             return {}
         verdicts = await self._sandbox.check(batch.spec.checks, text, row.values)
         return {"passed": passes(verdicts), "verdicts_json": msgspec.json.encode(verdicts).decode()}
@@ -303,13 +301,13 @@ class BatchWork:
 
     # --- what a dead process left -----------------------------------------------------------------
 
-    async def _reckon(self, batch: Batch, item: Item, before: Answer) -> Told:
+    async def _reckon(self, batch: Batch, item: Item, row: Row, before: Answer) -> Told:
         """The answer is here; what did it cost?"""
         assert before.run_id is not None
         paid = await self._paid(batch.team_id, before.run_id)
         if paid == "open":
             return Told("later", _UNKNOWN_S)
-        values = await self._checked(batch, item, before.text or "")
+        values = await self._checked(batch, row, before.text or "")
         values |= {"state": "done", "cost_nano_usd": 0 if paid == "nothing" else paid}
         await self._database.write(lambda session: storage.put_answer(session, batch.id, item, values))
         return DONE
@@ -348,20 +346,19 @@ class BatchWork:
     # --- a judge's word ---------------------------------------------------------------------------
 
     async def _judge(self, batch_id: str, epoch: int, row_no: int, first: int, second: int) -> Told:
-        batch = await self._running_batch(batch_id, epoch)
-        if batch is None or batch.spec.judge is None:
-            return OVER
-        judge, lanes = batch.spec.judge, batch.spec.lanes
-
         def read(session: Any) -> Any:
             return (
+                storage.find_batch(session, None, batch_id),
                 storage.row_of(session, batch_id, row_no),
                 storage.answer_of(session, batch_id, Item(row_no, first)),
                 storage.answer_of(session, batch_id, Item(row_no, second)),
                 storage.judgement_of(session, batch_id, row_no, first, second),
             )
 
-        row, one, other, before = await self._database.read(read)
+        batch, row, one, other, before = await self._database.read(read)
+        if batch is None or batch.state != "running" or batch.epoch != epoch or batch.spec.judge is None:
+            return OVER
+        judge, lanes = batch.spec.judge, batch.spec.lanes
         if row is None or one is None or other is None:
             return DONE
         if before is not None and before.state in ("done", "failed"):

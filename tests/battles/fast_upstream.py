@@ -41,6 +41,7 @@ class FastUpstream:
         self.fails: list[int] = []
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="fast upstream")
         self._port = 0
 
     @property
@@ -48,27 +49,31 @@ class FastUpstream:
         return _CONFIG.format(port=self._port) + "".join(_MODEL.format(id=name) for name in MODELS)
 
     def __enter__(self) -> FastUpstream:
-        threading.Thread(target=self._run, daemon=True, name="fast upstream").start()
+        self._thread.start()
         assert self._ready.wait(10)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._open())
+        runner = self._loop.run_until_complete(self._open())
         self._ready.set()
         self._loop.run_forever()
+        self._loop.run_until_complete(runner.cleanup())
+        self._loop.close()
 
-    async def _open(self) -> None:
+    async def _open(self) -> web.AppRunner:
         app = web.Application(client_max_size=1 << 24)
         app.router.add_post("/v1/chat/completions", self._answer)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         self._port = runner.addresses[0][1]
+        return runner
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         asked = await request.json()

@@ -63,7 +63,7 @@ async def test_python_tests_see_answer_and_row_and_say_which_line_failed(sandbox
         "import socket; socket.socket()",
         "import socket; socket.create_connection(('127.0.0.1', 80))",
         "open('/etc/passwd').read()",
-        "open('/tmp/written', 'w')",
+        "open('/written', 'w')",
         "import os; os.fork()",
         "import os; assert os.system('true') == 0",
         "import subprocess; subprocess.run(['true'])",
