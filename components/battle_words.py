@@ -79,7 +79,7 @@ KEY_LIST: Final = (
     ("Ctrl or Cmd + Enter", "Start the battle, send the next prompt"),
     ("Esc", "Stop the lane that has the focus, else all lanes"),
     ("Left, Right", "Move between lanes"),
-    ("1 to 4", "Vote: the first is better, the second, a tie, both bad"),
+    ("1 to 4", "Vote: A is better, B is better, tie, both bad; with more lanes one key each first"),
     ("/", "Pick a model"),
     ("?", "Show these keys"),
 )
@@ -142,18 +142,17 @@ VOTE_FIRST: Final = "Which answer is better?"
 VOTE_FIRST_ABOUT: Final = (
     "On the text alone. Names, speeds and prices come after it, and you may change your mind."
 )
-VOTE_FINAL: Final = "Now that you know who, how fast and for how much"
-KEEP: Final = "Keep my vote"
+VOTE_FINAL: Final = "And now that you know who, how fast and for how much?"
+VOTE_FINAL_ABOUT: Final = (
+    "Both votes are kept: the difference is what a name, a speed and a price do to a judgement."
+)
 TIE: Final = "Tie"
 BOTH_BAD: Final = "Both bad"
 ALL_BAD: Final = "All bad"
 REVEAL: Final = "Show names without voting"
 REVEAL_HELP: Final = "Your vote on the text alone is over then: it cannot be cast any more."
-ALL_ALIKE: Final = "All alike"
 LETTERS: Final = "ABCDEF"
-BEST: Final = "Best"
 WORST: Final = "Worst"
-VOTE: Final = "Vote"
 REASONS: Final = "Why"
 REASON_NAMES: Final = {
     "correct": "Correct",
@@ -200,8 +199,12 @@ def your_vote(first: str, final: str | None) -> str:
     return f"Your vote: {first}; after the names were shown: {final}."
 
 
-def best_and_worst(best: str, worst: str) -> str:
-    return f"{best} is best, {worst} is worst"
+def best(letter: str) -> str:
+    return f"{letter} is best"
+
+
+def best_and_worst(top: str, bottom: str | None) -> str:
+    return f"{best(top)}, {bottom} is worst" if bottom else best(top)
 
 
 # --- history ---------------------------------------------------------------------------------

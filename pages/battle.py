@@ -159,7 +159,7 @@ def show(view: BattleView) -> None:
     battle_head.show(view, session.close_battle)
     asks = battle_turns.Asks(ended=lambda: None, retry=lambda turn_id, lanes: retry(view.id, turn_id, lanes))
     battle_turns.show(view, turns, page_session.ticket(), name_of, asks)
-    if turns and not turns[-1].running:
+    if turns:
         judge(view, turns[-1])
     forked = next((turn for turn in turns if turn.id == session.fork()), None)
     battle_form.show(
@@ -173,6 +173,7 @@ def show(view: BattleView) -> None:
 
 
 def judge(view: BattleView, turn: TurnView) -> None:
+    """The vote that is due on this turn; what was voted; who it was."""
     vote_panel.show(
         view,
         turn,
@@ -180,7 +181,9 @@ def judge(view: BattleView, turn: TurnView) -> None:
         cast=lambda ballot, reasons: vote(view, turn.id, ballot, reasons),
         reveal=lambda: reveal(view.id),
     )
-    if not view.hidden:
+    if not turn.running:
+        vote_panel.show_said(view, principal.user_id)
+    if view.blind and not view.hidden and not turn.running:
         battle_reveal.show(view, turn, services.catalog, name_of)
 
 
@@ -208,4 +211,4 @@ if view is not None:
     show(view)
 else:
     set_up()
-battle_head.listen(vote_panel.KEYS if view is not None else {"/": lane_setup.first_picker(offered)})
+battle_head.listen(vote_panel.keys(view) if view is not None else {"/": lane_setup.first_picker(offered)})
