@@ -8,7 +8,7 @@ handed to it and waited for, briefly.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -117,10 +117,20 @@ class Services:
     def quote_battle(self, principal: Principal, wish: BattleWish, prompt: Prompt) -> BattleQuote:
         """What a battle's first turn would cost and hold; nothing is held. Raises what opening it would, and
         what its lanes would be refused for."""
+        asked = requests_of(wish, prompt, self.catalog)
+        return together(self._quotes(principal, asked), wish.order, wish.cost_cap_nano_usd)
 
-        async def quoted() -> BattleQuote:
-            asked = requests_of(wish, prompt, self.catalog)
-            return together([await self.quotes.quote(principal, request) for request in asked], wish)
+    def quote_turn(
+        self, principal: Principal, battle_id: str, prompt: Prompt, parent_turn_id: str
+    ) -> BattleQuote:
+        """The same for a turn that goes on from that one."""
+        return together(
+            self._quotes(principal, self.battles.would_ask(principal, battle_id, prompt, parent_turn_id))
+        )
+
+    def _quotes(self, principal: Principal, asked: Sequence[CompletionRequest]) -> list[Quote]:
+        async def quoted() -> list[Quote]:
+            return [await self.quotes.quote(principal, request) for request in asked]
 
         return self._on_loop(quoted(), 10.0)
 

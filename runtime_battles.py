@@ -15,6 +15,7 @@ from battles.looking import view
 from battles.models import BattleWish, Prompt, Reason, Vote
 from battles.views import BattleView
 from battles.votes import PEOPLE, Votes
+from gateway.messages import CompletionRequest
 from identity.principal import Principal
 
 T = TypeVar("T")
@@ -55,6 +56,13 @@ class BattleDesk:
     def stop(self, principal: Principal, battle_id: str, lane: int | None = None) -> None:
         """One lane, or all."""
         self._on_loop(self._battles.stop(principal, battle_id, lane), _LOOK_S)
+
+    def would_ask(
+        self, principal: Principal, battle_id: str, prompt: Prompt, parent_turn_id: str
+    ) -> tuple[CompletionRequest, ...]:
+        """What the lanes would be asked after that turn; nothing is."""
+        asked = self._battles.would_ask(principal, battle_id, prompt, parent_turn_id)
+        return self._on_loop(asked, _LOOK_S)
 
     # --- look ---------------------------------------------------------------------------------
 

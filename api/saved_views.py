@@ -15,6 +15,7 @@ SAVED_VIEWS: Final = {
     "/benchmarks/leaderboard": "/leaderboard",
     "/benchmarks/speed": "/benchmarks?board=speed",
     "/benchmarks/methodology": "/benchmarks?board=methodology",
+    "/live-test": "/battle",
     "/benchmarks/intelligence": "/benchmarks?board=intelligence",
 }
 

@@ -39,6 +39,7 @@ from billing.commands import CapSet, SetCap
 from gateway.catalog import Catalog
 from gateway.completion import Gateway
 from gateway.errors import RunNotFound
+from gateway.messages import CompletionRequest
 from gateway.records import RunRecord
 from identity.permissions import require
 from identity.principal import Principal
@@ -178,6 +179,22 @@ class Battles:
         turn = await self.database.write(begin)
         await self._run(principal, battle, chains)
         return turn
+
+    async def would_ask(
+        self, principal: Principal, battle_id: str, prompt: Prompt, parent_turn_id: str | None
+    ) -> tuple[CompletionRequest, ...]:
+        """What each lane would be asked if that prompt were put after that turn; nothing is. Raises as
+        `start_turn` does."""
+        require(principal, "run_models")
+        opening.check_prompt(prompt)
+        battle = await self.find(principal, battle_id)
+        known = await self.known(battle)
+        turn = Turn("", battle.id, parent_turn_id, 0, principal.user_id, prompt, "", None, _now_ms())
+        if parent_turn_id not in {None, *(each.id for each in known.turns)}:
+            raise BadBattle("There is no such turn in this battle.", "parent_turn_id")
+        tries = [self._try(turn.id, lane, 1) for lane in battle.lanes]
+        asks = self._asks(battle, replace(known, turns=(*known.turns, turn)), turn, tries)
+        return tuple(ask.request for ask in asks.values())
 
     async def retry(
         self, principal: Principal, battle_id: str, turn_id: str, lane: int | None = None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from battles.asking import request_of
-from battles.models import Battle, BattleWish, Prompt, Turn
+from battles.models import Battle, BattleWish, Order, Prompt, Turn
 from battles.opening import lanes_of
 from gateway.catalog import Catalog
 from gateway.messages import CompletionRequest
@@ -29,15 +29,14 @@ class BattleQuote:
         return max(self.available_nano_usd - self.cost_nano_usd.likely, 0)
 
 
-def together(quotes: Sequence[Quote], wish: BattleWish) -> BattleQuote:
-    """`quotes` are those of the wish's lanes. Pure."""
+def together(quotes: Sequence[Quote], order: Order = "auto", cap_nano_usd: int | None = None) -> BattleQuote:
+    """`quotes` are those of a battle's lanes, in any order. Pure."""
     holds = [quote.hold_nano_usd for quote in quotes]
-    held = max(holds) if wish.order == "in_sequence" else sum(holds)
+    held = max(holds) if order == "in_sequence" else sum(holds)
     costs = [quote.cost_nano_usd for quote in quotes]
     cost = Three(*(sum(getattr(each, name) for each in costs) for name in ("low", "likely", "high")))
     available = min(quote.available_nano_usd for quote in quotes)
-    cap = wish.cost_cap_nano_usd
-    tight = held > available or (cap is not None and cap < max(held, cost.high))
+    tight = held > available or (cap_nano_usd is not None and cap_nano_usd < max(held, cost.high))
     return BattleQuote(len(quotes), cost, held, available, tight or any(quote.is_clamped for quote in quotes))
 
 

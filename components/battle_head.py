@@ -28,6 +28,7 @@ def show(view: BattleView, start_over: Callable[[], None]) -> None:
         for tag in view.tags:
             st.badge(words.escaped(tag), color="gray")
         st.caption(words.escaped(_cost(view)), width="stretch")
+        show_keys()
 
 
 def show_keys() -> None:

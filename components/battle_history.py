@@ -53,7 +53,6 @@ def show(lines: Sequence[BattleLine], name_of: NameOf, zone: str | None, *, sear
                 key=f"open-{line.id}",
                 type="tertiary",
                 icon=":material/visibility_off:" if line.hidden else ":material/swords:",
-                width="stretch",
                 on_click=session.show_battle,
                 args=(line.id,),
             )

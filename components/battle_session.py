@@ -33,6 +33,7 @@ _LINKED: Final = "battle-linked"
 _BATTLE: Final = "battle-open"
 _TURN: Final = "battle-turn"
 _FORK: Final = "battle-fork"
+_ASKS_ON: Final = "battle-asks-on"
 _NOTICE: Final = "battle-notice"
 _TYPED: Final = "battle-typed"
 _TOLD: Final = "battle-told"
@@ -52,6 +53,10 @@ def provider_key(slot: int) -> str:
 
 def version_key(slot: int) -> str:
     return f"battle-lane-{slot}-version"
+
+
+def variable_key(name: str) -> str:
+    return f"battle-variable-{name}"
 
 
 def own_key(slot: int) -> str:
@@ -83,6 +88,13 @@ def set_lanes(models: Sequence[str]) -> None:
     st.session_state[_SLOTS] = ()
     for model in models:
         add_lane(model)
+
+
+def prepare(models: Sequence[str], prompt: str) -> None:
+    """Before the page is opened from elsewhere: no battle open, these lanes, this prompt."""
+    _forget_open()
+    set_lanes(models)
+    set_draft(prompt)
 
 
 def add_lane(model: str) -> None:
@@ -161,6 +173,15 @@ def fork() -> str | None:
 
 def set_fork(turn_id: str | None) -> None:
     st.session_state[_FORK] = turn_id
+
+
+def asks_on(turn_id: str) -> bool:
+    """Whether the reader wants to go on from that turn, though a vote on it is due."""
+    return bool(st.session_state.get(_ASKS_ON) == turn_id)
+
+
+def ask_on(turn_id: str) -> None:
+    st.session_state[_ASKS_ON] = turn_id
 
 
 # --- what is typed, and what went wrong -------------------------------------------------------

@@ -16,6 +16,8 @@ PROVIDER: Final = "Provider"
 PROVIDER_HELP: Final = "With one provider named nobody else is asked, and the lane fails where it does."
 AS_TYPED: Final = "Prompt as typed"
 PROMPT_VERSION: Final = "Prompt version"
+VARIABLES: Final = "Variables"
+VARIABLES_HELP: Final = "They fill {{name}} in the prompt versions above, the same in all lanes."
 SHARED: Final = "Settings of all lanes"
 OWN: Final = "Pinned to this lane"
 OWN_HELP: Final = "What is pinned has its own value here; everything else follows the settings of all lanes."
@@ -68,7 +70,7 @@ SEARCH: Final = "Search prompts, models, tags"
 NO_HISTORY: Final = "No battle yet. Each one is kept here with its votes."
 NO_MATCH: Final = "No battle matches."
 TOO_FEW: Final = "A battle needs two lanes."
-QUOTE_EMPTY: Final = "What the whole battle costs stands here before you start it."
+QUOTE_EMPTY: Final = "What all lanes cost stands here before you send a prompt."
 MAY_BE_CUT: Final = "Credit or the cap is less than that: a lane may be cut short."
 COST_HIDDEN: Final = "What it costs is shown after the vote."
 NOT_SETTLED: Final = "What it costs is known once all lanes have ended."
@@ -106,6 +108,14 @@ def not_taken(model: str) -> str:
 
 def not_taken_by(models: Sequence[str]) -> str:
     return f"Not taken by {', '.join(models)}: left out there."
+
+
+def version(name: str, no: int, labels: Sequence[str]) -> str:
+    return f"{name} v{no} ({', '.join(labels)})" if labels else f"{name} v{no}"
+
+
+def version_asks(model: str) -> str:
+    return f"This version asks {model}, whatever is picked above."
 
 
 def lane(letter: str) -> str:
@@ -149,6 +159,7 @@ VOTE_FINAL_ABOUT: Final = (
 TIE: Final = "Tie"
 BOTH_BAD: Final = "Both bad"
 ALL_BAD: Final = "All bad"
+ASK_ON: Final = "Go on without voting"
 REVEAL: Final = "Show names without voting"
 REVEAL_HELP: Final = "Your vote on the text alone is over then: it cannot be cast any more."
 LETTERS: Final = "ABCDEF"
@@ -220,3 +231,9 @@ def lanes_named(names: Sequence[str]) -> str:
 def turns_and_votes(turns: int, votes: int) -> str:
     said = f"{turns} {'turn' if turns == 1 else 'turns'}"
     return f"{said}, {votes} {'vote' if votes == 1 else 'votes'}" if votes else said
+
+
+# --- from the playground ---------------------------------------------------------------------
+
+TO_BATTLE: Final = "To battle"
+TO_BATTLE_HELP: Final = "Puts the last prompt beside other models, in lanes of a battle."

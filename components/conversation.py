@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from components import asking, plain, trail, words
+from components import asking, battle_words, plain, trail, words
 from components.run_view import run_view
 from gateway.records import RunRecord
 
@@ -36,17 +36,28 @@ def show_new(turns: Sequence[RunRecord], start_over: Callable[[], None]) -> None
     )
 
 
-def show_after(turns: Sequence[RunRecord], retry: Callable[[], None]) -> None:
+def show_after(
+    turns: Sequence[RunRecord], retry: Callable[[], None], to_battle: Callable[[RunRecord], None]
+) -> None:
     """What can be done with the last answer; its place is there before the answer is."""
     last = turns[-1]
-    st.button(
-        words.RETRY,
-        key="retry",
-        icon=":material/refresh:",
-        help=words.RETRY_HELP,
-        disabled=last.state == "running" or not last.messages,
-        on_click=retry,
-    )
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            words.RETRY,
+            key="retry",
+            icon=":material/refresh:",
+            help=words.RETRY_HELP,
+            disabled=last.state == "running" or not last.messages,
+            on_click=retry,
+        )
+        if st.button(
+            battle_words.TO_BATTLE,
+            key="to-battle",
+            icon=":material/swords:",
+            help=battle_words.TO_BATTLE_HELP,
+            disabled=not last.prompt,
+        ):
+            to_battle(last)
 
 
 def _examples(turn: RunRecord) -> None:

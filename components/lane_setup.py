@@ -6,12 +6,21 @@ What it returns is a wish (`battles.models.LaneWish`); whether it can be is `bat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
 
 from battles.models import LEAST_LANES, MOST_LANES, LaneWish, Settings
-from components import battle_session as session, battle_words as say, lane_settings, model_picker, words
+from battles.prompt_values import PromptVersion, PromptView
+from components import (
+    battle_session as session,
+    battle_words as say,
+    lane_prompt,
+    lane_settings,
+    model_picker,
+    words,
+)
 from components.model_picker import Choice
 
 _A_ROW: Final = 4
@@ -48,17 +57,29 @@ def picked(offered: Sequence[Choice]) -> tuple[Choice, ...]:
     return tuple(found)
 
 
-def show(offered: Sequence[Choice], connected: frozenset[str], shared: Settings) -> tuple[LaneWish, ...]:
-    """Draw the lanes. `offered` are the models that may be picked."""
-    slots = session.slots(first_models(offered))
-    wishes = []
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What lanes may be made of: models, providers that can be asked, and the prompt library."""
+
+    models: Sequence[Choice]
+    connected: frozenset[str]
+    prompts: Sequence[PromptView]
+    served: lane_prompt.Served
+
+
+def show(offer: Offer, shared: Settings) -> tuple[tuple[LaneWish, ...], tuple[PromptVersion, ...]]:
+    """Draw the lanes: what is wished, and the versions of prompts among them."""
+    slots = session.slots(first_models(offer.models))
+    wishes, versions = [], []
     with st.container(key="battle-setup", gap="small"):
         for start in range(0, len(slots), _A_ROW):
             row = slots[start : start + _A_ROW]
             for no, (slot, column) in enumerate(zip(row, st.columns(len(row)), strict=True), start):
                 with column, st.container(border=True, gap="xsmall", key=f"battle-lane-{slot}"):
-                    wishes.append(_lane(no, slot, offered, connected, shared, len(slots)))
-    return tuple(wishes)
+                    wish, version = _lane(no, slot, offer, shared, len(slots))
+                    wishes.append(wish)
+                    versions += [version] if version is not None else []
+    return tuple(wishes), tuple(versions)
 
 
 def show_add(offered: Sequence[Choice]) -> None:
@@ -83,13 +104,8 @@ def first_picker(offered: Sequence[Choice]) -> str:
 
 
 def _lane(
-    no: int,
-    slot: int,
-    offered: Sequence[Choice],
-    connected: frozenset[str],
-    shared: Settings,
-    count: int,
-) -> LaneWish:
+    no: int, slot: int, offer: Offer, shared: Settings, count: int
+) -> tuple[LaneWish, PromptVersion | None]:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{say.lane(say.LETTERS[no])}**", width="stretch")
         st.button(
@@ -102,12 +118,17 @@ def _lane(
             on_click=session.remove_lane,
             args=(slot,),
         )
-    choice = _model(no, slot, offered)
+    choice = _model(no, slot, offer.models)
     if choice.refusal is not None:
         st.caption(f":orange[{words.escaped(words.NOT_HERE)}]")
-    provider = _provider(slot, choice, connected)
+    provider = _provider(slot, choice, offer.connected)
+    version = lane_prompt.show(slot, offer.prompts, offer.served)
+    if version is not None:
+        if version.model is not None:
+            st.caption(words.escaped(say.version_asks(version.model)))
+        return version.lane(choice.model.id), version
     settings, own = lane_settings.show_lane(slot, choice.model, shared)
-    return LaneWish(choice.model.id, provider, None, settings, own)
+    return LaneWish(choice.model.id, provider, None, settings, own), None
 
 
 def _model(no: int, slot: int, offered: Sequence[Choice]) -> Choice:

@@ -1,4 +1,4 @@
-"""The two votes on a turn, above the prompt: on the text alone, then with names, speeds and prices in sight.
+"""The two votes on a turn, where the prompt would be: on the text alone, then with names and prices in sight.
 
 A row of buttons, which the keys from 1 on press: each lane as the better (of more than two: the best), a
 tie, all bad. Behind *Why*: reasons, and with more than two lanes the worst. Says what was pressed; casting
@@ -28,12 +28,14 @@ def keys(view: BattleView) -> dict[str, str]:
     return {str(no): element for no, element in enumerate(pressed, 1)} if view.may_vote else {}
 
 
+def is_due(view: BattleView, turn: TurnView) -> bool:
+    """Whether the reader is asked for a vote, in the place where a prompt would be typed."""
+    return view.may_vote is not None and not turn.running and not session.asks_on(turn.id)
+
+
 def show(
     view: BattleView, turn: TurnView, user_id: int | None, cast: Cast, reveal: Callable[[], None]
 ) -> None:
-    """Draw what may be voted now; nothing where nothing may."""
-    if view.may_vote is None or turn.running:
-        return
     first, _ = own(view, user_id)
     with st.bottom, st.container(key="vote", gap="xsmall"):
         st.markdown(
@@ -48,6 +50,7 @@ def show(
                     _button(no, element, name, ballot, first, lambda ballot: cast(ballot, reasons))
             if first is None:
                 st.button(say.REVEAL, key="reveal", type="tertiary", help=say.REVEAL_HELP, on_click=reveal)
+            st.button(say.ASK_ON, key="ask-on", type="tertiary", on_click=session.ask_on, args=(turn.id,))
 
 
 def show_said(view: BattleView, user_id: int | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
@@ -25,6 +25,7 @@ from components import (
     battle_turns,
     battle_words as say,
     guard,
+    lane_prompt,
     lane_settings,
     lane_setup,
     model_names,
@@ -53,12 +54,12 @@ def refused(error: Exception) -> None:
     session.set_notice(notices.notice_of(error, page_session.reader()))
 
 
-def start(wish: BattleWish) -> None:
+def start(wish: BattleWish, variables: Mapping[str, str]) -> None:
     """Open a battle with what is in the box. What is typed leaves the box only once it was taken."""
-    if not session.draft():
+    if not session.draft() and not variables:
         return session.set_notice(Notice("info", say.TYPE_FIRST, ""))
     try:
-        battle_id = services.battles.start(principal, wish, Prompt(session.draft()))
+        battle_id = services.battles.start(principal, wish, Prompt(session.draft(), (), variables))
     except REFUSALS as error:
         return refused(error)
     session.set_draft("")
@@ -106,10 +107,10 @@ def reveal(battle_id: str) -> None:
     session.set_notice(None)
 
 
-def quote(wish: BattleWish, draft: str) -> BattleQuote | Notice | None:
-    """What the battle would cost; why it cannot be started."""
+def quoted(work: Callable[[], BattleQuote]) -> BattleQuote | Notice:
+    """What the prompt would cost in all lanes; why it cannot be put."""
     try:
-        return services.quote_battle(principal, wish, Prompt(draft))
+        return work()
     except REFUSALS as error:
         return notices.notice_of(error, page_session.reader())
 
@@ -128,7 +129,15 @@ def set_up() -> None:
         shared = lane_settings.show_shared([choice.model for choice in picked])
         options = battle_options.show(blind, drill)
         battle_head.show_keys()
-    lanes = lane_setup.show(to_pick, services.connected(), shared)
+    library = services.prompts.all(principal) if may(principal, "read_prompts") else ()
+    offer = lane_setup.Offer(
+        to_pick,
+        services.connected(),
+        library,
+        lambda name, no: services.prompts.served(principal, name, no=no),
+    )
+    lanes, versions = lane_setup.show(offer, shared)
+    variables = lane_prompt.show_variables(versions)
     wish = BattleWish(
         lanes=lanes,
         blind=options.blind,
@@ -144,11 +153,13 @@ def set_up() -> None:
     lines = services.battles.lines(principal, sought, battle_history.PAGE)
     battle_history.show(lines, name_of, page_session.zone(), searched=sought.text is not None)
     battle_form.show(
-        lambda: start(wish),
+        lambda: start(wish, variables),
         first=True,
         going_on_from=None,
         notice=session.notice(),
-        quote=lambda draft: quote(wish, draft),
+        quote=lambda draft: quoted(
+            lambda: services.quote_battle(principal, wish, Prompt(draft, (), variables))
+        ),
         disabled=not may_run,
     )
 
@@ -160,20 +171,25 @@ def show(view: BattleView) -> None:
     asks = battle_turns.Asks(ended=lambda: None, retry=lambda turn_id, lanes: retry(view.id, turn_id, lanes))
     battle_turns.show(view, turns, page_session.ticket(), name_of, asks)
     if turns:
+        judged(view, turns[-1])
+    if turns and vote_panel.is_due(view, turns[-1]):
         judge(view, turns[-1])
-    forked = next((turn for turn in turns if turn.id == session.fork()), None)
-    battle_form.show(
-        lambda: go_on(view.id, (forked or turns[-1]).id),
-        first=False,
-        going_on_from=forked.no if forked is not None else None,
-        notice=session.notice(),
-        quote=lambda draft: None,
-        disabled=not may_run or not turns or turns[-1].running,
-    )
+    else:
+        next_prompt(view, turns)
+
+
+def judged(view: BattleView, turn: TurnView) -> None:
+    """What was voted; who it was."""
+    if not turn.running:
+        vote_panel.show_said(view, principal.user_id)
+        if view.blind and not view.hidden:
+            battle_reveal.show(view, turn, services.catalog, name_of)
 
 
 def judge(view: BattleView, turn: TurnView) -> None:
-    """The vote that is due on this turn; what was voted; who it was."""
+    """The vote that is due."""
+    if (notice := session.notice()) is not None:
+        notices.show(notice)
     vote_panel.show(
         view,
         turn,
@@ -181,10 +197,20 @@ def judge(view: BattleView, turn: TurnView) -> None:
         cast=lambda ballot, reasons: vote(view, turn.id, ballot, reasons),
         reveal=lambda: reveal(view.id),
     )
-    if not turn.running:
-        vote_panel.show_said(view, principal.user_id)
-    if view.blind and not view.hidden and not turn.running:
-        battle_reveal.show(view, turn, services.catalog, name_of)
+
+
+def next_prompt(view: BattleView, turns: Sequence[TurnView]) -> None:
+    forked = next((turn for turn in turns if turn.id == session.fork()), None)
+    battle_form.show(
+        lambda: go_on(view.id, (forked or turns[-1]).id),
+        first=False,
+        going_on_from=forked.no if forked is not None else None,
+        notice=session.notice(),
+        quote=lambda draft: quoted(
+            lambda: services.quote_turn(principal, view.id, Prompt(draft), (forked or turns[-1]).id)
+        ),
+        disabled=not may_run or not turns or turns[-1].running,
+    )
 
 
 def looked_at(battle_id: str | None) -> BattleView | None:

@@ -13,9 +13,11 @@ from battles.prompt_values import version_of
 from billing.errors import BillingError, InsufficientCredits
 from components import (
     asking,
+    battle_session,
     code_snippets,
     conversation,
     guard,
+    lane_setup,
     model_picker,
     notices,
     opened as opened_here,
@@ -66,6 +68,14 @@ def retry() -> None:
     before = _turns()
     if before:
         _submitted(asking.ask_again(_settings(), before[-1]), before[-1].parent_run_id)
+
+
+def to_battle(turn: RunRecord) -> None:
+    """The last prompt beside the model that would stand second on a fresh page."""
+    known = lane_setup.first_models(lane_setup.to_pick(offered, drill=False))
+    others = [model for model in known if model != turn.model_id]
+    battle_session.prepare((turn.model_id, (others or [turn.model_id])[0]), turn.prompt)
+    st.switch_page("battle.py")
 
 
 def _turns() -> tuple[RunRecord, ...]:
@@ -149,7 +159,7 @@ model_picker.show_state(choice, names)
 
 if turns:
     conversation.show(turns, session.ticket(), on_end=session.clear_notice)
-    conversation.show_after(turns, retry)
+    conversation.show_after(turns, retry, to_battle)
 else:
     if session.open_run():
         notices.show(notices.RUN_NOT_FOUND)

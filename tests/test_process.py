@@ -38,6 +38,7 @@ def test_it_says_that_it_lives_and_that_it_is_ready(tiltyard: Server) -> None:
         ("/benchmarks/speed", "/benchmarks?board=speed"),
         ("/benchmarks/methodology?x=1", "/benchmarks?board=methodology&x=1"),
         ("/benchmarks/intelligence", "/benchmarks?board=intelligence"),
+        ("/live-test?models=a,b", "/battle?models=a,b"),
     ],
 )
 def test_an_address_that_people_know_leads_to_its_page(tiltyard: Server, path: str, page: str) -> None:
