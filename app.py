@@ -122,6 +122,7 @@ class Process:
             team_money=TeamMoney(own.stores.ledger, own.people),
             retention=own.retention,
             prompts=own.prompts,
+            packs=own.packs,
             battles=BattleDesk(asyncio.get_running_loop(), own.battles, own.votes),
             leaderboard=own.leaderboard,
             prompt_figures=own.prompt_figures,

@@ -19,7 +19,8 @@ from battles.batches import Batches, Estimate
 from battles.comparisons import Comparison
 from battles.leaderboard import Leaderboard
 from battles.models import BattleWish, Prompt
-from battles.prompt_figures import PromptFigures
+from battles.pack_desk import Packs
+from battles.prompt_figures import PromptFigures, VersionFigures
 from battles.prompts import Prompts
 from battles.quoting import BattleQuote, requests_of, together
 from battles.vote_queue import VoteQueue
@@ -80,6 +81,7 @@ class Services:
     team_money: TeamMoney
     retention: Retention
     prompts: Prompts
+    packs: Packs
     battles: BattleDesk
     leaderboard: Leaderboard
     prompt_figures: PromptFigures
@@ -151,6 +153,17 @@ class Services:
     def votes_cast(self, principal: Principal) -> tuple[Comparison, ...]:
         """What people's votes in the team say of lanes."""
         return self.battles.comparisons(principal)
+
+    def prompt_figures_of(
+        self, principal: Principal, version_ids: Sequence[str]
+    ) -> dict[str, VersionFigures]:
+        """What these versions cost, took and won; runs that the reader may still vote on are left out."""
+        hidden = self.battles.hidden_runs(principal)
+        return self.prompt_figures.of(principal, version_ids, self.votes_cast(principal), hidden)
+
+    def pack(self, principal: Principal, battle_id: str) -> bytes:
+        """A battle to take away. Raises `BattleNotFound` and `StillBlind`."""
+        return self._on_loop(self.packs.pack(principal, battle_id), 20.0)
 
     # --- the team and the installation ----------------------------------------------------------
 

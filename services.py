@@ -27,6 +27,7 @@ from battles.batch_storage import forget_text as forget_batches
 from battles.battle import Battles, Means
 from battles.held_log import HeldLog
 from battles.leaderboard import USAGE_WINDOW_MS, Leaderboard
+from battles.pack_desk import Packs
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts, forget as forget_prompts
 from battles.retention import forget as forget_battles
@@ -139,6 +140,7 @@ class Open:
     watched: Watched
     retention: Retention
     prompts: Prompts
+    packs: Packs
     prompt_figures: PromptFigures
     battles: Battles
     votes: Votes
@@ -160,6 +162,7 @@ class Open:
             team_money=TeamMoney(self.stores.ledger, self.people),
             retention=self.retention,
             prompts=self.prompts,
+            packs=self.packs,
             battles=self.battles,
             votes=self.votes,
             leaderboard=self.leaderboard,
@@ -301,6 +304,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         watched=Watched.open(settings, stores, gateway, prepared.role, opened),
         retention=retention,
         prompts=Prompts(app_db),
+        packs=Packs(battles, prepared.catalog, secret),
         prompt_figures=PromptFigures(app_db),
         battles=battles,
         votes=votes,

@@ -12,7 +12,7 @@ from typing import Any
 from api.credits import RedeemBody
 from api.described_admin import ADMIN
 from api.described_batches import BATCHES
-from api.described_prompts import PROMPTS
+from api.described_prompts import PACKS, PROMPTS
 from api.described_values import About, Parameter
 from api.provider_keys import PutBody
 from api.wire.ai_gateway import LanguageModelBody
@@ -287,6 +287,7 @@ DESCRIBED: dict[tuple[str, str], About] = {
     **KEYS,
     **PROMPTS,
     **BATCHES,
+    **PACKS,
     **ADMIN,
     **_ai_sdk("/v1/ai"),
     **_ai_sdk("/v3/ai"),

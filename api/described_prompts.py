@@ -1,4 +1,4 @@
-"""What the prompt library's paths are for, in words (see `described.py`)."""
+"""What the paths of the prompt library and of packs are for, in words (see `described.py`)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,24 @@ _REQUEST: Final = {
     "model": "embedded/smollm2-135m",
     "messages": [{"role": "user", "content": "Extract the city as JSON: {{sentence}}"}],
     "temperature": 0,
+}
+_BATTLE = Parameter("battle", "A battle's id, `btl_...`", _TEXT, "path", required=True)
+_FORM = Parameter("format", "json is the pack itself", {"enum": ["json", "markdown", "html"]})
+PACKS: dict[tuple[str, str], About] = {
+    ("GET", "/v1/battles/{battle}/pack"): About(
+        "A battle to take away: prompts, settings, outputs, timings, costs, votes and prices, signed",
+        "Battles",
+        ("format", "parts", "digests", "head", "signature"),
+        "`python -m battles.packs verify FILE` checks one, `run FILE` asks everything again.",
+        parameters=(_BATTLE, _FORM),
+        also={"text/markdown": "The same to read", "text/html": "The same as one page, without script"},
+    ),
+    ("GET", "/v1/pack-key"): About(
+        "What packs of this installation are signed with",
+        "Battles",
+        ("algorithm", "key_id", "public_key"),
+        with_key=False,
+    ),
 }
 PROMPTS: dict[tuple[str, str], About] = {
     ("GET", "/v1/prompts"): About(

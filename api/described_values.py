@@ -18,6 +18,7 @@ Tag = Literal[
     "Keys",
     "Prompts",
     "Batches",
+    "Battles",
     "Administration",
     "Server",
 ]

@@ -100,7 +100,10 @@ async def versions(exchange: Exchange) -> Answer:
     by, prompts = await _asker(exchange)
     found = await asyncio.to_thread(prompts.versions, by, _name(exchange))
     ids = [version.id for version in found]
-    figures = await asyncio.to_thread(exchange.services.prompt_figures.of, by, ids)
+    services = exchange.services
+    hidden = services.battles.hidden_runs.of(by)
+    votes = await asyncio.to_thread(services.votes.comparisons, by.team_id)
+    figures = await asyncio.to_thread(services.prompt_figures.of, by, ids, votes, hidden)
     data = [
         version_shape(version)
         | {"figures": figures_shape(figures[version.id]) if version.id in figures else None}

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from battles.batches import Batches
 from battles.battle import Battles
 from battles.leaderboard import Leaderboard
+from battles.pack_desk import Packs
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
 from battles.votes import Votes
@@ -62,6 +63,7 @@ class ApiServices:
     retention: Retention
     provider_keys: ProviderKeys
     prompts: Prompts
+    packs: Packs
     battles: Battles
     votes: Votes
     leaderboard: Leaderboard

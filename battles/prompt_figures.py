@@ -7,7 +7,7 @@ that shared a processor not; a tie is half a win, and "both bad" is none. None i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,12 +66,17 @@ class PromptFigures:
         self._database = database
 
     def of(
-        self, by: Principal, version_ids: Sequence[str], comparisons: Iterable[Comparison] = ()
+        self,
+        by: Principal,
+        version_ids: Sequence[str],
+        comparisons: Iterable[Comparison] = (),
+        hidden: Collection[str] = (),
     ) -> dict[str, VersionFigures]:
-        """Of each of these versions that was used. Raises `NotPermitted`."""
+        """Of each of these versions that was used. `hidden` are runs that must tell nothing yet. Raises
+        `NotPermitted`."""
         require(by, "read_prompts")
         with self._database.session() as session:
-            used = {each: _runs(session, by.team_id, each) for each in version_ids}
+            used = {each: _runs(session, by.team_id, each, hidden) for each in version_ids}
         won = points_of(comparisons)
         return {
             each: figures_of(runs, won.get(each, ())) for each, runs in used.items() if runs or each in won
@@ -114,11 +119,11 @@ def points_of(comparisons: Iterable[Comparison]) -> dict[str, list[float]]:
     return points
 
 
-def _runs(session: Session, team_id: int, version_id: str) -> list[UsedRun]:
+def _runs(session: Session, team_id: int, version_id: str, hidden: Collection[str]) -> list[UsedRun]:
     if "\0" in version_id:  # which PostgreSQL refuses to look for
         return []
     query = (
-        select(col(RunRow.state), col(RunRow.figures_json), col(BattleRunRow.shares_cpu))
+        select(col(RunRow.id), col(RunRow.state), col(RunRow.figures_json), col(BattleRunRow.shares_cpu))
         .outerjoin(BattleRunRow, col(BattleRunRow.run_id) == col(RunRow.id))
         .where(
             col(RunRow.prompt_version_id) == version_id,
@@ -130,7 +135,8 @@ def _runs(session: Session, team_id: int, version_id: str) -> list[UsedRun]:
     )
     return [
         UsedRun(state, msgspec.json.decode(figures, type=Figures), bool(shares_cpu))
-        for state, figures, shares_cpu in session.execute(query)
+        for run_id, state, figures, shares_cpu in session.execute(query)
+        if run_id not in hidden
     ]
 
 

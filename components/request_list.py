@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, cast
 import streamlit as st
 
 from billing.money import parse_usd
-from components import figure, request_words as say, session, words
+from components import figure, request_link, request_words as say, session, words
 from components.entry_names import Names
 from components.latency_window import WINDOWS
 from telemetry.clocks import ended_at_ms, first_token_ms
@@ -22,18 +22,21 @@ T = TypeVar("T")
 PAGE: Final = 50  # rows
 _ROW_HEIGHT: Final = 36  # pixels
 _MOST_HEIGHT: Final = 640
-_WINDOWS: Final = {**WINDOWS, "30 d": 30 * 24 * 60 * 60_000, "90 d": 90 * 24 * 60 * 60_000}
 _FIRST: Final = "24 h"
 ANYTHING: Final = Wanted()
 
 
-def window(now_ms: int) -> int:
-    """The instant from which rows are shown."""
+def window(now_ms: int) -> tuple[int, int | None]:
+    """The instants from which and before which rows are shown; None is up to now."""
+    linked = request_link.stretch()
+    st.session_state.setdefault(session.REQUESTS_WINDOW, _FIRST)
     picked = st.segmented_control(
-        say.WINDOW, list(_WINDOWS), default=_FIRST, required=True, key=session.REQUESTS_WINDOW,
-        label_visibility="collapsed", on_change=session.first_requests,
+        say.WINDOW, [*([say.LINKED] if linked else []), *WINDOWS], required=True, wrap=True,
+        key=session.REQUESTS_WINDOW, label_visibility="collapsed", on_change=session.first_requests,
     )  # fmt: skip
-    return now_ms - _WINDOWS[picked or _FIRST]
+    if linked and picked == say.LINKED:
+        return linked
+    return now_ms - WINDOWS.get(picked or _FIRST, WINDOWS[_FIRST]), None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Offered:
     key_ids: Sequence[int]
 
 
-def filters(from_ms: int, offered: Offered, names: Names) -> Wanted:
+def filters(from_ms: int, to_ms: int | None, offered: Offered, names: Names) -> Wanted:
     with st.container(horizontal=True, gap="small", key="requests-filters"):
         outcome = _choice(say.OUTCOME, list(say.OUTCOMES), say.OUTCOMES.__getitem__)
         model = _choice(say.MODEL, offered.models, names.model)
@@ -59,6 +62,7 @@ def filters(from_ms: int, offered: Offered, names: Names) -> Wanted:
         dearer = _typed(say.DEARER)
     wanted = Wanted(
         from_ms=from_ms,
+        to_ms=to_ms,
         model=model,
         provider=provider,
         outcome=cast("Outcome | None", outcome),
@@ -215,6 +219,9 @@ def _columns(zone: str | None) -> dict[str, Any]:
 
 
 def _choice(any_of_them: str, values: Sequence[T], name: Callable[[T], str]) -> T | None:
+    # What a link names stays on offer, also where nothing of it is in the window.
+    named: T | None = st.session_state.get(f"requests-{any_of_them}")
+    values = [*values, named] if named is not None and named not in values else values
     picked: T | None = st.selectbox(
         any_of_them, values, index=None, format_func=name, placeholder=any_of_them, width=150,
         label_visibility="collapsed", key=f"requests-{any_of_them}", on_change=session.first_requests,

@@ -10,6 +10,7 @@ NONE_ADVICE: Final = "Send a prompt in the playground, or call the API: each req
 NONE_SUCH: Final = "No request fits."
 NONE_SUCH_ADVICE: Final = "Take a filter away, or look further back."
 WINDOW: Final = "How far back"
+LINKED: Final = "As linked"
 OUTCOME: Final = "Any outcome"
 MODEL: Final = "Any model"
 PROVIDER: Final = "Any provider"

@@ -103,6 +103,7 @@ _RUN: Final = "playground-run"
 _NOTICE: Final = "playground-notice"
 _TICKET: Final = "live-ticket"
 _REQUESTS: Final = "requests-pages"
+_REQUESTS_LINK: Final = "requests-link"
 _MODEL_RUN: Final = "model-run"
 _ADDRESS: Final = "address-written"
 _RUN_IN_ADDRESS: Final = "run"
@@ -303,6 +304,16 @@ def requests_before() -> Place | None:
     """Below which row the page on show begins; None on the newest page."""
     kept: tuple[Place, ...] = st.session_state.get(_REQUESTS, ())
     return kept[-1] if kept else None
+
+
+def requests_link() -> dict[str, str]:
+    """What the address said when the filters were last set from it."""
+    kept: dict[str, str] = st.session_state.get(_REQUESTS_LINK, {})
+    return kept
+
+
+def set_requests_link(said: dict[str, str]) -> None:
+    st.session_state[_REQUESTS_LINK] = said
 
 
 def older_requests(below: Place) -> None:

@@ -68,9 +68,7 @@ def one(name: str) -> None:
         if not fixed:
             save(name, wish, newest.no, archived=shown.archived_ms is not None)
     with history:
-        used = services.prompt_figures.of(
-            principal, [version.id for version in versions], services.votes_cast(principal)
-        )
+        used = services.prompt_figures_of(principal, [version.id for version in versions])
         names = {
             each.user_id: each.name for each in services.people.teams.members(principal, principal.team_id)
         }

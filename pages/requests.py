@@ -8,7 +8,7 @@ import streamlit as st
 
 import runtime
 from billing.errors import LedgerUnavailable
-from components import guard, model_names, request_list, request_words as say, session, words
+from components import guard, model_names, request_link, request_list, request_words as say, session, words
 from components.entry_names import Names
 from components.request_list import PAGE, Offered
 
@@ -33,8 +33,9 @@ def offered() -> Offered:
 
 
 st.title(say.REQUESTS)
-from_ms = request_list.window(now_ms)
-wanted = request_list.filters(from_ms, offered(), names)
+request_link.take()
+from_ms, to_ms = request_list.window(now_ms)
+wanted = request_list.filters(from_ms, to_ms, offered(), names)
 found = log.look(team_id, wanted, PAGE + 1, session.requests_before())
 rows = found.rows
 if not rows:
@@ -56,6 +57,9 @@ with listed:
         lambda: log.as_parquet(team_id, wanted),
     )
 with opened:
+    linked = request_link.request_id()
+    if picked is None and linked is not None:
+        picked = log.one(team_id, linked)
     if picked is None:
         st.caption(say.PICK)
     else:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
@@ -521,10 +522,11 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         api_keys=keys,
         team_money=cast(Any, None),  # grants are tested on the real ledger
         retention=Retention(database),
+        packs=cast(Any, None),
         prompts=Prompts(database),
         prompt_figures=PromptFigures(database),
-        battles=cast(Any, None),  # these two are tested with models that answer
-        votes=cast(Any, None),
+        battles=cast(Any, SimpleNamespace(hidden_runs=SimpleNamespace(of=lambda principal: frozenset()))),
+        votes=cast(Any, SimpleNamespace(comparisons=lambda team_id: ())),  # tested with models that answer
         leaderboard=Leaderboard(cast(Any, None)),
         batches=cast(Any, None),  # they are tested on the real ledger
         people=open_people(database, keys, "http://testserver", Rules()),

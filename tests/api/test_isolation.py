@@ -24,7 +24,8 @@ from battles.batches import Batches
 from battles.battle import Battles
 from battles.held_log import HeldLog
 from battles.leaderboard import Leaderboard
-from battles.models import LaneWish, Settings
+from battles.models import BattleWish, LaneWish, Settings
+from battles.pack_desk import Packs
 from battles.prompt_figures import PromptFigures
 from battles.prompt_values import VersionWish
 from battles.prompts import Prompts
@@ -104,6 +105,8 @@ NEEDS: dict[tuple[str, str], Need] = {
     ("DELETE", f"{PROMPT}/labels/{{label}}"): "write_prompts",
     ("GET", f"{PROMPT}/rows"): "read_prompts",
     ("PUT", f"{PROMPT}/rows"): "write_prompts",
+    ("GET", "/v1/battles/{battle}/pack"): "read_runs",
+    ("GET", "/v1/pack-key"): "public",
     ("GET", "/healthz"): "public",
     ("GET", "/readyz"): "public",
     ("GET", "/openapi.json"): "public",
@@ -242,6 +245,7 @@ async def installation(folder: Path, role: TeamRole | None) -> AsyncIterator[Her
         await provider_keys.open()
         usage = Usage(folder / "ledger.db", at.statements)
         battles = Battles(means_of(at, Catalog.load(), HeldLog(at.rows.append)))
+        ids["battle"] = await _a_battle(battles)
 
         async def readiness() -> Readiness:
             return Readiness(True)
@@ -257,6 +261,7 @@ async def installation(folder: Path, role: TeamRole | None) -> AsyncIterator[Her
             api_keys=keys,
             team_money=TeamMoney(at.ledger, people),
             retention=Retention(database),
+            packs=Packs(battles, Catalog.load(), SECRET),
             prompts=prompts,
             prompt_figures=PromptFigures(database),
             battles=battles,
@@ -270,6 +275,12 @@ async def installation(folder: Path, role: TeamRole | None) -> AsyncIterator[Her
         yield Here(ApiMiddleware(pages, api=Api(services), hosts=local_hosts("127.0.0.1")), at, ids, run.id)
         await provider_keys.close()
         await keys.close()
+
+
+async def _a_battle(battles: Battles) -> str:
+    """Of team 1, between simulated models, which only a drill may set against each other."""
+    lanes = (LaneWish("simulated/steady"), LaneWish("simulated/rate-limited"))
+    return (await battles.create(LOCAL, BattleWish(lanes, kind="drill"))).id
 
 
 def _things(session: Session) -> dict[str, str]:

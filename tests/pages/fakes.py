@@ -490,6 +490,7 @@ def world(
         people=people,
         team_money=TeamMoney(cast(Any, budgets), people),
         retention=cast(Any, None),
+        packs=cast(Any, None),
         prompts=Prompts(app_db),
         prompt_figures=PromptFigures(app_db),
         leaderboard=Leaderboard(box, lambda team_id: USED),

@@ -66,3 +66,19 @@ def test_the_trail_of_attempts_is_drawn_to_scale_and_told_in_words() -> None:
     for name, left in (("waiting", 25), ("thinking", 50), ("answering", 75)):
         assert f'class="ty-{name}" style="left:{left}.00%;width:25.00%"' in drawn
     assert "1. lab: provider&#x27;s fault" in drawn and "<b>" not in drawn
+
+
+def test_a_link_sets_the_filters_and_opens_its_request(world: World, open_page: OpenPage) -> None:
+    at_ms = now_ms() - 30 * 60_000
+    slow = row(at_ms, total_ms=9_000.0, model="lab/slow")
+    world.log(slow, row(at_ms + 1_000), row(at_ms - 7_200_000, model="lab/slow"))
+    link = {"since": str(at_ms - 60_000), "until": str(at_ms + 60_000), "model": "lab/slow"}
+    at = open_page("requests.py", **link, request=slow.request_id)
+    assert len(at.dataframe[0].value) == 1
+    assert (slow.run_id or slow.request_id) in reading.texts(at)
+    at.selectbox(key=f"requests-{say.MODEL}").set_value(None).run()
+    assert len(at.dataframe[0].value) == 2, "the filters are the reader's from then on"
+    at.button_group(key="requests-window").set_value("24 h").run()
+    assert len(at.dataframe[0].value) == 3
+    odd = open_page("requests.py", since="x", until="10", outcome="vibes", key="-1", model="no/such")
+    assert say.NONE_SUCH in reading.texts(odd)
