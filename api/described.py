@@ -12,6 +12,7 @@ from typing import Any
 from api.credits import RedeemBody
 from api.described_admin import ADMIN
 from api.described_batches import BATCHES
+from api.described_battles import BATTLES
 from api.described_prompts import PACKS, PROMPTS
 from api.described_values import About, Parameter
 from api.provider_keys import PutBody
@@ -288,6 +289,7 @@ DESCRIBED: dict[tuple[str, str], About] = {
     **PROMPTS,
     **BATCHES,
     **PACKS,
+    **BATTLES,
     **ADMIN,
     **_ai_sdk("/v1/ai"),
     **_ai_sdk("/v3/ai"),

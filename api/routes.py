@@ -9,6 +9,7 @@ from api import (
     admin,
     ai_gateway,
     batches,
+    battles,
     chat_completions,
     credits,
     docs_page,
@@ -101,6 +102,23 @@ def _batches() -> tuple[Route, ...]:
     )
 
 
+_BATTLE = "/v1/battles/{battle}"
+
+
+def _battles() -> tuple[Route, ...]:
+    return (
+        Route("POST", "/v1/battles", battles.create),
+        Route("GET", "/v1/battles", battles.list_all),
+        Route("GET", "/v1/battles/votes", battles.votes),
+        Route("GET", _BATTLE, battles.show),
+        Route("POST", f"{_BATTLE}/turns", battles.start_turn),
+        Route("POST", f"{_BATTLE}/stop", battles.stop),
+        Route("POST", f"{_BATTLE}/retry", battles.retry),
+        Route("POST", f"{_BATTLE}/votes", battles.vote),
+        Route("POST", f"{_BATTLE}/reveal", battles.reveal),
+    )
+
+
 def _prompts() -> tuple[Route, ...]:
     return (
         Route("GET", "/v1/prompts", prompts.list_all),
@@ -150,6 +168,7 @@ ROUTES = (
     *_batches(),
     Route("GET", "/v1/battles/{battle}/pack", packs.show),
     Route("GET", "/v1/pack-key", packs.key),
+    *_battles(),
     *_admin(),
     Route("GET", "/healthz", health.alive),
     Route("GET", "/readyz", health.ready),

@@ -14,6 +14,7 @@ import msgspec
 
 from api.wire.openai_chat import read
 from api.wire.values import instant, maybe_instant
+from battles.models import Settings
 from battles.prompt_figures import VersionFigures
 from battles.prompt_template import PROMPT
 from battles.prompt_values import PromptVersion, PromptView, SavedRow, VersionWish, version_of
@@ -48,7 +49,10 @@ def wish_of(request: Mapping[str, Any], note: str) -> VersionWish:
 
 def request_of(version: PromptVersion) -> Shape:
     """The request that a version is, its places unfilled."""
-    settings = version.settings
+    return request_with(version.settings, version.model, version.provider)
+
+
+def request_with(settings: Settings, model: str | None, provider: str | None) -> Shape:
     spoken = [{"role": "system", "content": settings.system}] if settings.system else []
     for example in settings.examples:
         spoken += [
@@ -57,10 +61,10 @@ def request_of(version: PromptVersion) -> Shape:
         ]
     template = _PLACE if settings.template is None else settings.template
     request: Shape = {"messages": [*spoken, {"role": "user", "content": template}]}
-    if version.model is not None:
-        request["model"] = version.model
-    if version.provider is not None:
-        request["provider"] = {"only": [version.provider], "allow_fallbacks": False}
+    if model is not None:
+        request["model"] = model
+    if provider is not None:
+        request["provider"] = {"only": [provider], "allow_fallbacks": False}
     for ours, theirs in _PARAMETERS.items():
         if (value := getattr(settings.sampling, ours)) not in (None, ()):
             request[theirs] = value

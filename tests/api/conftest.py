@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
@@ -22,11 +21,14 @@ import identity.tables  # noqa: F401
 from api.asgi import Api, ApiMiddleware, ApiServices, Readiness
 from api.edge import local_hosts
 from api.errors import status_of
+from battles.battle import Battles, Means
+from battles.held_log import HeldLog
 from battles.leaderboard import Leaderboard
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
+from battles.votes import Votes
 from billing.accounts import EntryKind
-from billing.commands import Checkpoint, Hold, HoldLine, Line, Receipt, Reserve, Settle, Void
+from billing.commands import CapSet, Checkpoint, Hold, HoldLine, Line, Receipt, Reserve, SetCap, Settle, Void
 from billing.errors import IdempotencyConflict, InsufficientCredits, Replayed
 from billing.statements import Balance, EntryView, PostingView
 from gateway.catalog import Catalog, CatalogOverrides
@@ -490,6 +492,11 @@ def models() -> Catalog:
     return catalog()
 
 
+async def _no_cap(command: SetCap) -> CapSet:
+    """Caps are tested on the real ledger."""
+    return CapSet(command.team_id, 1, 1)
+
+
 @pytest.fixture
 async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
     keys = ApiKeys(database)
@@ -508,6 +515,17 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
     )
     await gateway_.open()
 
+    battles = Battles(
+        Means(
+            gateway=gateway_,
+            catalog=models,
+            database=database,
+            set_cap=_no_cap,
+            charged=lambda team_id, run_id: None,
+            held_log=HeldLog(rows.append),
+        )
+    )
+
     async def readiness() -> Readiness:
         return Readiness(not gateway_.draining, {"catalog": models.hash, "draining": gateway_.draining})
 
@@ -525,10 +543,10 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         packs=cast(Any, None),
         prompts=Prompts(database),
         prompt_figures=PromptFigures(database),
-        battles=cast(Any, SimpleNamespace(hidden_runs=SimpleNamespace(of=lambda principal: frozenset()))),
-        votes=cast(Any, SimpleNamespace(comparisons=lambda team_id: ())),  # tested with models that answer
         leaderboard=Leaderboard(cast(Any, None)),
         batches=cast(Any, None),  # they are tested on the real ledger
+        battles=battles,
+        votes=Votes(battles),
         people=open_people(database, keys, "http://testserver", Rules()),
         provider_keys=ProviderKeys(database, Sealer(purpose_key(bytes(32), PROVIDER_KEY)), models),
         readiness=readiness,
@@ -538,6 +556,7 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
     api = Api(services)
     app = ApiMiddleware(pages, api=api, hosts=local_hosts("127.0.0.1"))
     yield World(app, api, services, provider, ledger, gateway_, keys, rows)
+    await battles.close()
     await gateway_.drain(1.0)
     await gateway_.close()
     await rates.close()

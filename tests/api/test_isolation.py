@@ -64,6 +64,7 @@ Need = Permission | Literal["public", "anyone", "own_token"]  # a token of its o
 TEAM = "/v1/admin/teams/{team}"
 PROMPT = "/v1/prompts/{prompt}"
 BATCH = "/v1/batches/{batch}"
+BATTLE = "/v1/battles/{battle}"
 
 NEEDS: dict[tuple[str, str], Need] = {
     ("POST", "/v1/chat/completions"): "run_models",
@@ -95,6 +96,11 @@ NEEDS: dict[tuple[str, str], Need] = {
     ("PATCH", BATCH): "run_models",
     **{("POST", f"{BATCH}/{way}"): "run_models" for way in ("pause", "resume", "stop", "retry")},
     ("GET", f"{BATCH}/results"): "read_runs",
+    ("POST", "/v1/battles"): "run_models",
+    ("GET", "/v1/battles"): "read_runs",
+    ("GET", "/v1/battles/votes"): "read_runs",
+    ("GET", BATTLE): "read_runs",
+    **{("POST", f"{BATTLE}/{what}"): "run_models" for what in ("turns", "stop", "retry", "votes", "reveal")},
     ("GET", "/v1/prompts"): "read_prompts",
     ("POST", "/v1/prompts"): "write_prompts",
     ("GET", PROMPT): "read_prompts",
@@ -166,6 +172,9 @@ BODIES: dict[tuple[str, str], object] = {
         "lanes": [{"model": "embedded/smollm2-135m"}],
     },
     ("PATCH", BATCH): {"cost_cap_usd": "1.00"},
+    ("POST", f"{BATTLE}/turns"): {"prompt": "Hello"},
+    ("POST", f"{BATTLE}/retry"): {"turn_id": "trn_none"},
+    ("POST", f"{BATTLE}/votes"): {"outcome": "tie"},
     ("POST", "/v1/prompts"): {"name": "another", "request": {"messages": _PROMPT}},
     ("PATCH", PROMPT): {"description": "What it is for"},
     ("POST", f"{PROMPT}/versions"): {"request": {"messages": _PROMPT}},
@@ -316,6 +325,8 @@ def expected(key: tuple[str, str], role: TeamRole, *, operator: bool) -> int | N
         return 401
     if key == ("DELETE", "/v1/responses/*"):  # the run is another member's: an owner may, its author could
         return None if role == "owner" else 403
+    if key[1] in (f"{BATTLE}/stop", f"{BATTLE}/retry"):  # so is the battle
+        return None if role == "owner" else 403
     if need == "operate":
         return None if operator else 403
     if role_may(role, cast(Permission, need)) or (operator and TEAM in key[1]):
@@ -351,9 +362,9 @@ async def test_another_teams_things_are_as_unknown_as_none(tmp_path: Path) -> No
     async with installation(tmp_path, None) as here:
         for key in in_order():
             answered = await here.ask(*key, STRANGERS)
-            about_team_1 = (
-                "{team}" in key[1] or "{prompt}" in key[1] or key[1] in ("/v1/generation", "/v1/responses/*")
-            )
+            named = ("{team}", "{prompt}", "{battle}", "{batch}")
+            about_team_1 = any(name in key[1] for name in named)
+            about_team_1 |= key[1] in ("/v1/generation", "/v1/responses/*")
             if about_team_1 and answered.status != 404:
                 wrong.append(f"{key}: {answered.status}")
             if key[0] == "GET" and NEEDS[key] != "public" and "Local" in answered.text:
