@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Callable
 
-from bench import battles, gateway, ledger, ledger_postgresql, process
+from bench import battles, gateway, ledger, ledger_postgresql, log, process
 from bench.table import Row, print_table
 
 MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
+    "log": log.measure,
     "process": process.measure,
     "gateway": gateway.measure,
     "battles": battles.measure,

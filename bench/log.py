@@ -28,11 +28,12 @@ from bench.table import Row, print_table
 from store.databases import migrate, open_engine
 from store.ids import new_id
 from telemetry import rollups, stored
-from telemetry.latency import Latency
 from telemetry.request_log import RequestLog
 from telemetry.requests import Place, Requests, Wanted
 from telemetry.rollups import HOUR_MS
 from telemetry.rows import RequestRow
+from telemetry.slices import Slice
+from telemetry.views import Views
 
 ROWS: Final = int(os.environ.get("BENCH_LOG_ROWS", "10_000_000"))
 CELLS: Final = int(os.environ.get("BENCH_LOG_CELLS", "100_000_000"))
@@ -82,6 +83,8 @@ def _rows(path: Path, now_ms: int) -> Iterator[Row]:
     requests = Requests(engine, RequestLog(engine))
     for name, work in _log_views(requests, from_ms, now_ms).items():
         yield Row(f"log page: {name}", f"{_median_ms(work):.1f} ms", taken, _BAR)
+    for name, work in _raw_views(Views(engine, RequestLog(engine)), now_ms).items():
+        yield Row(f"latency page: {name}", f"{_median_ms(work):.1f} ms", taken, _BAR)
     yield from _writing(engine, now_ms, taken)
     yield from _peers(engine, path, now_ms, taken)
     engine.dispose()
@@ -113,6 +116,18 @@ def _log_views(requests: Requests, from_ms: int, now_ms: int) -> dict[str, Calla
         "models to choose from": lambda: requests.models(1, from_ms),
         "one request by its run": lambda: requests.one(1, str(old.run_id)),
         "one request by its own id": lambda: requests.one(1, old.request_id),
+    }
+
+
+def _raw_views(views: Views, now_ms: int) -> dict[str, Callable[[], object]]:
+    """What no roll-up knows, and is read from the newest rows."""
+    week = Slice(1, now_ms - 7 * DAY_MS, now_ms)
+    return {
+        "the newest points, 24 h": lambda: views.points(Slice(1, now_ms - DAY_MS, now_ms), now_ms),
+        "by key, 7 d": lambda: views.groups(replace(week, by="key"), now_ms),
+        "by tag, 7 d": lambda: views.groups(replace(week, by="tag"), now_ms),
+        "by length of the answer, 7 d": lambda: views.groups(replace(week, by="output_length"), now_ms),
+        "the slowest, 7 d": lambda: views.slowest(week, "ttft_ms"),
     }
 
 
@@ -206,16 +221,27 @@ def _cells(path: Path, now_ms: int) -> Iterator[Row]:
     yield Row(
         "roll-ups: size on disk, 90 days, 4 teams, 8 routes", f"{path.stat().st_size / 1e6:,.0f} MB", taken
     )
-    latency = Latency(engine, RequestLog(engine))
+    views = Views(engine, RequestLog(engine))
     for team_id, whose in ((1, "a team"), (None, "the installation")):
         for name, window_ms in _WINDOWS.items():
-
-            def summary(team_id: int | None = team_id, window_ms: int = window_ms) -> object:
-                return latency.summary(team_id, window_ms, now_ms)
-
-            yield Row(f"latency page: {name}, every figure by model, {whose}",
-                      f"{_median_ms(summary):.1f} ms", taken, _BAR)  # fmt: skip
+            asked = Slice(team_id, now_ms - window_ms, now_ms)
+            for what, work in _latency_views(views, asked, now_ms).items():
+                yield Row(f"latency page: {what}, {name}, {whose}", f"{_median_ms(work):.1f} ms", taken, _BAR)
     engine.dispose()
+
+
+def _latency_views(views: Views, asked: Slice, now_ms: int) -> dict[str, Callable[[], object]]:
+    """With what is reckoned from what was read, as the page does."""
+
+    def table() -> object:
+        shown = ("ttft_ms", "first_answer_ms", "tokens_per_s", "total_ms", "gateway_ms")
+        groups = views.groups(asked, now_ms).groups
+        return [[group.spread(each) for each in shown] + [group.share("success_rate")] for group in groups]
+
+    def line() -> object:
+        return [line.values("ttft_ms", 95) for line in views.lines(asked, now_ms, ("ttft",)).lines]
+
+    return {"the table": table, "the line": line, "the phases": lambda: views.phases(asked, now_ms)}
 
 
 if __name__ == "__main__":

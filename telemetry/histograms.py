@@ -9,7 +9,7 @@ is the occupied bins as (uint16 bin, uint32 count) pairs, little-endian, ordered
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,16 @@ def percentile_ms(counts: Counts, percent: int) -> float | None:
     if n == 0:
         return None
     return ranked_ms(counts, max(1, -(-percent * n // 100)))
+
+
+def percentiles_ms(counts: Counts, percents: Sequence[int]) -> list[float | None]:
+    """Several of them, for the price of one."""
+    upto = np.cumsum(counts)
+    n = int(upto[-1])
+    if n == 0:
+        return [None] * len(percents)
+    ranks = [max(1, -(-percent * n // 100)) for percent in percents]
+    return [float(value) for value in _VALUES_MS[np.searchsorted(upto, ranks)]]
 
 
 def percentile_bin(counts: Counts, percent: int) -> int:

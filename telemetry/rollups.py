@@ -10,7 +10,7 @@ in the order of its key. An attempt counts in the slot in which its request ende
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, cast
 
@@ -33,7 +33,7 @@ from telemetry import clocks, histograms, stored
 from telemetry.rows import AttemptRow, Outcome, RequestRow, Series
 from telemetry.tables import INSTALLATION, ROLLUPS
 
-MINUTE_MS, FIVE_MINUTES_MS, HOUR_MS = ROLLUPS
+MINUTE_MS, FIVE_MINUTES_MS, HOUR_MS, DAY_MS = ROLLUPS
 
 KEY = ("team_id", "slot_ms", "model", "provider", "series")
 OUTCOMES: tuple[Outcome, ...] = (
@@ -54,7 +54,7 @@ COUNTERS = (
 HISTOGRAMS = (
     "ttft", "first_answer", "tpot", "end_to_end_token", "total", "gateway", "caller_first_answer", "burst",
 )  # fmt: skip
-# How long slots are kept; hours for good.
+# How long slots are kept; hours and days for good.
 KEPT_MS = {MINUTE_MS: 48 * HOUR_MS, FIVE_MINUTES_MS: 7 * 24 * HOUR_MS}
 _ROWS_A_STATEMENT = 100
 
@@ -233,6 +233,11 @@ class Total:
     def histogram(self, name: str) -> histograms.Counts:
         return histograms.unpack(self.blobs[name])
 
+    def add(self, other: Total) -> None:
+        self.counts.update(other.counts)
+        for name, blobs in other.blobs.items():
+            self.blobs[name].extend(blobs)
+
 
 def width_for(window_ms: int, age_ms: int = 0) -> int:
     """The narrowest slots that keep a window below a thousand of them, and the longest to a few; `age_ms`
@@ -240,6 +245,21 @@ def width_for(window_ms: int, age_ms: int = 0) -> int:
     if window_ms <= 12 * HOUR_MS and age_ms <= KEPT_MS[MINUTE_MS]:
         return MINUTE_MS
     return FIVE_MINUTES_MS if window_ms <= 72 * HOUR_MS and age_ms <= KEPT_MS[FIVE_MINUTES_MS] else HOUR_MS
+
+
+def cover(from_ms: int, to_ms: int, width_ms: int) -> list[tuple[Table, int, int]]:
+    """The fewest slots that make up [from_ms, to_ms), which are whole ones of `width_ms`: wide ones within,
+    narrow ones at the edges. As (table, first instant, end), none twice."""
+    if from_ms >= to_ms:
+        return []
+    wider = min((each for each in ROLLUPS if each > width_ms), default=None)
+    if wider is not None:
+        first_ms, end_ms = -(-from_ms // wider) * wider, slot_of(to_ms, wider)
+        if first_ms < end_ms:
+            edges = [(from_ms, first_ms), (end_ms, to_ms)]
+            narrow = [(ROLLUPS[width_ms], first, end) for first, end in edges if first < end]
+            return [*narrow, *cover(first_ms, end_ms, wider)]
+    return [(ROLLUPS[width_ms], from_ms, to_ms)]
 
 
 def totals(
@@ -276,14 +296,32 @@ def _added(
     wanted: Sequence[str],
 ) -> dict[tuple[str, str], Total]:
     width_ms = width_for(to_ms - from_ms)
-    table = ROLLUPS[width_ms]
-    here = and_(
-        table.c.team_id == (team_id or INSTALLATION),
-        table.c.slot_ms.between(slot_of(from_ms, width_ms), to_ms - 1),
-        table.c.series.in_(series),
-    )
-    by = [table.c[name] for name in names]
-    return {(first, second): total for (first, second), total in add_up(connection, table, by, here, wanted)}
+    first_ms, last_ms = slot_of(from_ms, width_ms), slot_of(to_ms - 1, width_ms)
+
+    def here(table: Table) -> ColumnElement[bool]:
+        return and_(table.c.team_id == (team_id or INSTALLATION), table.c.series.in_(series))
+
+    added = add_up_window(connection, names, here, first_ms, last_ms + width_ms, width_ms, wanted)
+    return {(first, second): total for (first, second), total in added.items()}
+
+
+def add_up_window(
+    connection: Connection,
+    by: Sequence[str],
+    here: Callable[[Table], ColumnElement[bool]],
+    from_ms: int,
+    to_ms: int,
+    width_ms: int,
+    wanted: Sequence[str] = HISTOGRAMS,
+) -> dict[tuple[Any, ...], Total]:
+    """The whole slots of `width_ms` in [from_ms, to_ms) added up by the columns `by`, read as `cover` says;
+    of a table the rows of which `here` holds."""
+    found: dict[tuple[Any, ...], Total] = {}
+    for table, first_ms, end_ms in cover(from_ms, to_ms, width_ms):
+        within = and_(here(table), table.c.slot_ms.between(first_ms, end_ms - 1))
+        for key, total in add_up(connection, table, [table.c[name] for name in by], within, wanted):
+            found.setdefault(key, Total()).add(total)
+    return found
 
 
 def add_up(
@@ -292,16 +330,23 @@ def add_up(
     by: Sequence[ColumnElement[Any]],
     here: ColumnElement[bool],
     wanted: Sequence[str] = HISTOGRAMS,
+    counters: Sequence[str] = COUNTERS,
 ) -> list[tuple[tuple[Any, ...], Total]]:
-    """The roll-up rows of which `here` holds, added up by `by`; with the histograms that are `wanted`."""
-    found: dict[tuple[Any, ...], Total] = {}
-    sums = (func.sum(table.c[name]) for name in COUNTERS)
-    for row in connection.execute(select(*by, *sums).where(here).group_by(*by)):
-        counts = zip(COUNTERS, row[len(by) :], strict=True)
-        found[tuple(row[: len(by)])] = Total(Counter({name: int(count) for name, count in counts}))
+    """The roll-up rows of which `here` holds, added up by `by`; with the histograms that are `wanted` and
+    the counters, which are as dear to add up as they are many."""
+    found: defaultdict[tuple[Any, ...], Total] = defaultdict(Total)
+    sums = [func.sum(table.c[name]) for name in counters]
+    if counters:
+        for row in connection.execute(select(*by, *sums).where(here).group_by(*by)):
+            counts = zip(counters, row[len(by) :], strict=True)
+            found[tuple(row[: len(by)])].counts.update({name: int(count) for name, count in counts})
+    if not wanted:
+        return list(found.items())
+    known = frozenset(found)
     for row in connection.execute(select(*by, *(table.c[name] for name in wanted)).where(here)):
-        total = found.get(tuple(row[: len(by)]))
-        if total is not None:  # a row that was written since has no sums: the next look has it whole
-            for name, blob in zip(wanted, row[len(by) :], strict=True):
-                total.blobs[name].append(blob)
+        key = tuple(row[: len(by)])
+        if counters and key not in known:
+            continue  # a row that was written since has no sums: the next look has it whole
+        for name, blob in zip(wanted, row[len(by) :], strict=True):
+            found[key].blobs[name].append(blob)
     return list(found.items())

@@ -14,6 +14,7 @@ from typing import Final, Literal, get_args
 
 from telemetry import rollups
 from telemetry.rows import Series
+from telemetry.tables import ROLLUPS
 
 By = Literal["model", "provider", "key", "tag", "input_length", "output_length"]
 BYS: Final[tuple[By, ...]] = get_args(By)
@@ -25,6 +26,7 @@ SHORTEST_MS: Final = 5 * rollups.MINUTE_MS
 LONGEST_MS: Final = 90 * 24 * rollups.HOUR_MS
 MOST_RAW_MS: Final = 7 * 24 * rollups.HOUR_MS
 MOST_ROWS: Final = 10_000
+_MOST_READ: Final = 300  # slots, for a line
 _MOST_SLOTS: Final = 120  # of a line: more than a chart has pixels to tell apart
 
 # The longest of each bucket, in tokens; one more bucket holds what is longer.
@@ -68,10 +70,18 @@ class Slice:
         first_ms, last_ms = rollups.slot_of(self.from_ms, width_ms), rollups.slot_of(self.to_ms - 1, width_ms)
         return first_ms, last_ms + width_ms, width_ms
 
-    def line_width_ms(self, stored_ms: int) -> int:
-        """How wide the slots of a line are: whole ones of the roll-ups, few enough to be told apart."""
+    def line_slots(self, now_ms: int) -> tuple[int, int, int, int]:
+        """(first instant, end, width as stored, width as shown) of the slots of a line: few enough to be
+        read at once, and told apart."""
+        narrowest = self.whole_slots(now_ms)[2]
+        stored_ms = next(
+            width for width in ROLLUPS
+            if width >= narrowest and (self.length_ms <= width * _MOST_READ or width == rollups.DAY_MS)
+        )  # fmt: skip
         slots = -(-self.length_ms // stored_ms)
-        return stored_ms * -(-slots // _MOST_SLOTS)
+        first_ms = rollups.slot_of(self.from_ms, stored_ms)
+        end_ms = rollups.slot_of(self.to_ms - 1, stored_ms) + stored_ms
+        return first_ms, end_ms, stored_ms, stored_ms * -(-slots // _MOST_SLOTS)
 
 
 def groups_of(

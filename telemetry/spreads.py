@@ -72,7 +72,7 @@ class Share:
 def spread_of(figure_id: str, total: Total) -> Spread:
     """Of a figure that has a histogram. Raises KeyError for another."""
     counts = total.histogram(HISTOGRAM_OF[figure_id])
-    p50, p95, p99 = (_shown(figure_id, histograms.percentile_ms(counts, each)) for each in PERCENTS)
+    p50, p95, p99 = (_shown(figure_id, each) for each in histograms.percentiles_ms(counts, PERCENTS))
     return Spread(p50, p95, int(counts.sum()), p99)
 
 

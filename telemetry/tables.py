@@ -1,4 +1,4 @@
-"""The tables of the log database: one row a request, one an attempt, roll-ups at three widths, marks, alerts.
+"""The tables of the log database: one row a request, one an attempt, roll-ups at four widths, marks, alerts.
 
 `request` and `attempt` are append-only and keyed by the instant at which the request *ended*, so
 that rows arrive in order, "what ended since" is one range of the key, and PostgreSQL can partition
@@ -177,6 +177,10 @@ class RollupHour(_Rollup, table=True):
     __tablename__ = "rollup_hour"
 
 
+class RollupDay(_Rollup, table=True):
+    __tablename__ = "rollup_day"
+
+
 # For statements that go around the ORM, which costs more than the write itself.
 REQUEST: Table = LogTable.metadata.tables["request"]
 ATTEMPT: Table = LogTable.metadata.tables["attempt"]
@@ -185,6 +189,7 @@ ROLLUPS: dict[int, Table] = {
     60_000: LogTable.metadata.tables["rollup_minute"],
     300_000: LogTable.metadata.tables["rollup_five_minutes"],
     3_600_000: LogTable.metadata.tables["rollup_hour"],
+    86_400_000: LogTable.metadata.tables["rollup_day"],
 }
 MARK: Table = LogTable.metadata.tables["mark"]
 LAST_SEEN: Table = LogTable.metadata.tables["last_seen"]

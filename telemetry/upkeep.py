@@ -1,7 +1,7 @@
 """Roll-ups looked after: made again from the log, and narrow slots forgotten when they are old.
 
 Hours are kept for good, also those whose requests the log has forgotten: so nothing is made again from
-before the log's first whole hour. How they come about: `rollups.py`.
+before the log's first whole hour. Days are made from their hours. How they come about: `rollups.py`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,20 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text
 
-from telemetry import stored
-from telemetry.rollups import HOUR_MS, KEPT_MS, cells_of, slot_of, values_of, widen
+from telemetry import histograms, stored
+from telemetry.rollups import (
+    COUNTERS,
+    DAY_MS,
+    HISTOGRAMS,
+    HOUR_MS,
+    KEPT_MS,
+    KEY,
+    add_up,
+    cells_of,
+    slot_of,
+    values_of,
+    widen,
+)
 from telemetry.tables import REQUEST, ROLLUPS
 
 EVERY_S = 3600.0
@@ -39,6 +51,9 @@ def rebuild(
         with engine.begin() as connection:
             _rebuild_hour(connection, hour_ms)
         told(hour_ms)
+    for day_ms in range(slot_of(from_ms, DAY_MS), to_ms, DAY_MS):
+        with engine.begin() as connection:
+            _rebuild_day(connection, day_ms)
     return len(hours)
 
 
@@ -80,12 +95,32 @@ def _rebuild_hour(connection: Connection, hour_ms: int) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL statement_timeout = 0"))  # an hour's rows may be many
     # Delete before reading: from here on other writers wait, and what they had written is seen.
-    for table in ROLLUPS.values():
+    narrow = {width_ms: table for width_ms, table in ROLLUPS.items() if width_ms < DAY_MS}
+    for table in narrow.values():
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE"))
         connection.execute(delete(table).where(table.c.slot_ms.between(hour_ms, hour_ms + HOUR_MS - 1)))
     minutes = cells_of(stored.read(connection, hour_ms, hour_ms + HOUR_MS))
-    for width_ms, table in ROLLUPS.items():
+    for width_ms, table in narrow.items():
         cells = widen(minutes, width_ms)
         if cells:
             connection.execute(insert(table), [values_of(key, cell) for key, cell in cells.items()])
+
+
+def _rebuild_day(connection: Connection, day_ms: int) -> None:
+    day, hours = ROLLUPS[DAY_MS], ROLLUPS[HOUR_MS]
+    # As above: whoever has added to an hour of it and not yet to the day does so when we are done.
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"LOCK TABLE {day.name} IN EXCLUSIVE MODE"))
+    connection.execute(delete(day).where(day.c.slot_ms == day_ms))
+    names = [name for name in KEY if name != "slot_ms"]
+    within = hours.c.slot_ms.between(day_ms, day_ms + DAY_MS - 1)
+    rows = [
+        dict(zip(names, key, strict=True))
+        | {"slot_ms": day_ms}
+        | {name: total.counts[name] for name in COUNTERS}
+        | {name: histograms.merge(total.blobs[name]) for name in HISTOGRAMS}
+        for key, total in add_up(connection, hours, [hours.c[name] for name in names], within)
+    ]
+    if rows:
+        connection.execute(insert(day), rows)

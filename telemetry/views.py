@@ -10,14 +10,15 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Engine, and_, select
+from sqlalchemy import ColumnElement, Engine, Table, and_, select
 
 from telemetry import clocks, rollups, spreads, stored
 from telemetry.charts import Point, point_of
 from telemetry.request_log import RequestLog
-from telemetry.rollups import HISTOGRAMS, PHASES, Cell, Total
+from telemetry.rollups import COUNTERS, HISTOGRAMS, PHASES, Cell, Total
 from telemetry.rows import RequestRow, Series
 from telemetry.slices import MOST_RAW_MS, MOST_ROWS, Slice, groups_of
 from telemetry.spreads import Share, Spread
@@ -64,9 +65,7 @@ class Found:
             return None
         total = Total()
         for one in self.groups:
-            total.counts.update(one.total.counts)
-            for name, blobs in one.total.blobs.items():
-                total.blobs[name].extend(blobs)
+            total.add(one.total)
         return Group("", self.groups[0].series, sum(one.requests for one in self.groups), total)
 
 
@@ -136,28 +135,29 @@ class Views:
                 read.cut,
             )
         from_ms, to_ms, width_ms = asked.whole_slots(now_ms)
-        table = ROLLUPS[width_ms]
         with self._engine.connect() as connection:
-            by = [table.c[asked.by], table.c.series]
-            found = rollups.add_up(connection, table, by, _here(asked, now_ms))
-        return Found(_groups({(group, series): total for (group, series), total in found}), from_ms, to_ms)
+            found = rollups.add_up_window(
+                connection, (asked.by, "series"), partial(_of, asked), from_ms, to_ms, width_ms
+            )
+        return Found(_groups(found), from_ms, to_ms)
 
     def routes(self, asked: Slice, now_ms: int | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The models and the providers that were asked, whatever narrows the slice."""
         now_ms = _now_ms() if now_ms is None else now_ms
         whole = replace(asked, model=None, provider=None)
-        columns = ROLLUPS[whole.whole_slots(now_ms)[2]].c
-        asking = select(columns.model, columns.provider).where(_here(whole, now_ms)).distinct()
+        from_ms, to_ms, width_ms, _ = whole.line_slots(now_ms)
+        table = ROLLUPS[width_ms]
+        here = and_(_of(whole, table), table.c.slot_ms.between(from_ms, to_ms - 1))
+        asking = select(table.c.model, table.c.provider).where(here).distinct()
         with self._engine.connect() as connection:
             found = list(connection.execute(asking))
         models = {model for model, _ in found if model}
         return tuple(sorted(models)), tuple(sorted({provider for _, provider in found if provider}))
 
     def lines(self, asked: Slice, now_ms: int | None = None, wanted: tuple[str, ...] = HISTOGRAMS) -> Lines:
-        """By slots of time; `wanted` are the histograms to read."""
+        """By slots of time; `wanted` are the histograms to read, and none the counts alone."""
         now_ms = _now_ms() if now_ms is None else now_ms
-        from_ms, to_ms, width_ms = asked.whole_slots(now_ms)
-        shown_ms = asked.line_width_ms(width_ms)
+        from_ms, to_ms, width_ms, shown_ms = asked.line_slots(now_ms)
         if not asked.rolled_up:
             read = self._rows(asked)
             added = _totals(_cells(read.rows, asked, shown_ms))
@@ -166,7 +166,9 @@ class Views:
         slot = (table.c.slot_ms - table.c.slot_ms % shown_ms).label("shown_ms")
         with self._engine.connect() as connection:
             by: list[ColumnElement[Any]] = [table.c[asked.by], table.c.series, slot]
-            found = rollups.add_up(connection, table, by, _here(asked, now_ms), wanted)
+            here = and_(_of(asked, table), table.c.slot_ms.between(from_ms, to_ms - 1))
+            counters = () if wanted else COUNTERS
+            found = rollups.add_up(connection, table, by, here, wanted, counters)
         return Lines(
             _lines({(group, series, at): total for (group, series, at), total in found}),
             from_ms,
@@ -251,18 +253,13 @@ def value_of(figure_id: str, row: RequestRow) -> float | None:
 # --- from roll-ups ----------------------------------------------------------------------------
 
 
-def _here(asked: Slice, now_ms: int) -> ColumnElement[bool]:
-    from_ms, to_ms, width_ms = asked.whole_slots(now_ms)
-    columns = ROLLUPS[width_ms].c
-    here = [
-        columns.team_id == (asked.team_id or INSTALLATION),
-        columns.slot_ms.between(from_ms, to_ms - 1),
-        columns.series.in_(asked.series),
-    ]
+def _of(asked: Slice, table: Table) -> ColumnElement[bool]:
+    """The slice's roll-up rows, whenever they are of."""
+    here = [table.c.team_id == (asked.team_id or INSTALLATION), table.c.series.in_(asked.series)]
     if asked.model is not None:
-        here.append(columns.model == asked.model)
+        here.append(table.c.model == asked.model)
     if asked.provider is not None:
-        here.append(columns.provider == asked.provider)
+        here.append(table.c.provider == asked.provider)
     return and_(*here)
 
 

@@ -1,12 +1,15 @@
 import asyncio
+import itertools
 import math
 import random
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
+from store.databases import migrate, open_engine
 from telemetry import clocks, histograms, rollups, stored, upkeep
 from telemetry.request_log import RequestLog
 from telemetry.rows import Outcome, RequestRow
@@ -198,7 +201,7 @@ def test_narrow_slots_are_forgotten_and_hours_stay(engine: Engine) -> None:
             )
             for width_ms, table in ROLLUPS.items()
         }
-    assert kept == {60_000: [0], 300_000: [0, 3], HOUR_MS: [0, 3, 10]}
+    assert kept == {60_000: [0], 300_000: [0, 3], HOUR_MS: [0, 3, 10], 24 * HOUR_MS: [0, 3, 10]}
     assert upkeep.whole_from_ms(engine) == NOON_MS - 10 * day_ms
 
 
@@ -216,3 +219,53 @@ def test_a_window_that_began_long_ago_is_read_from_slots_that_are_still_kept() -
     assert rollups.width_for(HOUR_MS, 3 * 24 * HOUR_MS) == 300_000
     assert rollups.width_for(HOUR_MS, 8 * 24 * HOUR_MS) == HOUR_MS
     assert rollups.width_for(13 * HOUR_MS, 13 * HOUR_MS) == 300_000
+
+
+def test_a_window_is_made_of_the_widest_slots_that_lie_within_it() -> None:
+    minute, day = 60_000, 24 * HOUR_MS
+    midnight = NOON_MS - 12 * HOUR_MS
+    found = rollups.cover(midnight - HOUR_MS - 3 * minute, midnight + 2 * day + 61 * minute, minute)
+    widths = {table.name: width for width, table in ROLLUPS.items()}
+    slots = sorted((first, end, widths[table.name]) for table, first, end in found)
+    assert slots[0][0] == midnight - HOUR_MS - 3 * minute and slots[-1][1] == midnight + 2 * day + 61 * minute
+    assert all(one[1] == other[0] for one, other in itertools.pairwise(slots))
+    assert all(first % width == end % width == 0 for first, end, width in slots)
+    assert sum((end - first) // width for first, end, width in slots) == 3 + 1 + 2 + 1 + 1
+    assert rollups.cover(midnight, midnight, minute) == []
+
+
+def test_a_window_adds_up_to_the_same_whichever_slots_it_is_read_from(engine: Engine) -> None:
+    rows = [request(ended_at_ms=NOON_MS - minutes * 7 * 60_000) for minutes in range(400)]
+    store(engine, rows)
+    from_ms, to_ms = NOON_MS - 40 * HOUR_MS - 300_000, NOON_MS - HOUR_MS
+    expected = sum(from_ms <= clocks.ended_at_ms(row) < to_ms for row in rows)
+    with engine.connect() as connection:
+        for width_ms in (60_000, 300_000):
+            found = rollups.add_up_window(
+                connection, ("model",), lambda table: table.c.team_id == 1, from_ms, to_ms, width_ms
+            )
+            (total,) = found.values()
+            assert total.counts["requests_ok"] == expected == int(total.histogram("ttft").sum())
+
+
+def test_days_of_a_log_that_had_none_are_made_of_its_hours(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "log.db")
+    migrate(engine, "log", "0005")
+    rows = [*traffic(60, 3), request(ended_at_ms=NOON_MS - 24 * HOUR_MS)]
+    cells = rollups.cells_of(rows, HOUR_MS)
+    with engine.begin() as connection:
+        rollups.merge(connection, ROLLUPS[HOUR_MS], cells)
+    migrate(engine, "log")
+    table = ROLLUPS[24 * HOUR_MS]
+    expected = rollups.widen(cells, 24 * HOUR_MS)
+    with engine.connect() as connection:
+        found = list(connection.execute(table.select()).mappings())
+    engine.dispose()
+    assert len(found) == len(expected)
+    for row in found:
+        cell = expected[rollups.Key(*(row[name] for name in rollups.KEY))]
+        assert {name: row[name] for name in rollups.COUNTERS} == {
+            name: cell.counts[name] for name in rollups.COUNTERS
+        }
+        for name in rollups.HISTOGRAMS:
+            assert row[name] == cell.blob(name)
