@@ -6,11 +6,8 @@ Not OpenAI's batch API, whose shape has no lanes, checks or votes: this one is o
 from __future__ import annotations
 
 import asyncio
-import csv
 import hashlib
-import io
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,6 +16,7 @@ from api.authentication import principal_of
 from api.exchange import Answer, Exchange, Text
 from api.wire.batches import BatchBody, BatchChange, BatchLane, around, batch_shape, lane_of, report_shape
 from api.wire.reading import Strict
+from battles.batch_files import as_csv, as_lines
 from battles.batch_models import BatchSpec, BatchWish, Judge
 from battles.batch_rows import Upload, read_rows, rows_of
 from battles.errors import BadBattle
@@ -113,7 +111,7 @@ async def results(exchange: Exchange) -> Answer:
     exported = exchange.services.batches.export(principal, exchange.params["batch"])
     if exchange.query("format") == "csv":
         return Answer(200, Text(await asyncio.to_thread(as_csv, exported), "text/csv; charset=utf-8"))
-    return Answer(200, Text(await asyncio.to_thread(_as_lines, exported), "application/jsonl"))
+    return Answer(200, Text(await asyncio.to_thread(as_lines, exported), "application/jsonl"))
 
 
 async def _moved(exchange: Exchange, move: Callable[[Any], Callable[[Principal, str], object]]) -> Answer:
@@ -155,27 +153,6 @@ def _upload(asked: BatchBody) -> Upload:
     if asked.rows is not None:
         return rows_of(asked.rows)
     return read_rows((asked.data or "").encode("utf-8", "surrogatepass"))
-
-
-def as_csv(rows: Iterable[dict[str, Any]]) -> str:
-    """Columns are those of the first row and of the first that was answered."""
-    written, made = io.StringIO(newline=""), list(rows)
-    names = dict.fromkeys(name for row in made for name in row)
-    writer = csv.DictWriter(written, list(names), restval="")
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in made)
-    return written.getvalue()
-
-
-def _cell(value: object) -> object:
-    """A spreadsheet takes text that begins like a formula for one."""
-    if isinstance(value, str):
-        return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
-
-
-def _as_lines(rows: Iterable[dict[str, Any]]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _usd(said: str | None) -> int | None:

@@ -82,6 +82,7 @@ CSS: Final = """
 .ty-line-right { background: color-mix(in srgb, #1a7f4b 16%, transparent); }
 .ty-wide .ty-lines .ty-skipped td { text-align: start; padding: 0.25rem 0;
   color: color-mix(in srgb, currentColor 65%, transparent); }
+.ty-passage { white-space: pre-wrap; overflow-wrap: anywhere; }
 .ty-example { margin-bottom: 0.5rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 

@@ -29,3 +29,8 @@ def example(role: str, text: str) -> None:
 def hidden_title(text: str) -> None:
     """A page's title for those who do not see its layout."""
     st.html(f'<h1 class="ty-hidden">{html.escape(text)}</h1>')
+
+
+def passage(text: str) -> None:
+    """A text with its line breaks, and nothing around it."""
+    st.html(f'<div dir="auto" class="ty-passage">{html.escape(text)}</div>')

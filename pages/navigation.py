@@ -15,6 +15,7 @@ import streamlit as st
 import runtime
 from components import (
     anomaly_words,
+    batch_words,
     battle_words,
     benchmark_words,
     compare_words,
@@ -44,6 +45,7 @@ TAB_ICON: Final = (
 PAGES: Final = [
     st.Page("playground.py", title=words.PLAYGROUND, icon=":material/edit_square:", default=True),
     st.Page("battle.py", title=battle_words.BATTLE, icon=":material/swords:"),
+    st.Page("batches.py", title=batch_words.BATCHES, icon=":material/dataset:"),
     st.Page("leaderboard.py", title=leaderboard_words.LEADERBOARD, icon=":material/leaderboard:"),
     st.Page("latency.py", title=words.LATENCY, icon=":material/timeline:"),
     st.Page("requests.py", title=request_words.REQUESTS, icon=":material/receipt_long:"),
