@@ -123,6 +123,7 @@ class Process:
             retention=own.retention,
             prompts=own.prompts,
             packs=own.packs,
+            sharing=own.sharing,
             battles=BattleDesk(asyncio.get_running_loop(), own.battles, own.votes),
             leaderboard=own.leaderboard,
             prompt_figures=own.prompt_figures,

@@ -23,6 +23,9 @@ from battles.pack_desk import Packs
 from battles.prompt_figures import PromptFigures, VersionFigures
 from battles.prompts import Prompts
 from battles.quoting import BattleQuote, requests_of, together
+from battles.replaying import Replayed, replay
+from battles.shares import NewShare, ShareWish
+from battles.sharing import Sharing, Shown
 from battles.vote_queue import VoteQueue
 from billing.budgets import Budgets
 from billing.client import LedgerClient
@@ -33,7 +36,7 @@ from gateway.catalog import Catalog, ListedProvider
 from gateway.completion import Gateway
 from gateway.connection_tables import Server
 from gateway.connections import Connections
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, RunNotFound
 from gateway.messages import CompletionRequest
 from gateway.provider_keys import ProviderKeys
 from gateway.providers.listing import FoundServer, OfferedModel, find_local
@@ -82,6 +85,7 @@ class Services:
     retention: Retention
     prompts: Prompts
     packs: Packs
+    sharing: Sharing
     battles: BattleDesk
     leaderboard: Leaderboard
     prompt_figures: PromptFigures
@@ -164,6 +168,28 @@ class Services:
     def pack(self, principal: Principal, battle_id: str) -> bytes:
         """A battle to take away. Raises `BattleNotFound` and `StillBlind`."""
         return self._on_loop(self.packs.pack(principal, battle_id), 20.0)
+
+    def share(self, principal: Principal, wish: ShareWish) -> NewShare:
+        """A link to a battle or a conversation. Raises `BattleError`, `GatewayError` and `NotPermitted`."""
+        return self._on_loop(self.sharing.make(principal, wish), 10.0)
+
+    def record(self, principal: Principal, run_id: str) -> RunRecord | None:
+        """A run as this reader may read it; None where there is none, or its lane must stay unknown."""
+        if run_id in self.battles.hidden_runs(principal):
+            return None
+        try:
+            return self._on_loop(self.gateway.record(principal, run_id), 5.0)
+        except RunNotFound:
+            return None
+
+    def replay(self, principal: Principal, run_id: str, model: str | None = None) -> Replayed:
+        """Ask again what a run asked, with its tools' recorded results. Raises what `submit` raises, and
+        `TextGone`."""
+        return self._on_loop(replay(self.gateway, principal, run_id, model), 900.0)
+
+    def shared(self, secret: str) -> Shown:
+        """What a link shows. Raises `ShareNotFound`."""
+        return self._on_loop(self.sharing.look(secret), 10.0)
 
     # --- the team and the installation ----------------------------------------------------------
 

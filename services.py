@@ -31,6 +31,8 @@ from battles.pack_desk import Packs
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts, forget as forget_prompts
 from battles.retention import forget as forget_battles
+from battles.shares import Shares, forget as forget_shares
+from battles.sharing import Sharing
 from battles.votes import Votes
 from billing.codes import PURPOSE as TOP_UP_CODE, TopUps
 from billing.errors import LedgerUnavailable
@@ -141,6 +143,7 @@ class Open:
     retention: Retention
     prompts: Prompts
     packs: Packs
+    sharing: Sharing
     prompt_figures: PromptFigures
     battles: Battles
     votes: Votes
@@ -163,6 +166,7 @@ class Open:
             retention=self.retention,
             prompts=self.prompts,
             packs=self.packs,
+            sharing=self.sharing,
             battles=self.battles,
             votes=self.votes,
             leaderboard=self.leaderboard,
@@ -257,7 +261,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
             await battles.end_interrupted()
 
         keep(opened, stores.leases.keep("sweeper", _SWEEP_S, end_interrupted))
-    retention = Retention(app_db, also=(forget_prompts, forget_battles, forget_batches))
+    retention = Retention(app_db, also=(forget_prompts, forget_shares, forget_battles, forget_batches))
     alerting = Alerting(
         stores.databases.log.engine,
         stores.budgets,
@@ -287,6 +291,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         python_tests=settings.python_tests,
         jobs_at=jobs_at if joined is None else None,
     )
+    packs = Packs(battles, prepared.catalog, secret)
     return Open(
         prepared=prepared,
         stores=stores,
@@ -304,7 +309,8 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         watched=Watched.open(settings, stores, gateway, prepared.role, opened),
         retention=retention,
         prompts=Prompts(app_db),
-        packs=Packs(battles, prepared.catalog, secret),
+        packs=packs,
+        sharing=Sharing(Shares(app_db), battles, packs, gateway),
         prompt_figures=PromptFigures(app_db),
         battles=battles,
         votes=votes,

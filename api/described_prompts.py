@@ -35,6 +35,15 @@ PACKS: dict[tuple[str, str], About] = {
         ("algorithm", "key_id", "public_key"),
         with_key=False,
     ),
+    ("GET", "/s/*"): About(
+        "What a share link shows, to read: a page, or the way to where people sign in",
+        "Battles",
+        (),
+        path="/s/{secret}",
+        parameters=(Parameter("secret", "The link's secret", _TEXT, "path", required=True),),
+        also={"text/html": "A page without script"},
+        with_key=False,
+    ),
 }
 PROMPTS: dict[tuple[str, str], About] = {
     ("GET", "/v1/prompts"): About(

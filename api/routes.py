@@ -27,6 +27,7 @@ from api import (
     quote,
     report,
     responses,
+    shares,
     what_if,
 )
 from api.exchange import Answer, Exchange
@@ -169,6 +170,7 @@ ROUTES = (
     Route("GET", "/v1/battles/{battle}/pack", packs.show),
     Route("GET", "/v1/pack-key", packs.key),
     *_battles(),
+    Route("GET", "/s/*", shares.show),
     *_admin(),
     Route("GET", "/healthz", health.alive),
     Route("GET", "/readyz", health.ready),
@@ -193,5 +195,6 @@ OURS = (
     "/openapi.json/",
     "/docs/",
     "/live/",
+    "/s/",
     ASSETS,
 )

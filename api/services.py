@@ -14,6 +14,7 @@ from battles.leaderboard import Leaderboard
 from battles.pack_desk import Packs
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
+from battles.sharing import Sharing
 from battles.votes import Votes
 from billing.budgets import Budgets
 from billing.codes import TopUps
@@ -64,6 +65,7 @@ class ApiServices:
     provider_keys: ProviderKeys
     prompts: Prompts
     packs: Packs
+    sharing: Sharing
     battles: Battles
     votes: Votes
     leaderboard: Leaderboard

@@ -129,6 +129,31 @@ def _run(turn: TurnView, lane: LaneView, record: RunRecord | None) -> Json:
     }
 
 
+def run_part(turn: int, lane: int, record: RunRecord) -> Json:
+    """A run that belongs to no battle, as one of a pack."""
+    gone = not record.text and not record.keeps_text and bool(record.figures.output_tokens)
+    cost = record.figures.cost_nano_usd
+    return {
+        "turn": turn,
+        "lane": lane,
+        "run": record.id,
+        "state": record.state,
+        "tries": 1,
+        "model": record.model_id,
+        "provider": record.provider,
+        "request": None,
+        "output": None if gone else record.text,
+        "reasoning": record.reasoning or None,
+        "tool_calls": msgspec.to_builtins(record.tool_calls) or None,
+        "finish_reason": record.finish_reason,
+        "failure": None if record.failure is None else record.failure.message,
+        "notes": list(record.notes),
+        "shares_cpu": False,
+        "cost_usd": None if cost is None else decimal_usd(cost),
+        **_figures(record.figures),
+    }
+
+
 def _figures(figures: Figures | None) -> Json:
     """Milliseconds to three places."""
     figures = figures or Figures()

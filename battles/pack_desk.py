@@ -38,9 +38,10 @@ class Packs:
 
     async def pack(self, principal: Principal, battle_id: str) -> bytes:
         """The file. Raises `BattleNotFound` and `StillBlind`."""
-        return packed(await self._parts(principal, battle_id), self._signer)
+        return packed(await self.parts(principal, battle_id), self._signer)
 
-    async def _parts(self, principal: Principal, battle_id: str) -> Json:
+    async def parts(self, principal: Principal, battle_id: str) -> Json:
+        """What it holds. Raises `BattleNotFound` and `StillBlind`."""
         view, records = await self._look(principal, battle_id)
         return parts_of(view, records.get, self._price, now_ms=_now_ms())
 

@@ -11,7 +11,7 @@ import html
 import re
 from typing import Any, Final
 
-from battles.pack_format import Opened
+from battles.pack_format import Opened, Parts
 from markup.markdown import render
 
 _CSS: Final = """
@@ -31,7 +31,7 @@ th, td { text-align: start; padding: 0.25rem 1rem 0.25rem 0; vertical-align: top
   border-bottom: 1px solid color-mix(in srgb, currentColor 16%, transparent); }
 th, small { color: color-mix(in srgb, currentColor 72%, transparent); }
 """
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _NONE: Final = "\N{EM DASH}"
 _OUTCOMES: Final = {
     "left": "{left} is better",
@@ -80,8 +80,27 @@ def as_markdown(pack: Opened) -> str:
 
 
 def as_html(pack: Opened) -> str:
-    parts = pack.parts
-    body = [f"<h1>{_e(_title(parts))}</h1>", f"<p>{_e(_summary(parts))}</p>", _lanes_table(parts)]
+    """The whole page."""
+    return page(pack.parts, _origin(pack))
+
+
+def page(parts: Parts, foot: str) -> str:
+    """One HTML file that needs nothing else."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_e(POLICY)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n<meta name="robots" content="noindex">\n'
+        f"<title>{_e(_title(parts))}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n"
+        f"{body_of(parts)}\n<p><small>{_e(foot)}</small></p>\n</body>\n</html>\n"
+    )
+
+
+def body_of(parts: Parts) -> str:
+    """What stands on the page, as HTML of ours alone."""
+    body = [f"<h1>{_e(_title(parts))}</h1>", f"<p>{_e(_summary(parts))}</p>"]
+    if any(lane["model"] for lane in parts["lanes"]):
+        body.append(_lanes_table(parts))
     for turn in parts["turns"]:
         body += [
             f"<h2>{_e(_turn_title(turn))}</h2>",
@@ -97,28 +116,23 @@ def as_html(pack: Opened) -> str:
             for each in parts["prices"]
         ]  # fmt: skip
         body += ["<h2>Prices</h2>", _table(("model", "provider", "input / 1M", "output / 1M", "list"), rows)]
-    body.append(f"<p><small>{_e(_origin(pack))}</small></p>")
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_e(_POLICY)}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="referrer" content="no-referrer">\n'
-        f"<title>{_e(_title(parts))}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n"
-        + "\n".join(body)
-        + "\n</body>\n</html>\n"
-    )
+    return "\n".join(body)
 
 
 # --- what both say ---------------------------------------------------------------------------
 
 
 def _title(parts: Any) -> str:
-    return "Battle: " + " against ".join(str(lane["model"]) for lane in parts["lanes"])
+    names = [str(lane["model"]) for lane in parts["lanes"]]
+    if parts["about"]["kind"] == "run":
+        return f"Conversation with {names[0]}"
+    return "Battle: " + " against ".join(names)
 
 
 def _summary(parts: Any) -> str:
     about = parts["about"]
-    told = [f"{about['battle']}, {about['created_at']}", "blind" if about["blind"] else "open"]
+    told = [f"{about['battle']}, {about['created_at']}"]
+    told += ["blind" if about["blind"] else "open"] if about["kind"] != "run" else []
     told += [about["category"]] if about["category"] else []
     told += [f"tags {', '.join(about['tags'])}"] if about["tags"] else []
     told += [f"cost ${about['cost_usd']}"] if about["cost_usd"] is not None else []
@@ -151,7 +165,7 @@ def _turn_title(turn: Any) -> str:
 def _prompt(turn: Any) -> str:
     prompt = turn["prompt"]
     if prompt is None:
-        return "(The prompt is no longer kept.)"
+        return "(The prompt is not shown, or no longer kept.)"
     told = [prompt["text"], *(f"{name}: {value}" for name, value in (prompt.get("variables") or {}).items())]
     if images := prompt.get("images"):
         told.append(f"({len(images)} images, which are in the pack)")

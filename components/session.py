@@ -273,6 +273,11 @@ def prompt_open() -> str | None:
     return st.query_params.get(_PROMPT_IN_ADDRESS)
 
 
+def share_open() -> str | None:
+    """The secret of the share link that the address holds."""
+    return st.query_params.get("share")
+
+
 def open_prompt(name: str) -> None:
     st.query_params[_PROMPT_IN_ADDRESS] = name
 

@@ -16,6 +16,8 @@ from battles.quoting import BattleQuote
 from battles.views import BattleView, TurnView
 from billing.errors import BillingError
 from components import (
+    answer_diff,
+    battle_export,
     battle_form,
     battle_head,
     battle_history,
@@ -33,6 +35,7 @@ from components import (
     notices,
     plain,
     session as page_session,
+    share_link,
     vote_panel,
     words,
 )
@@ -168,6 +171,21 @@ def show(view: BattleView) -> None:
     """A battle: its turns, the vote, and the next prompt."""
     turns = battle_turns.path(view, session.turn())
     battle_head.show(view, session.close_battle)
+    with st.container(horizontal=True, gap="small", key="battle-away"):
+        battle_export.show(
+            view.id, lambda: services.pack(principal, view.id), disabled=view.hidden or view.running
+        )
+        if not view.hidden and (view.user_id == principal.user_id or principal.role == "owner"):
+            share_link.show(
+                "battle",
+                view.id,
+                principal,
+                site_url=services.page_url,
+                make=lambda wish: services.share(principal, wish),
+                links=lambda: services.sharing.shares.of(principal, view.id),
+                revoke=lambda share_id: services.sharing.shares.revoke(principal, share_id),
+                zone=page_session.zone(),
+            )
     asks = battle_turns.Asks(ended=lambda: None, retry=lambda turn_id, lanes: retry(view.id, turn_id, lanes))
     battle_turns.show(view, turns, page_session.ticket(), name_of, asks)
     if turns:
@@ -184,6 +202,14 @@ def judged(view: BattleView, turn: TurnView) -> None:
         vote_panel.show_said(view, principal.user_id)
         if view.blind and not view.hidden:
             battle_reveal.show(view, turn, services.catalog, name_of)
+        answer_diff.show(
+            [
+                answer_diff.Side(lane.label, lane.text, lane.reasoning, lane.tool_calls)
+                for lane in turn.lanes
+                if lane.text or lane.tool_calls
+            ],
+            key=f"diff-{turn.id}",
+        )
 
 
 def judge(view: BattleView, turn: TurnView) -> None:

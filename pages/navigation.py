@@ -27,6 +27,7 @@ from components import (
     prompt_words,
     request_words,
     session,
+    share_words,
     sign_in,
     spending_caps,
     standing,
@@ -57,6 +58,7 @@ PAGES: Final = [
     st.Page("credits.py", title=words.CREDITS, icon=":material/account_balance_wallet:"),
     st.Page("team.py", title=team_words.TEAM, icon=":material/group:"),
 ]
+SHARED: Final = st.Page("shared.py", title=share_words.SHARED, icon=":material/share:", visibility="hidden")
 OPERATOR: Final = st.Page(
     "operator_desk.py", title=team_words.OPERATOR, url_path="operator", icon=":material/shield_person:"
 )
@@ -66,8 +68,9 @@ st.logo(TAB_ICON, size="medium")
 house_style.apply()
 
 services = runtime.current()
-principal = sign_in.enter(services.people, lambda: st.navigation(PAGES, position="hidden"))
-page = st.navigation([*PAGES, OPERATOR] if may(principal, "operate") else PAGES, expanded=True)
+principal = sign_in.enter(services.people, lambda: st.navigation([*PAGES, SHARED], position="hidden"))
+listed = [*PAGES, SHARED]
+page = st.navigation([*listed, OPERATOR] if may(principal, "operate") else listed, expanded=True)
 st.set_page_config(page_title=words.tab_title(page.title))
 
 balance = standing.read(services.statements, principal.team_id, time.time_ns() // 1_000_000)

@@ -26,6 +26,7 @@ from components import (
     prompt_list,
     session,
     settings_panel,
+    share_link,
     starters,
     words,
 )
@@ -159,7 +160,19 @@ model_picker.show_state(choice, names)
 
 if turns:
     conversation.show(turns, session.ticket(), on_end=session.clear_notice)
-    conversation.show_after(turns, retry, to_battle)
+    with st.container(horizontal=True, gap="small"):
+        conversation.show_after(turns, retry, to_battle)
+        if turns[-1].state != "running" and turns[-1].user_id == principal.user_id:
+            share_link.show(
+                "run",
+                turns[-1].id,
+                principal,
+                site_url=services.page_url,
+                make=lambda wish: services.share(principal, wish),
+                links=lambda: services.sharing.shares.of(principal, turns[-1].id),
+                revoke=lambda share_id: services.sharing.shares.revoke(principal, share_id),
+                zone=session.zone(),
+            )
 else:
     if session.open_run():
         notices.show(notices.RUN_NOT_FOUND)

@@ -8,9 +8,19 @@ import streamlit as st
 
 import runtime
 from billing.errors import LedgerUnavailable
-from components import guard, model_names, request_link, request_list, request_words as say, session, words
+from components import (
+    guard,
+    model_names,
+    reopen,
+    request_link,
+    request_list,
+    request_words as say,
+    session,
+    words,
+)
 from components.entry_names import Names
 from components.request_list import PAGE, Offered
+from identity.permissions import may
 
 st.set_page_config(layout="wide")
 principal = guard.enter("read_runs")
@@ -79,7 +89,15 @@ with opened:
                 icon=":material/forum:",
                 query_params={"run": row.run_id},
             )
-        elif row.model is not None:
+        if row.run_id is not None:
+            run_id = row.run_id
+            reopen.show(
+                services.record(principal, run_id),
+                row.user_id == principal.user_id,
+                replay=lambda: services.replay(principal, run_id),
+                may_run=may(principal, "run_models"),
+            )
+        if row.surface != "page" and row.model is not None:
             st.page_link(
                 "models.py", label=words.escaped(name_of(row.model)), query_params={"model": row.model}
             )

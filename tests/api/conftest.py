@@ -541,6 +541,7 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         team_money=cast(Any, None),  # grants are tested on the real ledger
         retention=Retention(database),
         packs=cast(Any, None),
+        sharing=cast(Any, None),
         prompts=Prompts(database),
         prompt_figures=PromptFigures(database),
         leaderboard=Leaderboard(cast(Any, None)),

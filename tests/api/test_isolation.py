@@ -30,6 +30,8 @@ from battles.prompt_figures import PromptFigures
 from battles.prompt_values import VersionWish
 from battles.prompts import Prompts
 from battles.sandbox import Sandbox
+from battles.shares import Shares, ShareWish
+from battles.sharing import Sharing
 from battles.votes import Votes
 from billing.budgets import Budgets
 from billing.codes import PURPOSE, TopUps
@@ -113,6 +115,7 @@ NEEDS: dict[tuple[str, str], Need] = {
     ("PUT", f"{PROMPT}/rows"): "write_prompts",
     ("GET", "/v1/battles/{battle}/pack"): "read_runs",
     ("GET", "/v1/pack-key"): "public",
+    ("GET", "/s/*"): "public",
     ("GET", "/healthz"): "public",
     ("GET", "/readyz"): "public",
     ("GET", "/openapi.json"): "public",
@@ -215,6 +218,7 @@ class Here:
         address = address.replace("/v1/responses/*", f"/v1/responses/{self.run_id}")
         address = address.replace("/v1/models/*", "/v1/models/simulated/steady")
         address = address.replace("/v1/provider-keys/*", "/v1/provider-keys/openai")
+        address = address.replace("/s/*", f"/s/{self.ids['share']}")
         if method == "POST" and path == "/v1/responses/*":
             address += "/cancel"
         body = BODIES.get((method, path), {} if method in ("POST", "PUT", "PATCH") else None)
@@ -255,6 +259,10 @@ async def installation(folder: Path, role: TeamRole | None) -> AsyncIterator[Her
         usage = Usage(folder / "ledger.db", at.statements)
         battles = Battles(means_of(at, Catalog.load(), HeldLog(at.rows.append)))
         ids["battle"] = await _a_battle(battles)
+        packs = Packs(battles, Catalog.load(), SECRET)
+        sharing = Sharing(Shares(database), battles, packs, at.gateway)
+        sharing_wish = ShareWish("battle", ids["battle"], without_sign_in=True)
+        ids["share"] = (await sharing.make(LOCAL, sharing_wish)).secret
 
         async def readiness() -> Readiness:
             return Readiness(True)
@@ -270,7 +278,8 @@ async def installation(folder: Path, role: TeamRole | None) -> AsyncIterator[Her
             api_keys=keys,
             team_money=TeamMoney(at.ledger, people),
             retention=Retention(database),
-            packs=Packs(battles, Catalog.load(), SECRET),
+            packs=packs,
+            sharing=sharing,
             prompts=prompts,
             prompt_figures=PromptFigures(database),
             battles=battles,

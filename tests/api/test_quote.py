@@ -79,6 +79,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
             team_money=cast(Any, None),  # grants are tested on the real ledger
             retention=Retention(at.databases.app),
             packs=cast(Any, None),
+            sharing=cast(Any, None),
             prompts=Prompts(at.databases.app),
             prompt_figures=PromptFigures(at.databases.app),
             battles=cast(Any, None),  # these two are tested with models that answer

@@ -22,9 +22,12 @@ from battles.batches import Batches
 from battles.battle import Battles, Means
 from battles.held_log import HeldLog
 from battles.leaderboard import Leaderboard
+from battles.pack_desk import Packs
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
 from battles.sandbox import Sandbox
+from battles.shares import Shares
+from battles.sharing import Sharing
 from battles.vote_queue import VoteQueue
 from battles.votes import Votes
 from billing.allowance import ALLOWANCE_NANO_USD, WINDOW_MS, FreeMoney
@@ -469,6 +472,7 @@ def world(
         )
     )
     box = Box()
+    packs = Packs(battles, catalog, b"for the pages' tests, and nothing else")
     services = Services(
         loop=loop.loop,
         catalog=catalog,
@@ -490,7 +494,8 @@ def world(
         people=people,
         team_money=TeamMoney(cast(Any, budgets), people),
         retention=cast(Any, None),
-        packs=cast(Any, None),
+        packs=packs,
+        sharing=Sharing(Shares(app_db), battles, packs, cast(Gateway, gateway)),
         prompts=Prompts(app_db),
         prompt_figures=PromptFigures(app_db),
         leaderboard=Leaderboard(box, lambda team_id: USED),
