@@ -37,9 +37,10 @@ Early = Literal["few votes", "one opponent", "apart"]
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """`interval` in points. `best_rank` and `worst_rank` are the ranks that the votes leave open, however
-    often one looks. `early` says why it is provisional; empty where it is not. `apart`: no chain of votes
-    links it to the reference models, so the two were never compared, not even through others."""
+    """`interval` in points. `best_rank` and `worst_rank` are the ranks among ratings that are not provisional
+    which the votes leave open, however often one looks; None where it is provisional itself. `early` says why
+    it is; empty where it is not. `apart`: no chain of votes links it to the reference models, so the two were
+    never compared, not even through others."""
 
     setup: Setup
     interval: Interval
@@ -47,8 +48,8 @@ class Rating:
     voters: int
     prompts: int
     opponents: int
-    best_rank: int
-    worst_rank: int
+    best_rank: int | None
+    worst_rank: int | None
     early: tuple[Early, ...]
 
     @property
@@ -58,9 +59,9 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """`ratings`, best first. `side` is how many points better an answer looks because it stands left;
-    `tie_share` of votes between equals. `ballots`, `whole` and `spread` are for what is computed from
-    them (`ratings_choice`, `sampling`, `ratings_stability`)."""
+    """`ratings`, best first, provisional ones after all others. `side` is how many points better an answer
+    looks because it stands left; `tie_share` of votes between equals. `ballots`, `whole` and `spread` are for
+    what is computed from them (`ratings_choice`, `sampling`, `ratings_stability`)."""
 
     ratings: tuple[Rating, ...]
     side: Interval
@@ -97,8 +98,9 @@ def rate(ballots: Ballots, prior: Prior = STATED) -> Rated | None:
     reference = np.flatnonzero(votes >= ENOUGH_VOTES)
     if len(reference) < 2:
         reference = np.arange(models)
-    best, worst = _ranks(parameters, spread, models)
     groups = _linked(ballots)
+    early = [_early(ballots, index, int(votes[index]), groups, reference) for index in range(models)]
+    ranks = _ranks(parameters, spread, [index for index in range(models) if not early[index]])
     ratings = [
         Rating(
             name,
@@ -107,13 +109,13 @@ def rate(ballots: Ballots, prior: Prior = STATED) -> Rated | None:
             ),
             int(votes[index]),
             *_breadth(ballots, index),
-            best_rank=best[index],
-            worst_rank=worst[index],
-            early=_early(ballots, index, int(votes[index]), groups, reference),
+            best_rank=ranks[index][0] if index in ranks else None,
+            worst_rank=ranks[index][1] if index in ranks else None,
+            early=early[index],
         )
         for index, name in enumerate(ballots.names)
     ]
-    ratings.sort(key=lambda rating: -rating.interval.value)
+    ratings.sort(key=lambda rating: (rating.provisional, -rating.interval.value))
     side = in_points(interval(parameters, spread, of_the_side(models), prior))
     tied = math.exp(float(whole.tie[0]))
     return Rated(tuple(ratings), side, tied / (tied + 2), ballots, whole, spread, reference)
@@ -143,10 +145,11 @@ def win_share(log_odds: float) -> float:
     return 1 / (1 + math.exp(-log_odds))
 
 
-def _ranks(parameters: Floats, spread: Spread, models: int) -> tuple[list[int], list[int]]:
-    best, worst = [1] * models, [models] * models
-    for one in range(models):
-        for other in range(one + 1, models):
+def _ranks(parameters: Floats, spread: Spread, among: list[int]) -> dict[int, tuple[int, int]]:
+    models = len(parameters) - 2
+    best, worst = dict.fromkeys(among, 1), dict.fromkeys(among, len(among))
+    for place, one in enumerate(among):
+        for other in among[place + 1 :]:
             between = interval(parameters, spread, against(models, one, other))
             if between.any_low > 0:
                 best[other] += 1
@@ -154,7 +157,7 @@ def _ranks(parameters: Floats, spread: Spread, models: int) -> tuple[list[int], 
             elif between.any_high < 0:
                 best[one] += 1
                 worst[other] -= 1
-    return best, worst
+    return {index: (best[index], worst[index]) for index in among}
 
 
 def _breadth(ballots: Ballots, index: int) -> tuple[int, int, int]:

@@ -35,7 +35,7 @@ PASS_MARGIN = 0.02  # of checked rows
 CONFIDENT = 0.95
 _ENOUGH_PASSES = 20  # checked rows of each, before pass rates are held against anybody
 _DRAWS = 20_000
-_MOST_VOTES = 100_000
+_MOST_VOTES = 10_000
 
 Verdict = Literal["not worse", "likely", "open", "worse"]
 

@@ -36,7 +36,12 @@ def show_ratings(view: View, names: Names) -> None:
         key="leaderboard-ratings",
         height=charts.ratings_height(view.rows),
     )
-    tables.ratings(view, names)
+
+
+def show_figures(view: View, names: Names) -> None:
+    st.subheader(say.FIGURES)
+    with st.container(key="leaderboard-table"):
+        tables.ratings(view, names)
 
 
 def show_findings(view: View, names: Names) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from battles.leaderboard import Row
-from battles.ratings import AVERAGE
+from battles.ratings import AVERAGE, ENOUGH_VOTES
 from battles.ratings_tally import Against
 from battles.ratings_votes import Setup
 from components import figure, leaderboard_words as say, words
@@ -15,12 +15,12 @@ from components.leaderboard_names import look_of
 
 MOST_DRAWN: Final = 24
 MOST_IN_THE_MATRIX: Final = 10
-_ROW: Final = 44  # pixels
+_ROW: Final = 50  # pixels
 _GREY: Final = ("#5f6773", "#a7afba")
 _BARE: Final[dict[str, Any]] = {"showlegend": False, "hovermode": "closest"}
 _NANO_PER_USD: Final = 1_000_000_000
 # Blue to orange through the page's own grey: told apart whatever the eye.
-_SHARES: Final = ([0.0, "#b5541c"], [0.5, "#8a8f98"], [1.0, "#1f6fb2"])
+_SHARES: Final = ([0.0, "#b5541c"], [0.5, "#646b76"], [1.0, "#1f6fb2"])
 
 NameOf = Callable[[Setup], str]
 
@@ -56,7 +56,7 @@ def ratings(rows: Sequence[Row], name_of: NameOf, *, dark: bool) -> dict[str, An
             ],
             "annotations": [
                 {
-                    "x": 0, "xref": "paper", "xanchor": "left", "y": -place, "yshift": 13, "showarrow": False,
+                    "x": 0, "xref": "paper", "xanchor": "left", "y": -place, "yshift": 16, "showarrow": False,
                     "text": _label(place, row, name_of), "font": {"size": 13},
                 }
                 for place, row in enumerate(shown)
@@ -81,9 +81,11 @@ def pareto(
             "line": {"shape": "hv", "dash": "dash", "width": 1.5, "color": _GREY[dark]},
         }
     ]  # fmt: skip
-    data += [
-        _point(row, figure_of(row) / scale, name_of(row.rating.setup), row in front, dark) for row in rows
-    ]
+    middle = math.sqrt(max(map(figure_of, rows)) * min(map(figure_of, rows)))
+    for row in rows:
+        inwards = "top right" if figure_of(row) < middle else "top left"
+        label = inwards if row in front else None
+        data.append(_point(row, figure_of(row) / scale, name_of(row.rating.setup), label, dark))
     return {
         "data": data,
         "layout": {
@@ -108,7 +110,7 @@ def matrix(
     shares, texts, hovers = [], [], []
     for one in setups:
         met = [told.get((one, other)) for other in setups]
-        shares.append([each.share if each else None for each in met])
+        shares.append([_shade(each) for each in met])
         texts.append([f"{each.share:.0%}<br>{each.votes}" if each else "" for each in met])
         hovers.append(
             [f"{words.legend(name_of(one))} {say.AGAINST} {words.legend(name_of(other))}" for other in setups]
@@ -139,7 +141,8 @@ def points(value: float) -> str:
 
 
 def _label(place: int, row: Row, name_of: NameOf) -> str:
-    told = f"{place + 1}  {words.legend(_short(name_of(row.rating.setup)))}"
+    number = "" if row.rating.provisional else f"{place + 1}  "
+    told = f"{number}{words.legend(_short(name_of(row.rating.setup)))}"
     aside = say.PROVISIONAL if row.rating.provisional else points(row.rating.interval.value)
     return f"{told}  <span style='font-size:11px'>{aside}</span>"
 
@@ -180,6 +183,13 @@ def _line(row: Row, y: float, name: str, reach: tuple[float, float], *, dark: bo
     return traces
 
 
+def _shade(met: Against | None) -> float | None:
+    """Grey, as an even share is, where too few votes say anything."""
+    if met is None:
+        return None
+    return met.share if met.votes >= ENOUGH_VOTES else 0.5
+
+
 def _bar(low: float, high: float, y: float, colour: str, width: float) -> dict[str, Any]:
     return {
         "type": "scatter", "mode": "lines", "x": [low, high], "y": [y, y], "hoverinfo": "skip",
@@ -199,12 +209,12 @@ def _reach(rows: Sequence[Row]) -> tuple[float, float]:
     return min(ends) - room, max(ends) + room
 
 
-def _point(row: Row, x: float, name: str, on_the_line: bool, dark: bool) -> dict[str, Any]:
+def _point(row: Row, x: float, name: str, label: str | None, dark: bool) -> dict[str, Any]:
     told, look = row.rating.interval, look_of(row.rating.setup)
     colour = look.dark if dark else look.light
     return {
-        "type": "scatter", "mode": "markers+text" if on_the_line else "markers", "x": [x], "y": [told.value],
-        "text": [words.legend(_short(name))], "textposition": "top center", "textfont": {"size": 11},
+        "type": "scatter", "mode": "markers+text" if label else "markers", "x": [x], "y": [told.value],
+        "text": [words.legend(_short(name))], "textposition": label or "top right", "textfont": {"size": 11},
         "cliponaxis": False,
         "error_y": {
             "type": "data", "symmetric": False, "array": [told.high - told.value],

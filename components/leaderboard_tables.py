@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from battles.controlled import ProviderTest
 from battles.leaderboard import Row, View
-from battles.ratings import ENOUGH_VOTES
+from battles.ratings import ENOUGH_VOTES, Rating
 from battles.ratings_choice import Candidate, Recommendation
 from battles.ratings_effects import Effect, Effects, Estimate
 from battles.ratings_intervals import Interval
@@ -17,6 +18,8 @@ from components import figure, leaderboard_words as say, table
 from components.leaderboard_charts import points
 from components.leaderboard_names import Names
 from components.table import Cell
+
+_NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 
 def ratings(view: View, names: Names) -> None:
@@ -29,8 +32,7 @@ def ratings(view: View, names: Names) -> None:
         Cell(say.USAGE_SHARE, about=say.USAGE_SHARE_HELP),
         Cell(say.COST, about=say.COST_HELP),
         Cell(say.COST_OF_A_WIN, about=say.COST_OF_A_WIN_HELP),
-        Cell(say.FIRST, about=say.TIME_HELP),
-        Cell(say.TOOK, about=say.TIME_HELP),
+        Cell(say.TOOK, say.FIRST_WORDS, about=say.TIME_HELP),
     ]
     table.show(say.RATINGS, heads, [_rating(row, names) for row in view.rows])
 
@@ -132,7 +134,7 @@ def _rating(row: Row, names: Names) -> list[str | Cell]:
     rating, measured = row.rating, row.measured
     told, early = rating.interval, rating.provisional
     any_look = (
-        say.interval(points(told.any_low), points(told.any_high))
+        _span(points(told.any_low), points(told.any_high))
         if math.isfinite(told.any_low) and not early
         else figure.UNKNOWN
     )
@@ -141,8 +143,7 @@ def _rating(row: Row, names: Names) -> list[str | Cell]:
         Cell(names.of(rating.setup), say.PROVISIONAL if early else ""),
         _interval(told, rating.votes, faint=early),
         Cell(any_look, faint=early),
-        Cell(f"{rating.best_rank}" if rating.best_rank == rating.worst_rank else
-             f"{rating.best_rank}\N{EN DASH}{rating.worst_rank}", faint=early),
+        _rank(rating),
         _share(measured.total.share, measured.total.votes),
         _usage(row),
         _cost(row),
@@ -151,18 +152,43 @@ def _rating(row: Row, names: Names) -> list[str | Cell]:
             say.counted(measured.total.wins, "win"),
             faint=measured.total.votes < ENOUGH_VOTES,
         ),
-        _time(measured.first_answer_ms, measured.first_answer_n),
-        _time(measured.total_ms, measured.total_n),
-    ]  # fmt: skip
+        _times(row),
+    ]
 
 
 def _interval(told: Interval, votes: int, *, faint: bool = False) -> Cell:
-    aside = f"{say.interval(points(told.low), points(told.high))}, {figure.samples(votes)}"
+    aside = f"{_span(points(told.low), points(told.high))},{_NO_BREAK}{figure.samples(votes)}"
     return Cell(points(told.value), aside, faint=faint)
 
 
 def _share(share: float, votes: int) -> Cell:
     return Cell(figure.share(share), figure.samples(votes), faint=votes < ENOUGH_VOTES)
+
+
+def _span(low: str, high: str) -> str:
+    """Never broken in two lines."""
+    return f"{low}\N{EN DASH}\N{WORD JOINER}{high}"
+
+
+def _rank(rating: Rating) -> Cell:
+    if rating.best_rank is None:
+        return Cell(figure.UNKNOWN, faint=True)
+    if rating.best_rank == rating.worst_rank:
+        return Cell(str(rating.best_rank))
+    return Cell(_span(str(rating.best_rank), str(rating.worst_rank)))
+
+
+def _times(row: Row) -> Cell:
+    """The whole answer, the first words small beside it."""
+    measured = row.measured
+    if measured.total_ms is None:
+        return Cell(figure.UNKNOWN, say.NO_FIGURE, faint=True)
+    first = figure.duration(measured.first_answer_ms).replace(" ", _NO_BREAK)
+    return Cell(
+        figure.duration(measured.total_ms),
+        f"{first},{_NO_BREAK}{figure.samples(measured.total_n)}",
+        faint=measured.total_n < ENOUGH_VOTES,
+    )
 
 
 def _usage(row: Row) -> Cell:

@@ -38,6 +38,7 @@ WITHOUT_ODD: Final = "Leave out voters unlike all others"
 WITHOUT_ODD_HELP: Final = "Nobody's votes are left out unless you say so here, and only in what you see."
 
 RATINGS: Final = "Ratings"
+FIGURES: Final = "All figures"
 RATING: Final = "Rating"
 MODEL: Final = "Model"
 SETUP: Final = "Set-up"
@@ -47,12 +48,12 @@ WIN_SHARE: Final = "Wins"
 USAGE_SHARE: Final = "Usage"
 COST: Final = "An answer costs"
 COST_OF_A_WIN: Final = "A won vote costs"
-FIRST: Final = "First words"
 TOOK: Final = "Whole answer"
+FIRST_WORDS: Final = "first words"
 VOTES: Final = "Votes"
 ANY_LOOK: Final = "However often you look"
 PROVISIONAL: Final = "provisional"
-NO_FIGURE: Final = "not measured"
+NO_FIGURE: Final = "not\N{NO-BREAK SPACE}measured"
 RATING_HELP: Final = (
     "1000 is the average of the models with 30 votes or more. Who has 100 points more wins 64 of 100 decided "
     "votes. Thick: the 95 % interval for one look. Thin: the one that holds however often you look; "
@@ -99,7 +100,7 @@ NO_PRICES: Final = "No price is known of the model to compare with."
 NOBODY_CHEAPER: Final = "None of the others is cheaper."
 FREE: Final = "all of it"
 ENOUGH: Final = "none"
-TOO_MANY: Final = "over 100,000"
+TOO_MANY: Final = "over 10,000"
 
 NEXT: Final = "What to vote on next"
 NEXT_HELP: Final = (
@@ -166,7 +167,7 @@ def nobody_leads() -> str:
     return "No model has 30 votes yet: every rating is provisional."
 
 
-def ranks(best: int, worst: int) -> str:
+def ranks(best: int | None, worst: int | None) -> str:
     return f"rank {best}" if best == worst else f"ranks {best} to {worst}"
 
 

@@ -49,6 +49,7 @@ if view.rated is None:
 else:
     cards.show_ratings(view, names)
     cards.show_findings(view, names)
+    cards.show_figures(view, names)
     st.subheader(say.CHOICE)
     reference, margin = filters.choice(view, names.of)
     cards.show_choice(board.advice(principal, view, reference, margin), names)
