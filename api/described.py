@@ -22,8 +22,10 @@ from api.wire.anthropic import CountBody, MessagesBody
 from api.wire.openai_chat import ChatBody
 from api.wire.openai_embeddings import EmbeddingsBody
 from api.wire.openai_responses import ResponsesBody
+from battles.models import CATEGORIES
 
 _TEXT: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": 300}
+_WORD: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": 200}
 _DAY: Mapping[str, Any] = {"type": "string", "format": "date"}
 _RUN = Parameter("id", "A run's id, `run_...`", _TEXT, "path", required=True)
 _IDEMPOTENCY = Parameter(
@@ -198,6 +200,27 @@ CATALOG: dict[tuple[str, str], About] = {
         "Requests",
         ("data",),
         parameters=(Parameter("id", "A run's id, `run_...`", _TEXT, required=True),),
+    ),
+    ("GET", "/v1/leaderboard"): About(
+        "What your team's votes say: ratings with intervals, biases, the cheapest model that will do",
+        "Battles",
+        ("object", "board", "votes", "data", "left_side", "recommendation", "next"),
+        "A rating is provisional until it rests on 30 votes; `one_look` and `any_look` are 95 % intervals.",
+        parameters=(
+            Parameter("board", "`model` or `prompt`: what competes", {"enum": ["model", "prompt"]}),
+            Parameter("stage", "`first`: on the text alone; `final`", {"enum": ["first", "final"]}),
+            Parameter("voters", "`people` or `judges`, never both", {"enum": ["people", "judges"]}),
+            Parameter("category", "Only votes of this category", {"enum": list(CATEGORIES)}),
+            Parameter("tag", "Only votes with this tag", _WORD),
+            Parameter("language", "Only prompts in this language, as `en`", _WORD),
+            Parameter("leave_out_odd", "Without voters unlike all others", {"enum": ["false", "true"]}),
+            Parameter("reference", "The model that a cheaper one is held against", _WORD),
+            Parameter(
+                "margin",
+                "The share of decided votes against it that you would give up",
+                {"type": "number", "minimum": 0.01, "maximum": 0.25},
+            ),
+        ),
     ),
     ("GET", "/v1/me"): About(
         "Who your credential speaks for, what it may do, what it can still spend",

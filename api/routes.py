@@ -16,6 +16,7 @@ from api import (
     embeddings,
     generation,
     health,
+    leaderboard,
     me,
     messages,
     metrics,
@@ -164,6 +165,7 @@ ROUTES = (
         )
     ),
     Route("GET", "/v1/report", report.show),
+    Route("GET", "/v1/leaderboard", leaderboard.show),
     Route("GET", "/v1/me", me.show),
     *_prompts(),
     *_batches(),

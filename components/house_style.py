@@ -36,7 +36,8 @@ CSS: Final = """
 .ty-wide :is(th:first-child) { text-align: start; }
 .ty-wide :is(th, td):last-child { padding-right: 0.25rem; }
 .ty-wide small { font-size: 0.8125rem; display: block; white-space: pre-line; }
-.st-key-latency-table .ty-wide thead th, .st-key-leaderboard-table .ty-wide thead th { white-space: normal; vertical-align: bottom; }
+.st-key-latency-table .ty-wide thead th, .st-key-leaderboard-table .ty-wide thead th {
+  white-space: normal; vertical-align: bottom; }
 .st-key-latency-table .ty-wide :is(th, td), .st-key-leaderboard-table .ty-wide :is(th, td) {
   padding-right: 0.75rem; vertical-align: top; }
 .ty-wide tbody :not(.ty-faint) > small { color: color-mix(in srgb, currentColor 70%, transparent); }

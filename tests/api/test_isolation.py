@@ -88,6 +88,7 @@ NEEDS: dict[tuple[str, str], Need] = {
     ("GET", "/v1/what-if"): "read_credits",
     ("GET", "/v1/generation"): "read_runs",
     ("GET", "/v1/report"): "read_credits",
+    ("GET", "/v1/leaderboard"): "read_runs",
     ("GET", "/v1/me"): "anyone",
     **{("POST", f"{base}/language-model"): "run_models" for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
     **{("POST", f"{base}/embedding-model"): "run_models" for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
