@@ -52,6 +52,7 @@ from identity.tables import MemberRow, TeamRow, UserRow
 from store.databases import Database, open_engine
 from store.tables import AppTable
 from telemetry.rows import RequestRow
+from tests.battles.voting import Box
 
 KEY = "ty_" + "k" * 40
 OTHER_KEY = "ty_" + "o" * 40
@@ -328,6 +329,7 @@ class World:
     gateway: Gateway
     keys: ApiKeys
     rows: list[RequestRow]
+    ballots: Box  # what the leaderboard reads
 
     def caller(self) -> Caller:
         return Caller(self.app)
@@ -514,7 +516,7 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         rates=rates,
     )
     await gateway_.open()
-
+    box = Box()
     battles = Battles(
         Means(
             gateway=gateway_,
@@ -544,7 +546,7 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         sharing=cast(Any, None),
         prompts=Prompts(database),
         prompt_figures=PromptFigures(database),
-        leaderboard=Leaderboard(cast(Any, None)),
+        leaderboard=Leaderboard(box),
         batches=cast(Any, None),  # they are tested on the real ledger
         battles=battles,
         votes=Votes(battles),
@@ -556,7 +558,7 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
     )
     api = Api(services)
     app = ApiMiddleware(pages, api=api, hosts=local_hosts("127.0.0.1"))
-    yield World(app, api, services, provider, ledger, gateway_, keys, rows)
+    yield World(app, api, services, provider, ledger, gateway_, keys, rows, box)
     await battles.close()
     await gateway_.drain(1.0)
     await gateway_.close()

@@ -19,7 +19,10 @@ from battles.errors import (
     NotAVoter,
     NotVotable,
 )
+from battles.leaderboard import Leaderboard, Wish
 from battles.models import BattleWish, LaneWish, Pair, Prompt, Settings
+from battles.ratings_slices import Slice
+from battles.ratings_votes import Setup
 from gateway.messages import Sampling
 from identity.principal import Principal
 from tests.battles.ring import MEMBER, STRANGER, Gated, Ring, fails
@@ -226,3 +229,17 @@ async def test_a_ballot_says_something_of_each_pair_once(
 async def test_a_ballot_that_says_nothing_clear_is_refused(ballot: Ballot, lanes: int) -> None:
     with pytest.raises(BadBattle):
         pairs_of(ballot, lanes)
+
+
+async def test_a_vote_moves_the_leaderboard_at_once(at: Ring) -> None:
+    board, wish = Leaderboard(at.votes), Wish(slice=Slice(tag="moves"))
+    lanes = (LaneWish("north/alpha"), LaneWish("south/beta"))
+    for number in range(2):
+        battle, _ = await at.fought(wish=BattleWish(lanes, blind=True, tags=("moves",)))
+        assert board.view(LOCAL, wish).votes == number
+        await at.votes.cast(LOCAL, battle.id, Ballot(outcome="left"))
+        view = board.view(LOCAL, wish)
+        assert view.votes == number + 1
+        won = view.row(Setup(battle.lanes[0].model))
+        assert won is not None and won.measured.total.wins >= 1
+        assert won.measured.cost_n == number + 1
