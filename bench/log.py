@@ -190,8 +190,8 @@ def _peers(engine: Engine, path: Path, now_ms: int, taken: str) -> Iterator[Row]
         found = rows.execute(_TIMED)
         while some := found.fetchmany(500_000):
             columns = dict(zip(("team_id", "at_ms", "model", "ms"), zip(*some, strict=True), strict=True))
-            duck.register("some", pa.table({name: pa.array(values) for name, values in columns.items()}))
-            duck.execute("INSERT INTO timed SELECT * FROM some")
+            duck.register("read_rows", pa.table({name: pa.array(values) for name, values in columns.items()}))
+            duck.execute("INSERT INTO timed SELECT * FROM read_rows")
     for name, window_ms in {"1 h": HOUR_MS, "24 h": DAY_MS, "30 d": 30 * DAY_MS}.items():
         bounds = {"from": now_ms - window_ms, "to": now_ms}
 

@@ -102,6 +102,7 @@ _TOLD: Final = "playground-told"
 _RUN: Final = "playground-run"
 _NOTICE: Final = "playground-notice"
 _TICKET: Final = "live-ticket"
+_TROUBLES: Final = "standing-troubles"
 _REQUESTS: Final = "requests-pages"
 _REQUESTS_LINK: Final = "requests-link"
 _MODEL_RUN: Final = "model-run"
@@ -163,6 +164,16 @@ def forget_team() -> None:
     for key in (_TICKET, _RUN, _NOTICE, _OPENED):
         st.session_state.pop(key, None)
     st.query_params.clear()
+
+
+def set_troubles(troubles: tuple[str, ...]) -> None:
+    """What the foot of the navigation says is wrong, for a page that says it as well."""
+    st.session_state[_TROUBLES] = troubles
+
+
+def troubles() -> tuple[str, ...]:
+    found: tuple[str, ...] = st.session_state.get(_TROUBLES, ())
+    return found
 
 
 # --- the conversation that is open -----------------------------------------------------------

@@ -26,7 +26,7 @@ def show(principal: Principal, balance: Balance | None, zone: str | None, troubl
         if balance is not None:
             st.markdown(words.escaped(words.left_of(figure.money(balance.available_nano_usd))))
             st.progress(_left(balance))
-            st.caption(words.escaped(_next(balance, zone)))
+            st.caption(words.escaped(next_of(balance, zone)))
         _state(troubles)
 
 
@@ -69,7 +69,8 @@ def _left(balance: Balance) -> float:
     return max(0, balance.available_nano_usd) / max(ALLOWANCE_NANO_USD, balance.available_nano_usd)
 
 
-def _next(balance: Balance, zone: str | None) -> str:
+def next_of(balance: Balance, zone: str | None) -> str:
+    """When more credit comes, in words."""
     if balance.next_allowance_at_ms is None:
         return words.ALLOWANCE_ENDED if balance.ends_allowance else words.ALLOWANCE_WITH_FIRST
     return words.next_allowance(figure.day(balance.next_allowance_at_ms, zone))

@@ -53,8 +53,8 @@ def request(settings: asking.Settings) -> CompletionRequest:
     return asking.ask_after(settings, STARTERS[0].before, STARTERS[0].prompt)
 
 
-def show(send: Callable[[Starter], None], disabled: bool) -> None:
-    """Draw the empty page; a press sends that prompt at once."""
+def show(send: Callable[[Starter], None], battle: Callable[[], None], disabled: bool) -> None:
+    """Draw the empty page; a press sends that prompt at once, `battle` takes the first to two models."""
     with st.container(key="starters", gap="small"):
         st.caption(words.TRY_ONE)
         for starter in STARTERS:
@@ -67,3 +67,11 @@ def show(send: Callable[[Starter], None], disabled: bool) -> None:
                 on_click=send,
                 args=(starter,),
             )
+        if st.button(
+            words.READY_BATTLE,
+            key="starter-battle",
+            icon=":material/compare_arrows:",
+            width="stretch",
+            disabled=disabled,
+        ):
+            battle()

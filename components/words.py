@@ -35,6 +35,12 @@ PROMPT: Final = "Prompt"
 ASK_ANYTHING: Final = "Ask something"
 ASK_ON: Final = "Go on"
 TRY_ONE: Final = "Try one of these"
+READY_BATTLE: Final = "Put the first one to two models at once and vote"
+GLANCE_LEFT: Final = "What is left"
+GLANCE_MODELS: Final = "What answers"
+GLANCE_NOW: Final = "Slow or broken"
+GLANCE_CONNECT: Final = "Connect more"
+GLANCE_LATENCY: Final = "How fast each is"
 SYSTEM_PROMPT: Final = "System prompt"
 SYSTEM_PROMPT_HELP: Final = "Goes before the conversation with each request, and is paid for as input."
 MODELS_DEFAULT: Final = "default"
@@ -538,6 +544,10 @@ NO_DEMONSTRATION: Final = "The embedded model is missing"
 
 def fails_often(model: str, rate: str, samples: str) -> str:
     return f"{model}: {rate} success ({samples})"
+
+
+def models_answer(answering: int, models: int) -> str:
+    return f"{answering} of {models} models"
 
 
 def left_of(available: str) -> str:

@@ -86,6 +86,7 @@ troubles = standing.troubles(
     ),
     alarms=spending_caps.read_alarms(services.budgets, principal.team_id, time.time_ns() // 1_000_000, names),
 )
+session.set_troubles(troubles)
 standing.show(principal, balance, session.zone(), troubles)
 sign_in.show_person(services.people)
 page.run()

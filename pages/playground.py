@@ -13,6 +13,7 @@ from battles.prompt_values import version_of
 from billing.errors import BillingError, InsufficientCredits
 from components import (
     asking,
+    at_a_glance,
     battle_session,
     code_snippets,
     conversation,
@@ -27,6 +28,7 @@ from components import (
     session,
     settings_panel,
     share_link,
+    standing,
     starters,
     words,
 )
@@ -76,6 +78,13 @@ def to_battle(turn: RunRecord) -> None:
     known = lane_setup.first_models(lane_setup.to_pick(offered, drill=False))
     others = [model for model in known if model != turn.model_id]
     battle_session.prepare((turn.model_id, (others or [turn.model_id])[0]), turn.prompt)
+    st.switch_page("battle.py")
+
+
+def ready_battle() -> None:
+    """The first starter, before two models that answer here."""
+    models = lane_setup.first_models(lane_setup.to_pick(offered, drill=False))
+    battle_session.prepare(models, starters.STARTERS[0].prompt)
     st.switch_page("battle.py")
 
 
@@ -181,7 +190,10 @@ else:
     if (opened := session.opened()) is not None:
         opened_here.show(opened, session.drop_opened)
     else:
-        starters.show(send_starter, disabled=not choice.answers)
+        starters.show(send_starter, ready_battle, disabled=not choice.answers)
+        answering = [each.model.name for each in offered if each.answers]
+        balance = standing.read(services.statements, principal.team_id, now_ms)
+        at_a_glance.show(balance, session.troubles(), answering, len(offered), session.zone())
 
 prompt_form.show(
     send,

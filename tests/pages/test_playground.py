@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from billing.errors import CapReached, InsufficientCredits, LedgerUnavailable
-from components import session, starters, words
+from components import battle_session, session, starters, words
 from gateway.catalog import CatalogOverrides
 from gateway.errors import Draining, GatewayError, TooManyRequests
 from gateway.messages import Message
@@ -371,3 +372,31 @@ def test_the_cost_of_nothing_is_not_asked_and_a_cut_hold_is_said(world: World, o
     at.session_state[session.DRAFT] = "Hello"
     (line,) = (each for each in at.run().caption if "Holds" in each.value)
     assert "cut short" in line.help
+
+
+def test_the_empty_page_says_what_is_left_what_answers_and_that_nothing_is_broken(
+    world: World, open_page: OpenPage
+) -> None:
+    said = reading.texts(open_page())
+    for part in (
+        words.GLANCE_LEFT,
+        words.GLANCE_MODELS,
+        words.GLANCE_NOW,
+        words.ALL_WELL,
+        "$5.00 can be spent",
+    ):
+        assert part in said
+    now_ms = time.time_ns() // 1_000_000
+    world.log(*(examples.failed(fakes.EMBEDDED, now_ms - no) for no in range(10)))
+    at = open_page()
+    glance = [each.value for each in at.main.markdown]
+    assert any("SmolLM2 135M" in each for each in glance)
+    assert sum(words.ALL_WELL in each for each in glance) == 0
+
+
+def test_the_ready_battle_waits_with_two_models_and_the_first_prompt(
+    world: World, open_page: OpenPage
+) -> None:
+    at = open_page()
+    at.button(key="starter-battle").click().run()
+    assert at.session_state[battle_session.DRAFT] == starters.STARTERS[0].prompt
