@@ -10,6 +10,7 @@ from battles import history
 from battles.ballots import Ballot, Stage
 from battles.battle import Battles
 from battles.comparisons import Comparison, VoterKind
+from battles.first import FirstBattle, FirstView
 from battles.history import BattleLine, Sought
 from battles.looking import view
 from battles.models import BattleWish, Prompt, Reason, Vote
@@ -31,6 +32,7 @@ class BattleDesk:
         self._loop = loop
         self._battles = battles
         self._votes = votes
+        self._first = FirstBattle(battles)
 
     # --- start and steer ----------------------------------------------------------------------
 
@@ -63,6 +65,23 @@ class BattleDesk:
         """What the lanes would be asked after that turn; nothing is."""
         asked = self._battles.would_ask(principal, battle_id, prompt, parent_turn_id)
         return self._on_loop(asked, _LOOK_S)
+
+    # --- the first battle ---------------------------------------------------------------------
+
+    def start_first(self, principal: Principal) -> str:
+        """Ten rows on the embedded model, bare against two examples; returns the id of all of it."""
+        return self._on_loop(self._first.start(principal), _START_S)
+
+    def first(self, principal: Principal, first_id: str) -> FirstView:
+        return self._on_loop(self._first.view(principal, first_id), _LOOK_S)
+
+    def newest_first(self, principal: Principal) -> str | None:
+        """This person's last one."""
+        return self._on_loop(self._first.newest(principal), _LOOK_S)
+
+    def go_on_first(self, principal: Principal, first_id: str) -> None:
+        """Where the process ended in the middle of it: start the rows that are missing."""
+        self._on_loop(self._first.go_on(principal, first_id), 60.0)
 
     # --- look ---------------------------------------------------------------------------------
 

@@ -52,6 +52,8 @@ Charged = Callable[[int, str], int | None]
 
 MOST_TURNS: Final = 200
 MOST_TRIES: Final = 50
+_NOT_ENDED: Final = ("waiting", "running")
+_LOOKS_AGAIN_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,20 @@ class Battles:
         self._unkept_prompts: Unkept[Prompt] = Unkept()
         self._mask: tuple[str, Mask] | None = None
         self.hidden_runs = HiddenRuns(means.database)
+        self._closing: list[Callable[[], Awaitable[None]]] = []
 
     async def open(self) -> None:
         await self.end_interrupted()
 
     async def close(self) -> None:
+        for close in self._closing:
+            await close()
         await self._conductor.close()
         self._means.held_log.close()
+
+    def before_closing(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Whoever starts battles in the background ends that first."""
+        self._closing.append(close)
 
     async def end_interrupted(self) -> None:
         """Lanes that waited in a process which is dead. One process of an installation asks now and then."""
@@ -233,7 +242,7 @@ class Battles:
         stopped = 0
         for run in last_runs(known.runs).values():
             wanted = lane in (None, run.lane) and turn_id in (None, run.turn_id)
-            if not wanted or known_state(run, known) not in ("waiting", "running"):
+            if not wanted or known_state(run, known) not in _NOT_ENDED:
                 continue
             stopped += 1
             if await self._forestalled(run):
@@ -260,6 +269,20 @@ class Battles:
         """All that is known of a battle, for whoever then says what its reader may see of it."""
         turns, runs = await self.database.read(lambda session: _turns_and_runs(session, [battle.id]))
         return await self.with_records(battle.team_id, turns, runs)
+
+    async def until_ended(self, battle: Battle) -> None:
+        """Wait for every lane that has not ended."""
+        while True:
+            known = await self.known(battle)
+            running = [run for run in last_runs(known.runs).values() if known_state(run, known) in _NOT_ENDED]
+            if not running:
+                return
+            here = [self._means.gateway.runs.get(run.run_id, battle.team_id) for run in running]
+            first = next((run for run in here if run is not None), None)
+            if first is not None:
+                await first.ended.wait()
+            else:
+                await asyncio.sleep(_LOOKS_AGAIN_S)  # it waits for its turn, or another process has it
 
     async def around(self, principal: Principal, turn_id: str) -> tuple[Battle, Known]:
         """The battle of a turn, and what is known of that turn alone. Raises `BattleNotFound`."""
@@ -314,6 +337,10 @@ class Battles:
             self._mask = catalog.hash, Mask(catalog.models())
         return self._mask[1]
 
+    def why_not(self, model_id: str) -> str | None:
+        """Why nobody answers for this model here, in words; None where somebody does."""
+        return self._means.gateway.routable(self._means.catalog.get(model_id))
+
     def show_rows(self, run_ids: Collection[str]) -> None:
         """The names are known to whoever started these runs: their rows may go to the log."""
         self._means.held_log.release(run_ids)
@@ -356,7 +383,7 @@ class Battles:
         path = path_to(turn.id, {turn.id: turn for turn in known.turns})
         before = {turn.id for turn in path[:-1]}
         last = last_runs(run for run in known.runs if run.turn_id in before)
-        if any(known_state(run, known) in ("waiting", "running") for run in last.values()):
+        if any(known_state(run, known) in _NOT_ENDED for run in last.values()):
             raise LanesRunning("Some lane has not ended yet. Wait for it, or stop it.")
         answers = {place: record for place, run in last.items() if (record := known.records.get(run.run_id))}
         return {run.lane: Ask(run, request_of(battle, battle.lanes[run.lane], path, answers)) for run in runs}
@@ -403,7 +430,7 @@ def _asks_again(run: LaneRun, known: Known, lane: int | None) -> bool:
         return state in ("failed", "stopped")
     if run.lane != lane:
         return False
-    if state in ("waiting", "running"):
+    if state in _NOT_ENDED:
         raise LanesRunning("This lane has not ended yet. Wait for it, or stop it.")
     return True
 

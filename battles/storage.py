@@ -332,3 +332,24 @@ def revealed_to_anybody(session: Session, battle_id: str) -> bool:
 def as_listed(tag: str) -> str:
     """How a tag stands in a list of tags."""
     return encode(tag)
+
+
+def battles_in(session: Session, team_id: int, user_id: int, batch_id: str) -> tuple[Battle, ...]:
+    """A person's battles of one batch, in the order in which they were opened."""
+    row = BattleRow
+    rows = session.scalars(
+        select(row)
+        .where(col(row.batch_id) == batch_id, col(row.team_id) == team_id, col(row.user_id) == user_id)
+        .order_by(col(row.created_ms), col(row.id))
+    ).all()
+    return battles_of(session, rows)
+
+
+def newest_batch(session: Session, team_id: int, user_id: int, kind: str) -> str | None:
+    row = BattleRow
+    return session.scalar(
+        select(col(row.batch_id))
+        .where(col(row.team_id) == team_id, col(row.user_id) == user_id, col(row.kind) == kind)
+        .order_by(col(row.created_ms).desc(), col(row.id).desc())
+        .limit(1)
+    )
