@@ -16,7 +16,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from gateway.catalog import Catalog
 from identity.permissions import may
@@ -24,12 +24,8 @@ from identity.principal import Principal
 from telemetry import charts, line_charts, spreads
 from telemetry.charts import Chart
 from telemetry.marks import Mark, Marks
-from telemetry.slices import BYS, DEFAULT_SERIES, LONGEST_MS, SHORTEST_MS, By, Slice
+from telemetry.slices import Slice, read_slice
 from telemetry.views import Views
-
-_LONGEST_TEXT: Final = 200
-_LONGEST_INT: Final = 2**63 - 1
-_LAST_YEAR_MS: Final = 4_102_444_800_000  # 2100
 
 Params = Mapping[str, Any]
 Draw = Callable[[Principal, Params], Awaitable[Mapping[str, Any]]]
@@ -48,46 +44,10 @@ def live_charts(views: Views, marks: Marks, catalog: Catalog) -> dict[str, Draw]
 
 def slice_of(principal: Principal, params: Params, now_ms: int) -> Slice:
     """What parameters ask for. Raises `ValueError`."""
-    from_ms, to_ms = _window(params, now_ms)
-    by, simulated = params.get("by", "model"), params.get("simulated", False)
-    if by not in BYS or not isinstance(simulated, bool):
-        raise ValueError("`by` and `simulated` must be what the page offers")
     everyone = params.get("everyone", False)
     if not isinstance(everyone, bool) or (everyone and not may(principal, "operate")):
         raise ValueError("The whole installation is shown to its operator.")
-    key_id = params.get("key_id")
-    if key_id is not None and (type(key_id) is not int or not 0 <= key_id <= _LONGEST_INT):
-        raise ValueError("`key_id` must be a key's number")
-    return Slice(
-        team_id=None if everyone else principal.team_id,
-        from_ms=from_ms,
-        to_ms=to_ms,
-        by=cast(By, by),
-        model=_text(params, "model"),
-        provider=_text(params, "provider"),
-        key_id=key_id,
-        tag=_text(params, "tag"),
-        series=(*DEFAULT_SERIES, "simulated") if simulated else DEFAULT_SERIES,
-    )
-
-
-def _window(params: Params, now_ms: int) -> tuple[int, int]:
-    window_ms = params.get("window_ms")
-    if window_ms is not None:
-        from_ms, to_ms = (now_ms - window_ms, now_ms) if type(window_ms) is int else (0, 0)
-    else:
-        from_ms, to_ms = params.get("from_ms", 0), params.get("to_ms", 0)
-    whole = type(from_ms) is int and type(to_ms) is int
-    if not whole or to_ms > _LAST_YEAR_MS or not SHORTEST_MS <= to_ms - from_ms <= LONGEST_MS or from_ms < 0:
-        raise ValueError("A window is from 5 minutes to 90 days long.")
-    return from_ms, to_ms
-
-
-def _text(params: Params, name: str) -> str | None:
-    value = params.get(name)
-    if value is not None and (not isinstance(value, str) or len(value) > _LONGEST_TEXT or "\0" in value):
-        raise ValueError(f"`{name}` must be a name")
-    return value
+    return read_slice(None if everyone else principal.team_id, params, now_ms)
 
 
 class _Charts:

@@ -71,6 +71,7 @@ from telemetry import upkeep
 from telemetry.latency import Latency
 from telemetry.paces import Paces
 from telemetry.retention import EVERY_S as LOG_RETENTION_S, LogRetention
+from telemetry.views import Views
 
 _log = logging.getLogger("tiltyard")
 
@@ -164,6 +165,7 @@ class Open:
             people=self.people,
             team_money=TeamMoney(self.stores.ledger, self.people),
             retention=self.retention,
+            views=Views(self.stores.databases.log.engine, self.stores.log),
             prompts=self.prompts,
             packs=self.packs,
             sharing=self.sharing,

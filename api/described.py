@@ -23,9 +23,11 @@ from api.wire.openai_chat import ChatBody
 from api.wire.openai_embeddings import EmbeddingsBody
 from api.wire.openai_responses import ResponsesBody
 from battles.models import CATEGORIES
+from telemetry.slices import BYS
 
 _TEXT: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": 300}
 _WORD: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": 200}
+_INSTANT: Mapping[str, Any] = {"type": "integer", "minimum": 0, "maximum": 4_102_444_800_000}
 _DAY: Mapping[str, Any] = {"type": "string", "format": "date"}
 _RUN = Parameter("id", "A run's id, `run_...`", _TEXT, "path", required=True)
 _IDEMPOTENCY = Parameter(
@@ -194,6 +196,29 @@ CATALOG: dict[tuple[str, str], About] = {
             Parameter("credential_type", "byok or system", {"enum": ["byok", "system"]}),
         ),
         also={"text/csv": "The same rows, with exact costs"},
+    ),
+    ("GET", "/v1/latency"): About(
+        "How fast and how reliable it was: the figures of the latency page",
+        "Requests",
+        ("object", "by", "from", "to", "cut", "groups"),
+        "Percentiles of whole slots of time, each with its n; what a figure is: docs/figures.md. By key, tag "
+        "or length they are of at most 7 days and the newest 10,000 requests, and `cut` says that there were "
+        "more.",
+        parameters=(
+            Parameter(
+                "window_s",
+                "The last so many seconds; an hour where nothing is said",
+                {"type": "integer", "minimum": 300, "maximum": 7_776_000},
+            ),
+            Parameter("from_ms", "Or from this instant", _INSTANT),
+            Parameter("to_ms", "to this one", _INSTANT),
+            Parameter("by", "What a group is; by model where nothing is said", {"enum": list(BYS)}),
+            Parameter("model", "Only of this model", _TEXT),
+            Parameter("provider", "Only at this provider", _TEXT),
+            Parameter("key_id", "Only of this key", {"type": "integer", "minimum": 0}),
+            Parameter("tag", "Only with this tag", _TEXT),
+            Parameter("simulated", "true: simulated models too", {"enum": ["true", "false"]}),
+        ),
     ),
     ("GET", "/v1/generation"): About(
         "One request of your team: its attempts, its tokens, its receipt",

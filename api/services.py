@@ -29,6 +29,7 @@ from gateway.retention import Retention
 from gateway.team_money import TeamMoney
 from identity.api_keys import ApiKeys
 from identity.people import People
+from telemetry.views import Views
 
 if TYPE_CHECKING:
     from api.refusals import Refusals  # which reads an exchange, which holds these services
@@ -63,6 +64,7 @@ class ApiServices:
     team_money: TeamMoney
     retention: Retention
     provider_keys: ProviderKeys
+    views: Views
     prompts: Prompts
     packs: Packs
     sharing: Sharing

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 from telemetry import rollups
 from telemetry.rows import Series
@@ -27,6 +27,9 @@ LONGEST_MS: Final = 90 * 24 * rollups.HOUR_MS
 MOST_RAW_MS: Final = 7 * 24 * rollups.HOUR_MS
 MOST_ROWS: Final = 10_000
 _MOST_READ: Final = 300  # slots, for a line
+_LONGEST_TEXT: Final = 200
+_LONGEST_INT: Final = 2**63 - 1
+_LATEST_MS: Final = 4_102_444_800_000  # 2100
 _MOST_SLOTS: Final = 120  # of a line: more than a chart has pixels to tell apart
 
 # The longest of each bucket, in tokens; one more bucket holds what is longer.
@@ -82,6 +85,48 @@ class Slice:
         first_ms = rollups.slot_of(self.from_ms, stored_ms)
         end_ms = rollups.slot_of(self.to_ms - 1, stored_ms) + stored_ms
         return first_ms, end_ms, stored_ms, stored_ms * -(-slots // _MOST_SLOTS)
+
+
+def read_slice(team_id: int | None, params: Mapping[str, Any], now_ms: int) -> Slice:
+    """What a browser or a caller asks for, each part checked: `window_ms`, or `from_ms` and `to_ms`; `by`,
+    `model`, `provider`, `key_id`, `tag`, `simulated`. Raises `ValueError` with a sentence."""
+    from_ms, to_ms = _window(params, now_ms)
+    by, simulated = params.get("by", "model"), params.get("simulated", False)
+    if by not in BYS or not isinstance(simulated, bool):
+        raise ValueError(f"`by` is one of {', '.join(BYS)}.")
+    key_id = params.get("key_id")
+    if key_id is not None and (type(key_id) is not int or not 0 <= key_id <= _LONGEST_INT):
+        raise ValueError("`key_id` is a key's number.")
+    return Slice(
+        team_id=team_id,
+        from_ms=from_ms,
+        to_ms=to_ms,
+        by=cast(By, by),
+        model=_text(params, "model"),
+        provider=_text(params, "provider"),
+        key_id=key_id,
+        tag=_text(params, "tag"),
+        series=(*DEFAULT_SERIES, "simulated") if simulated else DEFAULT_SERIES,
+    )
+
+
+def _window(params: Mapping[str, Any], now_ms: int) -> tuple[int, int]:
+    window_ms = params.get("window_ms")
+    if window_ms is not None:
+        from_ms, to_ms = (now_ms - window_ms, now_ms) if type(window_ms) is int else (0, 0)
+    else:
+        from_ms, to_ms = params.get("from_ms", 0), params.get("to_ms", 0)
+    whole = type(from_ms) is int and type(to_ms) is int
+    if not whole or to_ms > _LATEST_MS or not SHORTEST_MS <= to_ms - from_ms <= LONGEST_MS or from_ms < 0:
+        raise ValueError("A window is from 5 minutes to 90 days long.")
+    return from_ms, to_ms
+
+
+def _text(params: Mapping[str, Any], name: str) -> str | None:
+    value = params.get(name)
+    if value is not None and (not isinstance(value, str) or len(value) > _LONGEST_TEXT or "\0" in value):
+        raise ValueError(f"`{name}` is a name.")
+    return value
 
 
 def groups_of(

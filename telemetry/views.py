@@ -119,9 +119,15 @@ class _Rows:
 
 
 class Views:
-    def __init__(self, engine: Engine, log: RequestLog) -> None:
+    """`log` is this process's own, whose rows are seen before they are stored."""
+
+    def __init__(self, engine: Engine, log: RequestLog | None = None) -> None:
         self._engine = engine
         self._log = log
+
+    def _unstored(self, team_id: int | None) -> list[RequestRow]:
+        rows = self._log.unstored() if self._log is not None else ()
+        return [row for row in rows if team_id in (None, row.team_id)]
 
     def groups(self, asked: Slice, now_ms: int | None = None) -> Found:
         now_ms = _now_ms() if now_ms is None else now_ms
@@ -190,7 +196,7 @@ class Views:
         now_ms = _now_ms() if now_ms is None else now_ms
         # A request's end is reckoned from its start, which the wall clock may have left behind.
         until_ms = asked.to_ms + (_SKEW_MS if asked.to_ms >= now_ms - _SKEW_MS else 0)
-        waiting = [row for row in self._log.unstored() if asked.team_id in (None, row.team_id)]
+        waiting = self._unstored(asked.team_id)
         most = MOST_ROWS if asked.tag is not None else MOST_POINTS + 1
         with self._engine.connect() as connection:
             kept = stored.newest_where(connection, _of_rows(asked, until_ms), most)
@@ -215,7 +221,7 @@ class Views:
         """The slice's requests with all of their attempts, stored or not yet."""
         from_ms = max(asked.from_ms, asked.to_ms - MOST_RAW_MS)
         # Before the database is asked: what is stored meanwhile is then seen twice, never missed.
-        waiting = [row for row in self._log.unstored() if asked.team_id in (None, row.team_id)]
+        waiting = self._unstored(asked.team_id)
         with self._engine.connect() as connection:
             kept, cut = stored.newest_whole(connection, asked.team_id, from_ms, asked.to_ms, MOST_ROWS)
         since_ms = clocks.ended_at_ms(kept[0]) if cut else from_ms

@@ -33,8 +33,8 @@ CAP = CapAlert(
 
 
 @pytest.fixture
-def engine(home: Home) -> Engine:
-    return home.engine("log")
+def engine(sqlite_home: Home) -> Engine:
+    return sqlite_home.engine("log")
 
 
 @dataclass
@@ -126,7 +126,8 @@ async def test_a_ledger_that_is_away_takes_no_alert_along(engine: Engine) -> Non
     assert len(one.alerts.newest()) == 2
 
 
-def test_two_processes_at_once_claim_an_alert_once(engine: Engine) -> None:
+def test_two_processes_at_once_claim_an_alert_once(home: Home) -> None:
+    engine = home.engine("log")
     found = [Alert("a", "3-fold", "told"), Alert("b", "3-fold", "told")]
     claimed: list[Alert] = []
     threads = [

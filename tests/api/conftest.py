@@ -544,6 +544,7 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         retention=Retention(database),
         packs=cast(Any, None),
         sharing=cast(Any, None),
+        views=cast(Any, None),  # tested on a log
         prompts=Prompts(database),
         prompt_figures=PromptFigures(database),
         leaderboard=Leaderboard(box),

@@ -51,6 +51,7 @@ from identity.permissions import Permission, role_may
 from identity.principal import TeamRole
 from identity.sealing import Sealer
 from identity.tables import InvitationRow, TrustedIssuerRow
+from telemetry.views import Views
 from tests.api.conftest import Answered, Caller, pages
 from tests.battles.ring import means_of
 from tests.gateway.desk import LOCAL, Desk, asking, desk, ended
@@ -89,6 +90,7 @@ NEEDS: dict[tuple[str, str], Need] = {
     ("GET", "/v1/generation"): "read_runs",
     ("GET", "/v1/report"): "read_credits",
     ("GET", "/v1/leaderboard"): "read_runs",
+    ("GET", "/v1/latency"): "read_credits",
     ("GET", "/v1/me"): "anyone",
     **{("POST", f"{base}/language-model"): "run_models" for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
     **{("POST", f"{base}/embedding-model"): "run_models" for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
@@ -281,6 +283,7 @@ async def installation(folder: Path, role: TeamRole | None) -> AsyncIterator[Her
             retention=Retention(database),
             packs=packs,
             sharing=sharing,
+            views=Views(at.databases.log.engine),
             prompts=prompts,
             prompt_figures=PromptFigures(database),
             battles=battles,

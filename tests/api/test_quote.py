@@ -8,32 +8,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from api.asgi import Api, ApiMiddleware, ApiServices, Readiness
+from api.asgi import Api, ApiMiddleware
 from api.edge import local_hosts
-from battles.leaderboard import Leaderboard
-from battles.prompt_figures import PromptFigures
-from battles.prompts import Prompts
-from billing.budgets import Budgets
-from billing.codes import PURPOSE, TopUps, make_code
+from billing.codes import make_code
 from billing.commands import Grant
-from billing.usage import Usage
-from gateway.catalog import Catalog
-from gateway.quote import Quotes
-from gateway.retention import Retention
-from identity.api_keys import ApiKeys, create_key
-from identity.claims import Rules
-from identity.keys import purpose_key
+from identity.api_keys import create_key
 from identity.local import LocalIdentity
-from identity.people import open_people
 from identity.tables import MemberRow, UserRow
 from tests.api.conftest import KEY, Answered, Caller, pages
+from tests.api.on_a_desk import SIGNER, services_of
 from tests.gateway.desk import Desk, desk
 
-SIGNER = purpose_key(b"s" * 32, PURPOSE)
 MEMBER_KEY = "ty_" + "member" * 6
 BODY = {"model": "simulated/steady", "messages": [{"role": "user", "content": "Why is the sky blue?"}]}
 
@@ -61,38 +50,9 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
             assert user.id is not None
             session.add(MemberRow(team_id=1, user_id=user.id, role="member", joined_ms=0))
             create_key(session, 1, user.id, "member's", now_ms=0, secret=MEMBER_KEY)
-        usage = Usage(tmp_path / "ledger.db", at.statements)
-        keys = ApiKeys(at.databases.app)
-
-        async def readiness() -> Readiness:
-            return Readiness(True)
-
-        services = ApiServices(
-            gateway=at.gateway,
-            catalog=Catalog.load(),
-            statements=at.statements,
-            usage=usage,
-            budgets=Budgets(tmp_path / "ledger.db"),
-            quotes=Quotes(at.gateway, usage),
-            top_ups=TopUps(SIGNER, at.databases.app, at.ledger.grant),
-            api_keys=keys,
-            team_money=cast(Any, None),  # grants are tested on the real ledger
-            retention=Retention(at.databases.app),
-            packs=cast(Any, None),
-            sharing=cast(Any, None),
-            prompts=Prompts(at.databases.app),
-            prompt_figures=PromptFigures(at.databases.app),
-            battles=cast(Any, None),  # these two are tested with models that answer
-            votes=cast(Any, None),
-            leaderboard=Leaderboard(cast(Any, None)),
-            batches=cast(Any, None),
-            people=open_people(at.databases.app, keys, "http://testserver", Rules()),
-            provider_keys=cast(Any, None),
-            readiness=readiness,
-            add_credit="python -m operate grant --usd 5",
-        )
+        services, close = services_of(at, tmp_path)
         yield Served(ApiMiddleware(pages, api=Api(services), hosts=local_hosts("127.0.0.1")), at)
-        await keys.close()
+        await close()
 
 
 async def test_the_body_of_a_completion_is_quoted_and_nothing_moves(served: Served) -> None:

@@ -25,6 +25,7 @@ from gateway.runs import Run
 from gateway.tiers import Allowances, Tier
 from identity.principal import Principal
 from store.databases import Databases
+from telemetry.paces import Paces
 from telemetry.rows import RequestRow
 
 LOCAL = Principal(team_id=1, team_name="Local", user_id=1, role="owner")
@@ -68,7 +69,12 @@ async def desk(
     simulated = Simulated(pace or Pace(first_token_s=0, slow_first_token_s=0.2, tokens_per_s=0))
     gateway = Gateway(
         catalog=catalog,
-        routing=Routing(catalog, providers or {"simulated": simulated}, {"openai": "Set OPENAI_API_KEY."}),
+        routing=Routing(
+            catalog,
+            providers or {"simulated": simulated},
+            {"openai": "Set OPENAI_API_KEY."},
+            Paces(databases.log.engine),
+        ),
         ledger=ledger,
         kept_runs=KeptRuns(databases.app, process_id),
         log=rows.append,
