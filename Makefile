@@ -1,6 +1,6 @@
 # Every way to work with Tiltyard. Needs Python 3.11+, git and a package registry; finds or puts uv itself.
 .DEFAULT_GOAL := help
-.PHONY: help run test slow check format bench audit constraints mutants
+.PHONY: help run test slow check format bench audit constraints mutants notebook
 
 ifndef PYTHON
 PYTHON := $(shell tools/python)
@@ -53,6 +53,11 @@ audit: ## check the ledger, in use or not: TILTYARD_DATABASE_URL's, else TILTYAR
 	$(need-python)
 	@$(PYTHON) -m tools.install
 	@$(uv) run --no-sync python -m operate audit $(foreach kept,$(EXTENDS),--extends $(kept))
+
+notebook: ## three notebooks on a running Tiltyard: a request and its balance, a battle drawn, latency
+	$(need-python)
+	@$(PYTHON) -m tools.install
+	@$(uv) run --group notebook jupyter lab notebooks
 
 constraints: ## pin what the direct dependencies bring along, after one of them changed
 	$(need-python)
