@@ -4,13 +4,14 @@ bytes and time. A new connection each, so that no answer of one host is ever ano
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
 import msgspec
-from aiohttp.abc import AbstractResolver
 
-from net.guard import UrlRefused, check_url, guarded_connector
+from net.guard import UrlRefused, check_url
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractResolver
 
 MOST_BYTES: Final = 512 * 1024
 WITHIN_S: Final = 5.0
@@ -28,6 +29,11 @@ async def fetch_json(
         check_url(url.partition("?")[0], allow_private_address=allow_private_address)
     except UrlRefused as error:
         raise FetchFailed(str(error)) from None
+    # Imported where it is wanted: it is 10 MB of a process.
+    import aiohttp
+
+    from net.guarded_client import guarded_connector
+
     connector = guarded_connector(allow_private_address=allow_private_address, resolver=resolver)
     try:
         async with (

@@ -11,15 +11,12 @@ machines' credentials are refused always.
 from __future__ import annotations
 
 import asyncio
-import functools
 import ipaddress
 import socket
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from aiohttp import AddrInfoType, ThreadedResolver
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.connector import TCPConnector
+from aiohappyeyeballs import AddrInfoType
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -89,31 +86,6 @@ def check_url(url: str, *, allow_private_address: bool) -> None:
         raise UrlRefused(f"{host} is not a public address: set allow_private_address = true if it is meant")
 
 
-class GuardedResolver(AbstractResolver):
-    """Resolves as `inner` does, and gives only addresses that may be called."""
-
-    def __init__(self, inner: AbstractResolver, *, allow_private_address: bool) -> None:
-        self._inner = inner
-        self._allow_private_address = allow_private_address
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Raises `AddressRefused` where none is left."""
-        found = await self._inner.resolve(host, port, family)
-        allowed = [
-            result
-            for result in found
-            if may_call(result["host"], allow_private_address=self._allow_private_address)
-        ]
-        if found and not allowed:
-            raise AddressRefused(f"{host} leads to no public address")
-        return allowed
-
-    async def close(self) -> None:
-        await self._inner.close()
-
-
 async def guarded_addresses(host: str, port: int, *, allow_private_address: bool) -> Sequence[AddrInfoType]:
     """Where a name or an address leads, as far as it may be called.
 
@@ -139,17 +111,6 @@ def guarded_socket(target: AddrInfoType, *, allow_private_address: bool) -> sock
     # A reader that stands still holds this much in the kernel, not what the network could carry.
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _READ_BUFFER_BYTES)
     return made
-
-
-def guarded_connector(
-    *, allow_private_address: bool, resolver: AbstractResolver | None = None
-) -> TCPConnector:
-    """A connector without a limit on connections. Wants a running loop."""
-    return TCPConnector(
-        limit=0,
-        resolver=GuardedResolver(resolver or ThreadedResolver(), allow_private_address=allow_private_address),
-        socket_factory=functools.partial(guarded_socket, allow_private_address=allow_private_address),
-    )
 
 
 def _literal(host: str) -> Address | None:

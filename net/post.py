@@ -5,13 +5,14 @@ and on what is read back. What came back is not told to anybody: the address may
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import aiohttp
 import msgspec
-from aiohttp.abc import AbstractResolver
 
-from net.guard import UrlRefused, check_url, guarded_connector
+from net.guard import UrlRefused, check_url
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractResolver
 
 WITHIN_S: Final = 10.0
 
@@ -32,6 +33,11 @@ async def post_json(
         check_url(url.partition("?")[0], allow_private_address=allow_private_address)
     except UrlRefused:
         raise PostFailed("the address may not be called: https alone, and no private address") from None
+    # Imported where it is wanted: it is 10 MB of a process.
+    import aiohttp
+
+    from net.guarded_client import guarded_connector
+
     connector = guarded_connector(allow_private_address=allow_private_address, resolver=resolver)
     try:
         async with (

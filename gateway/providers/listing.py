@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import aiohttp
 import msgspec
 
 from gateway.catalog_values import ListedProvider
 from gateway.errors import ProviderBroke, ProviderError, ProviderUnreachable
 from gateway.providers.wire import read_error, refusal
-from net.guard import check_url, guarded_connector
+from net.guard import check_url
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _LIST_S = 10.0
 _LOCAL_S = 1.5
@@ -78,6 +80,11 @@ async def list_models(listed: ListedProvider, api_key: str | None) -> tuple[Offe
     """What the server says it has, by id. Raises `ProviderError`, and `UrlRefused` for its address."""
     assert listed.base_url is not None
     check_url(listed.base_url, allow_private_address=listed.allow_private_address)
+    # Imported where it is wanted: it is 10 MB of a process.
+    import aiohttp
+
+    from net.guarded_client import guarded_connector
+
     connector = guarded_connector(allow_private_address=listed.allow_private_address)
     timeout = aiohttp.ClientTimeout(total=_LIST_S)
     try:

@@ -10,15 +10,8 @@ import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from net.guard import (
-    AddressRefused,
-    GuardedResolver,
-    UrlRefused,
-    check_url,
-    guarded_connector,
-    is_public,
-    may_call,
-)
+from net.guard import AddressRefused, UrlRefused, check_url, is_public, may_call
+from net.guarded_client import GuardedResolver, guarded_connector
 
 PUBLIC = [
     "1.1.1.1",
