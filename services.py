@@ -26,10 +26,11 @@ from battles.batch_jobs import jobs_database
 from battles.batch_storage import forget_text as forget_batches
 from battles.battle import Battles, Means
 from battles.held_log import HeldLog
-from battles.leaderboard import USAGE_WINDOW_MS, Leaderboard
+from battles.leaderboard import USAGE_WINDOW_MS, Leaderboard, Together
 from battles.pack_desk import Packs
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts, forget as forget_prompts
+from battles.ratings_batches import BatchRatings
 from battles.retention import forget as forget_battles
 from battles.shares import Shares, forget as forget_shares
 from battles.sharing import Sharing
@@ -279,7 +280,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         log_retention = LogRetention(stores.databases.log.engine, settings.log_days)
         keep(opened, stores.leases.keep(LOG, LOG_RETENTION_S, log_retention.turn))
         keep(opened, RecurringGrants(app_db, stores.ledger.grant).keep_giving())
-    votes = Votes(battles)
+    votes, batch_ratings = Votes(battles), BatchRatings(app_db)
     quotes = Quotes(gateway, stores.usage)
     jobs_at = jobs_database(str(settings.data_dir), settings.database_url)
     batching = await open_batching(
@@ -316,7 +317,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         prompt_figures=PromptFigures(app_db),
         battles=battles,
         votes=votes,
-        leaderboard=Leaderboard(votes, _usage(stores)),
+        leaderboard=Leaderboard(Together(votes, batch_ratings), _usage(stores), batch_ratings.passes),
         batching=batching,
     )
 

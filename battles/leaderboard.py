@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from battles.comparisons import Comparison, VoterKind
 from battles.controlled import NoiseFloor, ProviderTest, noise_floor, provider_tests
 from battles.ratings import Rated, Rating, rate
-from battles.ratings_choice import MARGIN, Passes, Recommendation, recommend
+from battles.ratings_choice import MARGIN, PassPairs, Recommendation, recommend
 from battles.ratings_effects import Effects, effects
 from battles.ratings_slices import Facets, Slice, facets
 from battles.ratings_stability import Stability, first_without, stability
@@ -120,14 +120,27 @@ class _Read:
     whole_at_s: float
 
 
+class Together:
+    """Votes from several places, oldest first."""
+
+    def __init__(self, *casts: Cast) -> None:
+        self._casts = casts
+
+    def comparisons(
+        self, team_id: int, since_ms: int = 0, kinds: Collection[VoterKind] = _ALL_KINDS
+    ) -> Sequence[Comparison]:
+        found = [each for cast in self._casts for each in cast.comparisons(team_id, since_ms, kinds)]
+        return sorted(found, key=lambda each: each.created_ms)
+
+
 class Leaderboard:
-    """`usage` gives a team's requests by model; `passes` its checked rows by set-up."""
+    """`usage` gives a team's requests by model; `passes` what it checked of each two set-ups."""
 
     def __init__(
         self,
         cast: Cast,
         usage: Callable[[int], Mapping[str, int]] = lambda team_id: {},
-        passes: Callable[[int], Mapping[Setup, Passes]] = lambda team_id: {},
+        passes: Callable[[int], PassPairs] = lambda team_id: {},
     ) -> None:
         self._cast = cast
         self._usage = usage
@@ -193,7 +206,7 @@ class Leaderboard:
             return list(read.comparisons)
 
 
-def view_of(comparisons: Sequence[Comparison], wish: Wish, passes: Mapping[Setup, Passes]) -> View:
+def view_of(comparisons: Sequence[Comparison], wish: Wish, passes: PassPairs) -> View:
     """Pure: the same votes and wish give the same view. Usage is not in it yet."""
     sliced = wish.slice.of(comparisons)
     both_stages = _either_stage(comparisons, wish.slice)
@@ -297,7 +310,7 @@ def _odd(rated: Rated) -> tuple[OddVoter, ...]:
 
 
 def _recommended(
-    rated: Rated, wish: Wish, costs: Mapping[Setup, float], passes: Mapping[Setup, Passes]
+    rated: Rated, wish: Wish, costs: Mapping[Setup, float], passes: PassPairs
 ) -> Recommendation | None:
     settled = [rating.setup for rating in rated.ratings if not rating.provisional]
     reference = wish.reference or (settled or [rated.ratings[0].setup])[0]

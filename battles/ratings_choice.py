@@ -10,9 +10,9 @@ come from it alone: who looks after every vote meets 95 % by luck sooner or late
 - *likely*: 95 % in this look; more votes make it hold;
 - *worse*: the any-look bound is below the margin; *open*: neither.
 
-Where rows were checked, pass rates must hold too: confidence is then that of the weaker of the two, from
-Beta posteriors (Jeffreys' prior) and a margin of its own. *Votes needed* are votes on this very pair, if
-the truth is what it looks like now.
+Where both answered rows that were checked, pass rates on those same rows must hold too: confidence is then
+that of the weaker of the two, from Beta posteriors (Jeffreys' prior) and a margin of its own. *Votes needed*
+are votes on this very pair, if the truth is what it looks like now.
 """
 
 from __future__ import annotations
@@ -46,6 +46,10 @@ class Passes:
 
     passed: int
     checked: int
+
+
+# Of a set-up and another on the rows that both answered.
+PassPairs = Mapping[tuple[Setup, Setup], tuple[Passes, Passes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def recommend(
     rated: Rated,
     reference: Setup,
     cost_nano_usd: Mapping[Setup, float],
-    passes: Mapping[Setup, Passes] | None = None,
+    passes: PassPairs | None = None,
     margin: float = MARGIN,
 ) -> Recommendation | None:
     """`cost_nano_usd` is the mean of an answer here. None where X has no rating or no known cost."""
@@ -104,7 +108,7 @@ def recommend(
 
 
 def _candidate(
-    rated: Rated, name: Setup, reference: Setup, cost: float, margin: float, passes: Mapping[Setup, Passes]
+    rated: Rated, name: Setup, reference: Setup, cost: float, margin: float, passes: PassPairs
 ) -> Candidate:
     names = rated.ballots.names
     contrast = against(len(names), names.index(name), names.index(reference))
@@ -114,7 +118,7 @@ def _candidate(
     posterior = float(contrast @ rated.spread.posterior @ contrast)
     before = STATED.strength_sd**2 * 2
     centre, half = any_look(told.value, posterior, told.variance, before, 2 * ALPHA)  # one-sided
-    checked, passing = _passing(passes.get(name), passes.get(reference))
+    checked, passing = _passing(passes.get((name, reference)))
     rating = rated.of(name)
     early = rating is None or rating.provisional
     verdict = _verdict(centre - allowed, half, confidence, passing, early)
@@ -139,13 +143,14 @@ def _verdict(above: float, half: float, confidence: float, passing: float | None
     return "not worse" if above > half else "likely"
 
 
-def _passing(own: Passes | None, others: Passes | None) -> tuple[tuple[Passes, Passes] | None, float | None]:
-    if own is None or others is None or min(own.checked, others.checked) < _ENOUGH_PASSES:
+def _passing(both: tuple[Passes, Passes] | None) -> tuple[tuple[Passes, Passes] | None, float | None]:
+    if both is None or min(each.checked for each in both) < _ENOUGH_PASSES:
         return None, None
+    own, others = both
     seeded = np.random.default_rng((own.passed, own.checked, others.passed, others.checked))
     mine = seeded.beta(own.passed + 0.5, own.checked - own.passed + 0.5, _DRAWS)
     theirs = seeded.beta(others.passed + 0.5, others.checked - others.passed + 0.5, _DRAWS)
-    return (own, others), float((mine > theirs - PASS_MARGIN).mean())
+    return both, float((mine > theirs - PASS_MARGIN).mean())
 
 
 def _needed(rated: Rated, told: Interval, above: float) -> int | None:

@@ -91,7 +91,7 @@ def test_pass_rates_reach_the_advice() -> None:
     cheap, dear = lane("lab/a", cost_nano_usd=1_000), lane("lab/b", cost_nano_usd=9_000)
     votes = [vote(cheap, dear, "left" if number % 2 else "right", no=number) for number in range(60)]
     wish = Wish(reference=model("lab/b"))
-    passes = {model("lab/a"): Passes(10, 40), model("lab/b"): Passes(39, 40)}
+    passes = {(model("lab/a"), model("lab/b")): (Passes(10, 40), Passes(39, 40))}
     advice = view_of(votes, wish, passes).recommendation
     assert advice is not None and advice.candidates[0].verdict == "worse"
 

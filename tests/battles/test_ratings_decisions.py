@@ -70,10 +70,10 @@ def test_votes_without_a_second_look_say_nothing_of_effects() -> None:
     assert (told.votes, told.speed.moved.value, told.price.doubling.value) == (0, None, None)
 
 
-def advice(votes: list[Comparison], passes: dict[str, Passes] | None = None) -> Recommendation:
-    found = recommend(
-        rated_on(votes), model("lab/x"), COSTS, {model(name): each for name, each in (passes or {}).items()}
-    )
+def advice(votes: list[Comparison], passes: tuple[Passes, Passes] | None = None) -> Recommendation:
+    """`passes` of lab/small, and of lab/x on the same rows."""
+    pairs = {(model("lab/small"), model("lab/x")): passes} if passes else {}
+    found = recommend(rated_on(votes), model("lab/x"), COSTS, pairs)
     assert found is not None
     return found
 
@@ -94,11 +94,11 @@ def test_a_cheaper_model_that_is_as_good_is_recommended_once_the_votes_are_enoug
 def test_pass_rates_of_checks_count_too() -> None:
     votes = Crowd({"lab/x": 0.0, "lab/small": 0.4, "lab/bad": -1.5}, seed=2).votes(2_000, voters=people(12))
     assert advice(votes).firm is not None
-    failing = advice(votes, {"lab/x": Passes(190, 200), "lab/small": Passes(120, 200)})
+    failing = advice(votes, (Passes(120, 200), Passes(190, 200)))
     assert failing.firm is None and failing.candidates[1].verdict == "worse"
-    passing = advice(votes, {"lab/x": Passes(190, 200), "lab/small": Passes(196, 200)})
+    passing = advice(votes, (Passes(196, 200), Passes(190, 200)))
     assert passing.firm is not None and passing.firm.pass_confidence is not None
-    unknown = advice(votes, {"lab/x": Passes(9, 10), "lab/small": Passes(1, 10)})
+    unknown = advice(votes, (Passes(1, 10), Passes(9, 10)))
     assert unknown.firm is not None and unknown.firm.passes is None, "ten rows decide nothing"
 
 
