@@ -75,7 +75,8 @@ def _rows() -> Upload | None:
         return None
     heads = list(upload.columns)
     rows = [[_short(row.values[name]) for name in heads] for row in upload.rows[:_SHOWN_ROWS]]
-    table.show(say.rows(len(upload.rows), f"{len(heads)} columns"), heads, rows)
+    st.caption(say.rows(len(upload.rows), f"{len(heads)} columns"))
+    table.show(say.FIRST_ROWS, heads, rows)
     return upload
 
 

@@ -71,12 +71,12 @@ def show_card(report: Report, names: Sequence[str], address: str) -> None:
             st.caption(words.escaped(report.card.why))
         else:
             st.markdown(f"#### {say.WINNER}: {words.escaped(names[report.card.winner])}")
-            st.caption(", ".join(say.BY[voice] for voice in report.card.by))
+            st.caption(say.decided_by(" and ".join(say.BY[voice] for voice in report.card.by)))
         heads: list[str | Cell] = [
             say.LANE, say.PASS_RATE, Cell(say.WIN_RATE, about=say.WIN_ABOUT), say.COST_1000,
             Cell(say.P95, about=say.P95_ABOUT), say.ANSWERED, say.FAILED,
         ]  # fmt: skip
-        table.show(say.DECISION, heads, [_lane(lane, names) for lane in report.lanes])
+        table.show(say.BY_LANE, heads, [_lane(lane, names) for lane in report.lanes])
         if report.votes:
             agreed = report.agreement
             kappa = figure.UNKNOWN if agreed.kappa is None else f"{agreed.kappa:.2f}"

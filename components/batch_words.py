@@ -70,7 +70,9 @@ VIEWS: Final = (DECISION, RESULTS, FAILURES, VOTE)
 VIEW: Final = "What to look at"
 NOT_YET: Final = "Not yet"
 WINNER: Final = "Winner"
-BY: Final = {"checks": "checks", "votes": "votes"}
+BY: Final = {"checks": "checks", "votes": "members' votes"}
+BY_LANE: Final = "By lane"
+FIRST_ROWS: Final = "First rows"
 LANE: Final = "Lane"
 PASS_RATE: Final = "Pass rate"
 WIN_RATE: Final = "Preferred"
@@ -112,6 +114,10 @@ def rows(count: int, columns: str) -> str:
 
 def problems(shown: int, count: int) -> str:
     return f"{count:,} mistakes; the first {shown}:" if count > shown else "What is wrong:"
+
+
+def decided_by(voices: str) -> str:
+    return f"Decided by {voices}."
 
 
 def estimate(likely: str, most: str) -> str:

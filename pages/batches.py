@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import streamlit as st
@@ -165,6 +165,16 @@ def queue(batch: Batch) -> None:
     batch_queue.show(pair, lambda place, choice: vote(batch.id, place, choice))
 
 
+def card(batch_id: str, names: Sequence[str]) -> None:
+    address = f"{services.page_url}/batches?batch={batch_id}"
+    batch_view.show_card(batches.report(principal, batch_id), names, address)
+
+
+@st.fragment(run_every="5s")
+def live_card(batch_id: str, names: Sequence[str]) -> None:
+    card(batch_id, names)
+
+
 def look(batch: Batch) -> None:
     names = batch_view.lane_names(batch, name_of, version_name)
     view = st.segmented_control(
@@ -186,9 +196,10 @@ def look(batch: Batch) -> None:
         batch_view.show_failures(batches.failures(principal, batch.id), names)
     elif view == say.VOTE:
         queue(batch)
+    elif batch.state == "running":
+        live_card(batch.id, names)
     else:
-        address = f"{services.page_url}/batches?batch={batch.id}"
-        batch_view.show_card(batches.report(principal, batch.id), names, address)
+        card(batch.id, names)
 
 
 def one(batch_id: str) -> None:

@@ -32,12 +32,14 @@ providers = [ {{ id = "lab", model = "{id}" }} ]
 
 class FastUpstream:
     """Serves on a loop of its own from `with` to its end. `answer_s` is how long an answer takes, `fails`
-    how many of the next requests are refused, and with which status."""
+    are the statuses that the next requests are refused with. With `two_errs` the second model is wrong of
+    every other row."""
 
-    def __init__(self, answer_s: float = 0.01) -> None:
+    def __init__(self, answer_s: float = 0.01, two_errs: bool = False) -> None:
         self.asked: Counter[tuple[str, str]] = Counter()
         self.at_once = self.most_at_once = 0
         self.answer_s = answer_s
+        self.two_errs = two_errs
         self.fails: list[int] = []
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -90,6 +92,8 @@ class FastUpstream:
             await self._send(response, {"delta": {"content": "number "}, "finish_reason": None})
             await asyncio.sleep(self.answer_s)
             said = found[1] if found else "none"
+            if self.two_errs and asked["model"] == MODELS[1] and found and int(found[1]) % 2:
+                said += " or so"
             await self._send(response, {"delta": {"content": said}, "finish_reason": None})
             await self._send(response, {"delta": {}, "finish_reason": "stop"})
             usage = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
