@@ -197,10 +197,11 @@ def row_of(session: Session, batch_id: str, no: int) -> Row | None:
 
 
 def rows_of(session: Session, batch_id: str, nos: Sequence[int]) -> dict[int, Row]:
+    """Those whose text is still there."""
     found = session.scalars(
         select(BatchInputRow).where(col(BatchInputRow.batch_id) == batch_id, col(BatchInputRow.no).in_(nos))
     )
-    return {row.no: _row_of(row) for row in found}
+    return {row.no: _row_of(row) for row in found if row.values_json is not None}
 
 
 def _row_of(row: BatchInputRow) -> Row:
