@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from battles.comparisons import Comparison, VoterKind
 from battles.controlled import NoiseFloor, ProviderTest, noise_floor, provider_tests
-from battles.ratings import Rated, Rating, rate
+from battles.ratings import ENOUGH_VOTES, Rated, Rating, rate
 from battles.ratings_choice import MARGIN, PassPairs, Recommendation, recommend
 from battles.ratings_effects import Effects, effects
 from battles.ratings_slices import Facets, Slice, facets
@@ -111,6 +111,10 @@ class WinCost:
     wins: int
     votes: int
 
+    @property
+    def enough(self) -> bool:
+        return self.votes >= ENOUGH_VOTES
+
 
 @dataclass(slots=True)
 class _Read:
@@ -176,9 +180,10 @@ class Leaderboard:
             return None
         return recommend(view.rated, reference, _costs(view.tally), self._passes(principal.team_id), margin)
 
-    def cost_of_wins(self, team_id: int) -> dict[str, WinCost]:
-        """By model, from people's votes on the text alone."""
-        told = tally(Slice().of(self._comparisons(team_id)), "model")
+    def cost_of_wins(self, principal: Principal) -> dict[str, WinCost]:
+        """By model, from people's votes on the text alone. Raises `NotPermitted`."""
+        require(principal, "read_runs")
+        told = tally(Slice().of(self._comparisons(principal.team_id)), "model")
         return {
             setup.model: WinCost(measured.cost_of_a_win_nano_usd, measured.total.wins, measured.total.votes)
             for setup, measured in told.measured.items()

@@ -8,11 +8,13 @@ from typing import Any, Final
 
 import streamlit as st
 
+from battles.leaderboard import WinCost
 from components import figure, model_facts as facts, model_words as say, session
 from gateway.catalog import Model
 from telemetry.latency import ModelSummary
 
 _LAST: Final = float("inf")
+_NANO_PER_USD: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Row:
     output_pico_usd: int | None
     here: str
     measured: ModelSummary | None
+    win: WinCost | None = None
 
 
 def show(rows: Sequence[Row]) -> Model | None:
@@ -44,6 +47,7 @@ def show(rows: Sequence[Row]) -> Model | None:
             say.CONTEXT: st.column_config.NumberColumn(format="localized"),
             say.FIRST_TOKEN: st.column_config.NumberColumn(format="%.0f ms", help=say.HERE_30_DAYS),
             say.TOKENS_PER_S: st.column_config.NumberColumn(format="%.0f", help=say.HERE_30_DAYS),
+            say.WON_VOTE: st.column_config.NumberColumn(format="$%.5f", help=say.WON_VOTE_HELP),
         },
     )
     chosen = picked.selection.rows
@@ -76,7 +80,8 @@ def _features(rows: Sequence[Row]) -> set[str]:
 def _table(rows: Sequence[Row]) -> list[dict[str, object]]:
     """Without the columns that no model has a figure for."""
     cells = [_cells(row) for row in rows]
-    empty = [name for name in (say.FIRST_TOKEN, say.TOKENS_PER_S) if all(row[name] is None for row in cells)]
+    measured = (say.FIRST_TOKEN, say.TOKENS_PER_S, say.WON_VOTE)
+    empty = [name for name in measured if all(row[name] is None for row in cells)]
     return [{name: value for name, value in row.items() if name not in empty} for row in cells]
 
 
@@ -92,6 +97,7 @@ def _cells(row: Row) -> dict[str, object]:
         say.CONTEXT: model.context_tokens,
         say.FIRST_TOKEN: measured.ttft_ms.p50 if measured and enough else None,
         say.TOKENS_PER_S: measured.tokens_per_s.p50 if measured and enough else None,
+        say.WON_VOTE: row.win.nano_usd / _NANO_PER_USD if row.win and row.win.enough else None,
         say.RELEASED: model.lifecycle.released_on or figure.UNKNOWN,
         say.STATE: model.lifecycle.state,
     }
@@ -112,6 +118,10 @@ def _rate(row: Row) -> float:
     return -spread.p50 if spread and spread.enough and spread.p50 is not None else _LAST
 
 
+def _won_vote(row: Row) -> float:
+    return row.win.nano_usd if row.win and row.win.enough else _LAST
+
+
 def _newest(row: Row) -> tuple[int, ...]:
     digits = (row.model.lifecycle.released_on or "0").replace("-", "").ljust(8, "0")
     return (-int(digits),)
@@ -126,4 +136,5 @@ _SORTS: Final[Mapping[str, Callable[[Row], Any]]] = {
     say.BY_CONTEXT: lambda row: -row.model.context_tokens,
     say.BY_FIRST_TOKEN: _first_token,
     say.BY_RATE: _rate,
+    say.BY_WON_VOTE: _won_vote,
 }

@@ -22,6 +22,7 @@ BY_OUTPUT: Final = "Cheapest output"
 BY_CONTEXT: Final = "Largest context"
 BY_FIRST_TOKEN: Final = "Fastest first token here"
 BY_RATE: Final = "Most tokens/s here"
+BY_WON_VOTE: Final = "Cheapest won vote here"
 OPEN: Final = "Pick a row to read about a model."
 ALL_MODELS: Final = "All models"
 
@@ -35,6 +36,10 @@ LONGEST: Final = "Longest answer"
 KNOWS_UNTIL: Final = "Knows until"
 FIRST_TOKEN: Final = "First token"
 TOKENS_PER_S: Final = "Tokens/s"
+WON_VOTE: Final = "A won vote costs"
+WON_VOTE_HELP: Final = (
+    "The mean cost of its answers in your battles, over the share of votes that they won; from 30 votes on"
+)
 SUCCESS: Final = "Success"
 HERE_30_DAYS: Final = "Measured here, last 30 days, p50"
 RELEASED: Final = "Released"

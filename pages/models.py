@@ -24,6 +24,7 @@ from components import (
 from gateway.catalog import Model
 from gateway.errors import GatewayError, UnknownModel
 from gateway.messages import Sampling
+from identity.permissions import may
 
 st.set_page_config(layout="wide")
 principal = guard.enter("read_team")
@@ -54,6 +55,7 @@ def row(model: Model) -> model_list.Row:
         price.base.output if price else None,
         say.YES if answers else say.NO,
         measured.get(model.id),
+        wins.get(model.id),
     )
 
 
@@ -79,6 +81,7 @@ asked = session.model_open()
 if asked is None:
     st.title(say.MODELS)
     measured = {one.model_id: one for one in services.latency.summary(principal.team_id, MONTH_MS, now_ms)}
+    wins = services.leaderboard.cost_of_wins(principal) if may(principal, "read_runs") else {}
     st.caption(say.OPEN)
     picked = model_list.show([row(model) for model in catalog.models()])
     if picked is not None:

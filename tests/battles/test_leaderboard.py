@@ -81,8 +81,8 @@ def test_usage_stands_beside_wins() -> None:
 def test_what_a_won_battle_costs_is_told_by_model() -> None:
     cheap, dear = lane("lab/a", cost_nano_usd=1_000), lane("lab/b", cost_nano_usd=9_000)
     box = Box([vote(cheap, dear, "left" if number < 6 else "right", no=number) for number in range(8)])
-    told = Leaderboard(box).cost_of_wins(1)
-    assert (told["lab/a"].wins, told["lab/a"].votes) == (6, 8)
+    told = Leaderboard(box).cost_of_wins(VIEWER)
+    assert (told["lab/a"].wins, told["lab/a"].votes, told["lab/a"].enough) == (6, 8, False)
     assert told["lab/a"].nano_usd == pytest.approx(1_000 / 0.75)
     assert told["lab/b"].nano_usd == pytest.approx(9_000 / 0.25)
 

@@ -8,7 +8,7 @@ import pytest
 
 from components import model_facts as facts, model_words as say, session
 from gateway.catalog import Catalog, Model
-from tests.pages import fakes, reading
+from tests.pages import fakes, reading, voted
 from tests.pages.conftest import OpenPage
 from tests.pages.fakes import World
 
@@ -55,6 +55,17 @@ def test_the_list_finds_by_word_maker_and_ability(world: World, open_page: OpenP
     assert list(at.dataframe[0].value[say.MODEL]) == ["Codex Mini", "GPT-5.1 Codex Mini"]
     at.text_input(key=session.MODELS_SEARCH).set_value("no model says this").run()
     assert say.NONE_SUCH in reading.texts(at)
+
+
+def test_the_list_sorts_by_what_a_won_vote_costs_here(world: World, open_page: OpenPage) -> None:
+    assert say.WON_VOTE not in open_page("models.py").dataframe[0].value, "nobody has voted"
+    world.votes.votes += voted.by_a_team()
+    at = open_page("models.py")
+    at.selectbox(key=session.MODELS_SORT).set_value(say.BY_WON_VOTE).run()
+    shown = at.dataframe[0].value
+    costs = list(shown[say.WON_VOTE].dropna())
+    assert len(costs) == len(voted.MODELS) and costs == sorted(costs)
+    assert shown[say.MODEL].iloc[0] == "SmolLM2 135M"
 
 
 def test_an_unknown_model_in_the_address_names_the_nearest(world: World, open_page: OpenPage) -> None:
