@@ -59,6 +59,14 @@ def variable_key(name: str) -> str:
     return f"battle-variable-{name}"
 
 
+def reasons_key(turn_id: str) -> str:
+    return f"{REASONS}-{turn_id}"
+
+
+def worst_key(turn_id: str) -> str:
+    return f"battle-worst-{turn_id}"
+
+
 def own_key(slot: int) -> str:
     return f"battle-lane-{slot}-own"
 

@@ -103,6 +103,7 @@ def _lanes(
         ticket,
         key=f"lanes-{turn.id}",
         hidden=view.hidden,
+        open=turn.running or (not view.hidden and any(lane.cost_nano_usd is None for lane in turn.lanes)),
         current=current,
         on_ask=told,
     )

@@ -23,7 +23,18 @@ _NAMES: Final = {SYSTEM: words.SYSTEM_PROMPT, **words.SAMPLING_NAMES}
 _MOST_SYSTEM: Final = 20_000  # characters
 
 
-def show_shared(models: Sequence[Model]) -> Settings:
+def shared() -> Settings:
+    """What is set for all lanes."""
+    return _settings(None, (SYSTEM, *FIELDS), Settings())
+
+
+def of_lane(slot: int, base: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """A lane's settings, and the names of those that are its own."""
+    own = tuple(session.value(session.own_key(slot)) or ())
+    return _settings(slot, own, base), own
+
+
+def show_shared(models: Sequence[Model]) -> None:
     """Draw the settings of all lanes; a field stands there if any of the models takes it."""
     with st.popover(say.SHARED, icon=":material/tune:", key="battle-shared", wrap=False):
         _system(None, None)
@@ -34,12 +45,11 @@ def show_shared(models: Sequence[Model]) -> Settings:
                 _field(None, name, taking[0])
                 if lacking:
                     st.caption(words.escaped(say.not_taken_by(sorted(set(lacking)))))
-    return _settings(None, (SYSTEM, *FIELDS), Settings())
 
 
-def show_lane(slot: int, model: Model, shared: Settings) -> tuple[Settings, tuple[str, ...]]:
-    """Draw one lane's own settings, and a line that says which are its own; they and their names."""
-    own = tuple(session.value(session.own_key(slot)) or ())
+def show_lane(slot: int, model: Model, base: Settings) -> None:
+    """Draw one lane's own settings beside those of all lanes, and a line that says which are its own."""
+    _, own = of_lane(slot, base)
     with st.popover(
         say.settings_count(len(own)), icon=":material/tune:", key=f"battle-settings-{slot}", wrap=False
     ):
@@ -57,15 +67,14 @@ def show_lane(slot: int, model: Model, shared: Settings) -> tuple[Settings, tupl
         )
         for name in own:
             if name == SYSTEM:
-                _system(slot, shared.system)
+                _system(slot, base.system)
             else:
                 _field(slot, name, model)
         for name in FIELDS:
             if name not in taken:
                 _greyed(slot, name, model)
-    settings = _settings(slot, own, shared)
+    settings, own = of_lane(slot, base)
     _summary(settings, own, model)
-    return settings, own
 
 
 def _system(slot: int | None, shared: str | None) -> None:

@@ -1,26 +1,24 @@
-"""Lanes that are being set up: for each its model, provider and settings; one more, one less.
-
-What it returns is a wish (`battles.models.LaneWish`); whether it can be is `battles`' to say.
-"""
+"""Draws lanes that are being set up: for each its model, provider, prompt and settings; one more, one less.
+`battle_wish` reads them; whether they can be is `battles`' to say."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
 
-from battles.models import LEAST_LANES, MOST_LANES, LaneWish, Settings
-from battles.prompt_values import PromptVersion, PromptView
+from battles.models import LEAST_LANES, MOST_LANES
 from components import (
     battle_session as session,
+    battle_wish,
     battle_words as say,
     lane_prompt,
     lane_settings,
     model_picker,
     words,
 )
+from components.battle_wish import Offer
 from components.model_picker import Choice
 
 _A_ROW: Final = 4
@@ -57,29 +55,15 @@ def picked(offered: Sequence[Choice]) -> tuple[Choice, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What lanes may be made of: models, providers that can be asked, and the prompt library."""
-
-    models: Sequence[Choice]
-    connected: frozenset[str]
-    prompts: Sequence[PromptView]
-    served: lane_prompt.Served
-
-
-def show(offer: Offer, shared: Settings) -> tuple[tuple[LaneWish, ...], tuple[PromptVersion, ...]]:
-    """Draw the lanes: what is wished, and the versions of prompts among them."""
+def show(offer: Offer) -> None:
+    """Draw the lanes."""
     slots = session.slots(first_models(offer.models))
-    wishes, versions = [], []
     with st.container(key="battle-setup", gap="small"):
         for start in range(0, len(slots), _A_ROW):
             row = slots[start : start + _A_ROW]
             for no, (slot, column) in enumerate(zip(row, st.columns(len(row)), strict=True), start):
                 with column, st.container(border=True, gap="xsmall", key=f"battle-lane-{slot}"):
-                    wish, version = _lane(no, slot, offer, shared, len(slots))
-                    wishes.append(wish)
-                    versions += [version] if version is not None else []
-    return tuple(wishes), tuple(versions)
+                    _lane(no, slot, offer, len(slots))
 
 
 def show_add(offered: Sequence[Choice]) -> None:
@@ -103,9 +87,7 @@ def first_picker(offered: Sequence[Choice]) -> str:
     return session.model_key(session.slots(first_models(offered))[0])
 
 
-def _lane(
-    no: int, slot: int, offer: Offer, shared: Settings, count: int
-) -> tuple[LaneWish, PromptVersion | None]:
+def _lane(no: int, slot: int, offer: Offer, count: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{say.lane(say.LETTERS[no])}**", width="stretch")
         st.button(
@@ -121,14 +103,13 @@ def _lane(
     choice = _model(no, slot, offer.models)
     if choice.refusal is not None:
         st.caption(f":orange[{words.escaped(words.NOT_HERE)}]")
-    provider = _provider(slot, choice, offer.connected)
-    version = lane_prompt.show(slot, offer.prompts, offer.served)
-    if version is not None:
-        if version.model is not None:
-            st.caption(words.escaped(say.version_asks(version.model)))
-        return version.lane(choice.model.id), version
-    settings, own = lane_settings.show_lane(slot, choice.model, shared)
-    return LaneWish(choice.model.id, provider, None, settings, own), None
+    _provider(slot, battle_wish.providers(slot, offer))
+    lane_prompt.show(slot, offer.prompts)
+    version = battle_wish.version(slot, offer)
+    if version is None:
+        lane_settings.show_lane(slot, choice.model, lane_settings.shared())
+    elif version.model is not None:
+        st.caption(words.escaped(say.version_asks(version.model)))
 
 
 def _model(no: int, slot: int, offered: Sequence[Choice]) -> Choice:
@@ -144,18 +125,15 @@ def _model(no: int, slot: int, offered: Sequence[Choice]) -> Choice:
     return by_id[model_id]
 
 
-def _provider(slot: int, choice: Choice, connected: frozenset[str]) -> str | None:
+def _provider(slot: int, here: Sequence[str]) -> None:
     """Which provider alone is asked; nothing to choose where only one could be."""
-    here = [route.provider for route in choice.model.providers if route.provider in connected]
-    if len(here) < 2:
-        return None
-    picked: str | None = st.selectbox(
-        say.PROVIDER,
-        [None, *here],
-        key=session.provider_key(slot),
-        format_func=lambda provider: provider or say.ROUTED,
-        help=say.PROVIDER_HELP,
-        label_visibility="collapsed",
-        persist_state="session",
-    )
-    return picked if picked in here else None
+    if len(here) > 1:
+        st.selectbox(
+            say.PROVIDER,
+            [None, *here],
+            key=session.provider_key(slot),
+            format_func=lambda provider: provider or say.ROUTED,
+            help=say.PROVIDER_HELP,
+            label_visibility="collapsed",
+            persist_state="session",
+        )

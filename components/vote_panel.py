@@ -8,6 +8,7 @@ it is the page's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import streamlit as st
@@ -44,10 +45,10 @@ def show(
         )
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             row = st.container(horizontal=True, gap="small", width="content")
-            reasons, worst = _why(turn)
+            _why(turn)
             with row:
-                for no, (element, name, ballot) in enumerate(_ballots(turn, worst), 1):
-                    _button(no, element, name, ballot, first, lambda ballot: cast(ballot, reasons))
+                for no, (element, name, ballot) in enumerate(_ballots(turn), 1):
+                    _button(no, element, name, ballot, first, lambda ballot: _cast(turn, ballot, cast))
             if first is None:
                 st.button(say.REVEAL, key="reveal", type="tertiary", help=say.REVEAL_HELP, on_click=reveal)
             st.button(say.ASK_ON, key="ask-on", type="tertiary", on_click=session.ask_on, args=(turn.id,))
@@ -86,34 +87,38 @@ def own(view: BattleView, user_id: int | None) -> tuple[Vote | None, Vote | None
     return mine.get("first"), mine.get("final")
 
 
-def _why(turn: TurnView) -> tuple[tuple[Reason, ...], int | None]:
-    """The reasons, and with more than two lanes the worst of them."""
-    worst: int | None = None
-    with st.popover(say.REASONS, icon=":material/sell:", key=f"{session.REASONS}-{turn.id}-open", wrap=False):
-        reasons = tuple(
-            st.pills(
-                say.REASONS,
-                REASONS,
-                selection_mode="multi",
-                format_func=say.REASON_NAMES.__getitem__,
-                key=f"{session.REASONS}-{turn.id}",
-            )
+def _why(turn: TurnView) -> None:
+    """Reasons, and with more than two lanes the worst of them."""
+    with st.popover(say.REASONS, icon=":material/sell:", key=f"{session.REASONS}-open", wrap=False):
+        st.pills(
+            say.REASONS,
+            REASONS,
+            selection_mode="multi",
+            format_func=say.REASON_NAMES.__getitem__,
+            key=session.reasons_key(turn.id),
         )
         if len(turn.lanes) > 2:
             labels = {lane.no: lane.label for lane in turn.lanes}
-            worst = st.segmented_control(
-                say.WORST, list(labels), format_func=labels.__getitem__, key=f"vote-worst-{turn.id}"
+            st.segmented_control(
+                say.WORST, list(labels), format_func=labels.__getitem__, key=session.worst_key(turn.id)
             )
-    return reasons, worst
 
 
-def _ballots(turn: TurnView, worst: int | None) -> list[tuple[str, str, Ballot]]:
+def _cast(turn: TurnView, ballot: Ballot, cast: Cast) -> None:
+    """With the reasons, and the worst lane, that stand there when the button is pressed."""
+    worst = session.value(session.worst_key(turn.id))
+    if ballot.best is not None:
+        ballot = replace(ballot, worst=None if worst == ballot.best else worst)
+    cast(ballot, tuple(session.value(session.reasons_key(turn.id)) or ()))
+
+
+def _ballots(turn: TurnView) -> list[tuple[str, str, Ballot]]:
     """What each button is called and says."""
     if len(turn.lanes) == 2:
         left, right = turn.lanes
         lanes = [(left, Ballot(outcome="left")), (right, Ballot(outcome="right"))]
     else:
-        lanes = [(lane, Ballot(best=lane.no, worst=worst)) for lane in turn.lanes if lane.no != worst]
+        lanes = [(lane, Ballot(best=lane.no)) for lane in turn.lanes]
     name = say.better if len(turn.lanes) == 2 else say.best
     return [
         *((f"vote-{lane.no}", name(lane.label), ballot) for lane, ballot in lanes),
@@ -127,7 +132,7 @@ def _button(
 ) -> None:
     """`first`: the vote on the text alone, which the button that repeats it keeps."""
     kept = first is not None and in_words(first.pairs).startswith(name)
-    if kept and first is not None and ballot.worst is None:
+    if kept and first is not None:
         ballot = Ballot(pairs=first.pairs)
     st.button(
         say.keep(name) if kept else name,

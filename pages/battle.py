@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ import runtime
 from battles.ballots import Ballot
 from battles.errors import BattleError, BattleNotFound
 from battles.history import Sought
-from battles.models import BattleWish, Prompt, Reason
+from battles.models import Prompt, Reason
 from battles.quoting import BattleQuote
 from battles.views import BattleView, TurnView
 from billing.errors import BillingError
@@ -25,6 +25,7 @@ from components import (
     battle_reveal,
     battle_session as session,
     battle_turns,
+    battle_wish,
     battle_words as say,
     guard,
     lane_prompt,
@@ -57,20 +58,23 @@ def refused(error: Exception) -> None:
     session.set_notice(notices.notice_of(error, page_session.reader()))
 
 
-def start(wish: BattleWish, variables: Mapping[str, str]) -> None:
-    """Open a battle with what is in the box. What is typed leaves the box only once it was taken."""
+def start(offer: battle_wish.Offer) -> None:
+    """Open a battle with what stands on the page. What is typed leaves the box only once it was taken."""
+    variables = battle_wish.variables(offer)
     if not session.draft() and not variables:
         return session.set_notice(Notice("info", say.TYPE_FIRST, ""))
     try:
-        battle_id = services.battles.start(principal, wish, Prompt(session.draft(), (), variables))
+        prompt = Prompt(session.draft(), (), variables)
+        battle_id = services.battles.start(principal, battle_wish.read(offer), prompt)
     except REFUSALS as error:
         return refused(error)
     session.set_draft("")
     session.show_battle(battle_id)
 
 
-def go_on(battle_id: str, parent_turn_id: str) -> None:
-    """Put the next prompt to all lanes, after that turn."""
+def go_on(battle_id: str, last_turn_id: str) -> None:
+    """Put the next prompt to all lanes, after the turn to fork at or else the last one shown."""
+    parent_turn_id = session.fork() or last_turn_id
     if not session.draft():
         return session.set_notice(Notice("info", say.TYPE_FIRST, ""))
     try:
@@ -125,43 +129,31 @@ def set_up() -> None:
         session.set_lanes(lane_setup.linked(offered, models))
         session.set_draft(prompt)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="battle-head"):
-        blind, drill = battle_options.show_switches()
-        to_pick = lane_setup.to_pick(offered, drill=drill)
+        to_pick = lane_setup.to_pick(offered, drill=battle_options.show_switches())
         lane_setup.show_add(to_pick)
-        picked = lane_setup.picked(to_pick)
-        shared = lane_settings.show_shared([choice.model for choice in picked])
-        options = battle_options.show(blind, drill)
+        lane_settings.show_shared([choice.model for choice in lane_setup.picked(to_pick)])
+        battle_options.show()
         battle_head.show_keys()
-    library = services.prompts.all(principal) if may(principal, "read_prompts") else ()
-    offer = lane_setup.Offer(
+    offer = battle_wish.Offer(
         to_pick,
         services.connected(),
-        library,
+        services.prompts.all(principal) if may(principal, "read_prompts") else (),
         lambda name, no: services.prompts.served(principal, name, no=no),
     )
-    lanes, versions = lane_setup.show(offer, shared)
-    variables = lane_prompt.show_variables(versions)
-    wish = BattleWish(
-        lanes=lanes,
-        blind=options.blind,
-        personal=options.personal,
-        category=options.category,
-        tags=options.tags,
-        order=options.order,
-        cost_cap_nano_usd=options.cost_cap_nano_usd,
-        shared=shared,
-        kind="drill" if options.drill else "battle",
-    )
+    lane_setup.show(offer)
+    lane_prompt.show_variables(battle_wish.variables(offer))
     sought = Sought(text=battle_history.search() or None)
     lines = services.battles.lines(principal, sought, battle_history.PAGE)
     battle_history.show(lines, name_of, page_session.zone(), searched=sought.text is not None)
     battle_form.show(
-        lambda: start(wish, variables),
+        lambda: start(offer),
         first=True,
         going_on_from=None,
         notice=session.notice(),
         quote=lambda draft: quoted(
-            lambda: services.quote_battle(principal, wish, Prompt(draft, (), variables))
+            lambda: services.quote_battle(
+                principal, battle_wish.read(offer), Prompt(draft, (), battle_wish.variables(offer))
+            )
         ),
         disabled=not may_run,
     )
@@ -228,7 +220,7 @@ def judge(view: BattleView, turn: TurnView) -> None:
 def next_prompt(view: BattleView, turns: Sequence[TurnView]) -> None:
     forked = next((turn for turn in turns if turn.id == session.fork()), None)
     battle_form.show(
-        lambda: go_on(view.id, (forked or turns[-1]).id),
+        lambda: go_on(view.id, turns[-1].id),
         first=False,
         going_on_from=forked.no if forked is not None else None,
         notice=session.notice(),

@@ -55,12 +55,14 @@ def battle_view(
     key: str,
     *,
     hidden: bool,
+    open: bool,
     current: bool,
     on_ask: Callable[[Asked, int], None],
 ) -> None:
-    """Show a turn. `hidden`: who answers is not to be known yet. `current`: keys that are pressed anywhere
-    are meant for this strip. `on_ask` is told that all lanes have `ended`, that what was hidden was
-    `revealed` by another tab, and which lane to `retry` (`ALL`, or all that `FAILED`)."""
+    """Show a turn. `hidden`: who answers is not to be known yet. `open`: for all that the page knows it goes
+    on, or is not settled. `current`: keys that are pressed anywhere are meant for this strip. `on_ask` is
+    told that an open turn has `ended`, that what was hidden was `revealed` by another tab, and which lane
+    to `retry` (`ALL`, or all that `FAILED`)."""
 
     def told(what: Asked) -> Callable[[], None]:
         def tell() -> None:
@@ -77,6 +79,7 @@ def battle_view(
             "lanes": [asdict(lane) for lane in lanes],
             "ticket": ticket,
             "hidden": hidden,
+            "open": open,
             "current": current,
         },
         on_ended_change=told("ended"),

@@ -14,6 +14,8 @@ const MOVES_ITSELF = "[role=radiogroup], [role=tablist], [role=radio], [role=tab
 
 const ALL = -1; // lanes that are to be asked again
 const FAILED = -2;
+const MOST_TOLD = 8;
+const TELL_AGAIN_MS = 1000;
 
 const places = new WeakMap();
 
@@ -37,6 +39,8 @@ class Strip {
   #data = null;
   #told = "";
   #asked = 0;
+  #ends = 0; // how often the page was told of an end that it did not know yet
+  #timer = 0;
   #listening = false;
 
   constructor(host) {
@@ -71,6 +75,7 @@ class Strip {
       this.letters.children[at].textContent = lane.letter;
       this.letters.children[at].setAttribute("aria-label", words.lane(lane.letter));
     });
+    if (!data.open) this.#ends = 0;
     if (!this.#listening) document.addEventListener("keydown", this.onkey);
     this.#listening = true;
     this.#mark();
@@ -78,6 +83,8 @@ class Strip {
   }
 
   end() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
     document.removeEventListener("keydown", this.onkey);
     this.#listening = false;
     for (const lane of this.#lanes) lane.end();
@@ -86,7 +93,6 @@ class Strip {
   #add() {
     const lane = new Lane({
       say: (text) => this.#say(text),
-      ended: () => this.#ended(),
       revealed: () => this.#reveal(),
       retry: (no) => this.#ask("retry", no),
       moved: () => this.#settle(),
@@ -114,12 +120,18 @@ class Strip {
     this.retryAll.disabled = busy;
     const failed = this.#lanes.some((lane) => lane.failed);
     this.retryAll.textContent = failed ? words.RETRY_FAILED : words.RETRY_ALL;
+    this.#tellEnd();
   }
 
-  // The page reads its balance again, and offers the vote, once all have ended.
-  #ended() {
-    this.#settle();
-    if (!this.#lanes.some((lane) => lane.running)) this.#ask("ended", this.#data.turn);
+  // A page that does not know yet that all lanes have ended and what they cost is told, so that it reads
+  // its balance again and offers the vote; and told again while it is late.
+  #tellEnd() {
+    const ended = () => this.#data.open && this.#lanes.every((lane) => lane.ended);
+    if (this.#timer || this.#ends >= MOST_TOLD || !ended()) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      if (ended()) this.#ask("ended", this.#data.turn);
+    }, this.#ends++ ? TELL_AGAIN_MS : 0);
   }
 
   #reveal() {

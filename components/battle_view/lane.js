@@ -15,7 +15,7 @@ export class Lane {
   #atEnd = true;
   #state = "";
 
-  // `asks` are what the reader may want of whoever owns the strip: ended, moved, revealed, retry, say.
+  // `asks` are what whoever owns the strip is asked and told: moved, revealed, retry, say.
   constructor(asks) {
     this.asks = asks;
     const host = element("div", "rv");
@@ -31,6 +31,10 @@ export class Lane {
 
   get running() {
     return this.view.running;
+  }
+
+  get ended() {
+    return Boolean(this.#state) && this.#state !== "running";
   }
 
   // Ended without a whole answer.
@@ -50,7 +54,6 @@ export class Lane {
     this.#at = info.id;
     this.#state = "";
     this.#atEnd = true;
-    this.view.tell = () => this.asks.ended();
     this.view.begin(info.id);
     this.#leave = live.join(info.id, ticket, {
       show: (run, from) => this.#show(run, from),
@@ -73,7 +76,7 @@ export class Lane {
 
   #show(run, from) {
     this.view.show(run, from);
-    this.#state = run.state ?? "";
+    this.#state = run.refusal ? "refused" : (run.state ?? "");
     this.retry.disabled = this.running;
     this.asks.moved();
     if (this.#hidden && run.figures?.cost) this.asks.revealed();

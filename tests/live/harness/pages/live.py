@@ -46,8 +46,9 @@ if lanes != [""]:
         )
         for no, lane in enumerate(lanes)
     ]
+    is_open = "told" not in st.session_state
     hidden = "hidden" in st.query_params and "told revealed" not in st.session_state.get("told", "")
-    battle_view("turn_1", heads, ticket, key="strip", hidden=hidden, current=True, on_ask=told)
+    battle_view("turn_1", heads, ticket, key="strip", hidden=hidden, open=is_open, current=True, on_ask=told)
     st.markdown(st.session_state.get("told", "told nothing"))
 
 st.markdown(f"ended {st.session_state.ended}, drawn at {time.monotonic_ns()}")
