@@ -12,7 +12,6 @@ import re
 from typing import Any, Final
 
 from battles.pack_format import Opened, Parts
-from markup.markdown import render
 
 _CSS: Final = """
 :root { color-scheme: light dark; }
@@ -266,6 +265,9 @@ def _article(parts: Any, run: Any) -> str:
 
 
 def _rendered(text: str) -> str:
+    # Imported for whoever exports HTML: with its lexers it is 4 MB of a process.
+    from markup.markdown import render
+
     return render(text, {}).html
 
 

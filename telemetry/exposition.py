@@ -5,37 +5,31 @@ wait) is asked for when somebody looks. Everything carries the process's id and 
 processes are several series. Models and providers come from the catalog, so there is an end to them; never
 teams, keys or text.
 
-Times are in seconds, as Prometheus wants them; the buckets are cumulative. Text of a figure: its definition.
+Times are in seconds, as Prometheus wants them. How the page is written: `exposition_page.py`.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.metrics_core import Metric as Family
-from prometheus_client.registry import Collector
-
 from telemetry import clocks
-from telemetry.metrics import METRICS
 from telemetry.rows import AttemptRow, RequestRow
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BOUNDS_S = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 120.0, 300.0,
 )  # fmt: skip
-_OF_ATTEMPTS: Mapping[str, Callable[[RequestRow, AttemptRow], float | None]] = {
+OF_ATTEMPTS: Mapping[str, Callable[[RequestRow, AttemptRow], float | None]] = {
     "ttft_ms": lambda row, attempt: clocks.first_token_ms(attempt, streamed=row.streamed),
     "first_answer_ms": lambda row, attempt: clocks.first_answer_ms(attempt, streamed=row.streamed),
     "tpot_ms": lambda row, attempt: clocks.tpot_ms(
         attempt, clocks.output_tokens_of(row, attempt), row.reasoning_tokens, streamed=row.streamed
     ),
 }
-_OF_REQUESTS: Mapping[str, Callable[[RequestRow], float | None]] = {
+OF_REQUESTS: Mapping[str, Callable[[RequestRow], float | None]] = {
     "gateway_ms": lambda row: row.gateway_ms,
     "caller_first_answer_ms": clocks.caller_first_answer_ms,
     "total_ms": lambda row: row.total_ms,
@@ -43,7 +37,7 @@ _OF_REQUESTS: Mapping[str, Callable[[RequestRow], float | None]] = {
 
 
 @dataclass(slots=True)
-class _Histogram:
+class Histogram:
     counts: list[int] = field(default_factory=lambda: [0] * (len(_BOUNDS_S) + 1))
     sum_s: float = 0.0
 
@@ -69,82 +63,49 @@ class Gauge:
     read: Callable[[], float]
 
 
-class Exposition(Collector):
-    """Subscribe `record` to the request log; `text` is the page."""
+class Exposition:
+    """Subscribe `record` to the request log; `text` is the page. What was counted, by labels:
+
+    requests (surface, model, provider, outcome, status), attempts (model, provider, outcome), tokens
+    (model, provider, kind), cost (model, provider, series), times (figure, model, provider).
+    """
 
     def __init__(self, process_id: str, role: str, gauges: Iterable[Gauge] = ()) -> None:
-        self._process = (process_id, role)
-        self._gauges = tuple(gauges)
-        self._requests: Counter[tuple[str, ...]] = Counter()
-        self._attempts: Counter[tuple[str, ...]] = Counter()
-        self._tokens: Counter[tuple[str, ...]] = Counter()
-        self._cost_nano_usd: Counter[tuple[str, ...]] = Counter()
-        self._times: dict[tuple[str, ...], _Histogram] = {}
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)
+        self.process = (process_id, role)
+        self.gauges = tuple(gauges)
+        self.requests: Counter[tuple[str, ...]] = Counter()
+        self.attempts: Counter[tuple[str, ...]] = Counter()
+        self.tokens: Counter[tuple[str, ...]] = Counter()
+        self.cost_nano_usd: Counter[tuple[str, ...]] = Counter()
+        self.times: dict[tuple[str, ...], Histogram] = {}
 
     def text(self) -> bytes:
-        return generate_latest(self._registry)
+        # Imported for whoever looks: with the HTTP server that it brings it is 9 MB of a process.
+        from telemetry.exposition_page import page_of
+
+        return page_of(self)
 
     def record(self, row: RequestRow) -> None:
         model, provider = row.model or "", row.provider or ""
-        self._requests[row.surface, model, provider, row.outcome, str(row.status)] += 1
+        self.requests[row.surface, model, provider, row.outcome, str(row.status)] += 1
         for kind, tokens in (("input", row.input_tokens), ("output", row.output_tokens)):
             if tokens:
-                self._tokens[model, provider, kind] += tokens
+                self.tokens[model, provider, kind] += tokens
         if row.cost_nano_usd:
-            self._cost_nano_usd[model, provider, row.series] += row.cost_nano_usd
-        for name, of_request in _OF_REQUESTS.items():
+            self.cost_nano_usd[model, provider, row.series] += row.cost_nano_usd
+        for name, of_request in OF_REQUESTS.items():
             self._add(name, model, provider, of_request(row))
         for attempt in row.attempts:
-            self._attempts[attempt.model or model, attempt.provider, attempt.outcome] += 1
-            for name, of_attempt in _OF_ATTEMPTS.items():
+            self.attempts[attempt.model or model, attempt.provider, attempt.outcome] += 1
+            for name, of_attempt in OF_ATTEMPTS.items():
                 self._add(name, attempt.model or model, attempt.provider, of_attempt(row, attempt))
 
     def _add(self, name: str, model: str, provider: str, ms: float | None) -> None:
         if ms is not None:
-            histogram = self._times.get((name, model, provider))
+            histogram = self.times.get((name, model, provider))
             if histogram is None:
-                histogram = self._times[name, model, provider] = _Histogram()
+                histogram = self.times[name, model, provider] = Histogram()
             histogram.add(ms)
-
-    # --- what Prometheus reads --------------------------------------------------------------------
-
-    def collect(self) -> Iterator[Family]:
-        for name, help_, labels, counts in (
-            ("tiltyard_requests", "Requests that ended.",
-             ("surface", "model", "provider", "outcome", "status"), self._requests),
-            ("tiltyard_attempts", "Calls to providers.", ("model", "provider", "outcome"), self._attempts),
-            ("tiltyard_tokens", "Tokens, as billed.", ("model", "provider", "kind"), self._tokens),
-        ):  # fmt: skip
-            yield self._counter(name, help_, labels, counts, 1.0)
-        cost = ("model", "provider", "series")
-        yield self._counter("tiltyard_cost_usd", "What was charged.", cost, self._cost_nano_usd, 1e-9)
-        yield from self._histograms()
-        for gauge in self._gauges:
-            family = GaugeMetricFamily(gauge.name, gauge.help, labels=("process", "role"))
-            family.add_metric(self._process, gauge.read())
-            yield family
-
-    def _counter(
-        self, name: str, help_: str, labels: tuple[str, ...], counts: Counter[tuple[str, ...]], unit: float
-    ) -> CounterMetricFamily:
-        family = CounterMetricFamily(name, help_, labels=("process", "role", *labels))
-        for key, count in counts.items():
-            family.add_metric((*self._process, *key), count * unit)
-        return family
-
-    def _histograms(self) -> Iterator[HistogramMetricFamily]:
-        for name in (*_OF_REQUESTS, *_OF_ATTEMPTS):
-            family = HistogramMetricFamily(
-                f"tiltyard_{name.removesuffix('_ms')}_seconds",
-                METRICS[name].definition,
-                labels=("process", "role", "model", "provider"),
-            )
-            for (of, *whose), histogram in self._times.items():
-                if of == name:
-                    family.add_metric((*self._process, *whose), histogram.cumulative(), histogram.sum_s)
-            yield family
 
 
 def merged(pages: Iterable[bytes]) -> bytes:
