@@ -32,6 +32,7 @@ from billing.client import LedgerClient
 from billing.commands import CapSet, Granted, GrantKind, SetCap
 from billing.statements import Statements
 from billing.usage import MONTH_MS, Usage
+from fault_drill import QUICK, Books, Story, drill
 from gateway.catalog import Catalog, ListedProvider
 from gateway.completion import Gateway
 from gateway.connection_tables import Server
@@ -222,6 +223,12 @@ class Services:
             (listed.name, None if listed.id in connected else f"set {listed.api_key_env or 'it up'}")
             for listed in self.catalog.providers()
         )
+
+    def fault_drill(self, principal: Principal, times: int) -> tuple[Story, ...]:
+        """Run each simulated fault that ends soon so many times, and compare what every book says."""
+        require(principal, "operate")
+        books = Books(self.requests, self.views, self.statements)
+        return self._on_loop(drill(self.gateway, books, principal, QUICK, times), 120.0)
 
     def try_alerts(self, principal: Principal) -> tuple[tuple[str, str | None], ...]:
         """Send a word to each address of alerts: its name, and why it did not take it, if so."""

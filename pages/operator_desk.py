@@ -10,6 +10,7 @@ import runtime
 from components import (
     alert_list,
     audit_table,
+    drill_table,
     figure,
     grant_form,
     guard,
@@ -25,8 +26,8 @@ services = runtime.current()
 people = services.people
 
 st.title(say.OPERATOR)
-teams, credit, providers, alerts, log = st.tabs(
-    (say.TEAMS, say.GRANT, say.PROVIDERS, alert_list.ALERTS, say.LOG)
+teams, credit, providers, alerts, faults, log = st.tabs(
+    (say.TEAMS, say.GRANT, say.PROVIDERS, alert_list.ALERTS, drill_table.DRILL, say.LOG)
 )
 with teams:
     operator_teams.show(people.teams, principal, session.zone())
@@ -51,6 +52,8 @@ with alerts:
         lambda: services.try_alerts(principal),
         session.zone(),
     )
+with faults:
+    drill_table.show(lambda times: services.fault_drill(principal, times))
 with log:
     broken = people.audit.broken_at()
     if broken is None:

@@ -39,6 +39,7 @@ class Desk:
     statements: Statements
     databases: Databases
     rows: list[RequestRow] = field(default_factory=list)
+    log: Callable[[RequestRow], None] = lambda row: None  # told of each row too
 
     def balance(self, team_id: int = 1) -> Balance:
         import time
@@ -63,6 +64,13 @@ async def desk(
     """Alone in its folder; or with `databases` and a `process_id` one of several processes (each with a
     ledger of its own)."""
     rows: list[RequestRow] = []
+    listening: list[Desk] = []
+
+    def logged(row: RequestRow) -> None:
+        rows.append(row)
+        for each in listening:
+            each.log(row)
+
     catalog = Catalog.load(overrides)
     databases = databases or Databases.open(folder)
     ledger = await Ledger.open(folder / "ledger.db", free_money_limit_nano_usd=1000 * FREE_USD)
@@ -77,7 +85,7 @@ async def desk(
         ),
         ledger=ledger,
         kept_runs=KeptRuns(databases.app, process_id),
-        log=rows.append,
+        log=logged,
         status_of=lambda _: 500,
         deadlines=deadlines or Deadlines(),
         limits=limits or Limits(),
@@ -86,7 +94,8 @@ async def desk(
     )
     await gateway.open()
     try:
-        yield Desk(gateway, ledger, Statements(folder / "ledger.db"), databases, rows)
+        listening.append(Desk(gateway, ledger, Statements(folder / "ledger.db"), databases, rows))
+        yield listening[0]
     finally:
         await gateway.drain(0)
         await gateway.close()
