@@ -126,15 +126,11 @@ def _story(books: Books, team_id: int, fault: str, runs: Sequence[Run], tag: str
     billed = {run_id: -entry.amount_nano_usd for run_id, entry in entries.items() if entry is not None}
     held = {hold.run_id for hold in books.statements.balance(team_id, now_ms).open_holds}
     share, n = clocks.success(outcomes)
-    counted = {} if group is None else group.total.outcomes("requests")
+    counted: Mapping[Outcome, int] = {} if group is None else group.total.outcomes("requests")
     disagreements = [
         *_if(len(rows) != len(runs), f"{len(runs) - len(rows)} runs have no row in the log"),
         *_if(set(outcomes) != {EXPECTED[fault]}, f"the log says {_words(outcomes)}"),
-        *_if(
-            group is None
-            or dict(outcomes) != {k: v for k, v in group.total.outcomes("requests").items() if v},
-            "the figures count other outcomes than the log",
-        ),
+        *_if(+outcomes != +Counter(counted), "the figures count other outcomes than the log"),
         *_if(group is not None and group.share("success_rate").value != share, "the success rate is another"),
         *_if(chart["n"] != n, f"the chart shows {chart['n']} of {n}"),
         *_if(any(not _same_trail(run, found[run.id]) for run in runs), "a trail of attempts is another"),

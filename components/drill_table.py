@@ -13,8 +13,8 @@ from fault_drill import Story
 
 DRILL: Final = "Fault drill"
 EXPLAINED: Final = (
-    "Asks each simulated model so many times, the way that all requests go, and compares the request log, the "
-    "charts, the trail of attempts and the ledger. It costs demonstration credit of this team."
+    "Asks each simulated model so many times, the way that all requests go, and compares the request log, "
+    "the charts, the trail of attempts and the ledger. It costs demonstration credit of this team."
 )
 TIMES: Final = "Times"
 RUN: Final = "Run it"
