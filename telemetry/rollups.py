@@ -9,6 +9,7 @@ in the order of its key. An attempt counts in the slot in which its request ende
 
 from __future__ import annotations
 
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    Select,
     String,
     Table,
     Update,
@@ -177,23 +179,29 @@ def _make(connection: Connection, table: Table, keys: Sequence[Key]) -> None:
 
 
 def _add_to(connection: Connection, table: Table, cells: Cells) -> None:
-    columns = [table.c[name] for name in KEY]
-    blobs = [table.c[name] for name in HISTOGRAMS]
-    found = select(*columns, *blobs).where(tuple_(*columns).in_(list(cells)))
-    locked = connection.execute(
-        found.order_by(*_in_our_order(connection, table)).with_for_update()
-    ).mappings()
+    locking = _locking(table, connection.dialect.name)
+    locked = connection.execute(locking, {"keys": list(cells)}).mappings()
     gains = [_gain(cells[Key(*(row[name] for name in KEY))], row) for row in locked]
     connection.execute(_adding(table), gains)
 
 
-def _in_our_order(connection: Connection, table: Table) -> list[ColumnElement[Any]]:
+# Statements are made once: to put them together takes longer than to run them.
+@functools.cache
+def _locking(table: Table, dialect: str) -> Select[Any]:
+    columns = [table.c[name] for name in KEY]
+    blobs = [table.c[name] for name in HISTOGRAMS]
+    found = select(*columns, *blobs).where(tuple_(*columns).in_(bindparam("keys", expanding=True)))
+    return found.order_by(*_in_our_order(table, dialect)).with_for_update()
+
+
+def _in_our_order(table: Table, dialect: str) -> list[ColumnElement[Any]]:
     """The key as Python sorts it, whatever language the database sorts by."""
-    in_c = connection.dialect.name == "postgresql"
+    in_c = dialect == "postgresql"
     columns = [table.c[name] for name in KEY]
     return [column.collate("C") if in_c and isinstance(column.type, String) else column for column in columns]
 
 
+@functools.cache
 def _adding(table: Table) -> Update:
     at_key = [table.c[name] == bindparam(f"at_{name}") for name in KEY]
     sums = {name: table.c[name] + bindparam(f"plus_{name}") for name in COUNTERS}
