@@ -26,6 +26,7 @@ from battles.batch_jobs import jobs_database
 from battles.batch_storage import forget_text as forget_batches
 from battles.battle import Battles, Means
 from battles.held_log import HeldLog
+from battles.hidden import HiddenRuns
 from battles.leaderboard import USAGE_WINDOW_MS, Leaderboard, Together
 from battles.pack_desk import Packs
 from battles.prompt_figures import PromptFigures
@@ -234,7 +235,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
     people = _open_people(settings, app_db, api_keys)
     text_reads = TextReads(people.audit)
     opened.callback(text_reads.close)
-    held_log = HeldLog(stores.log.record)
+    held_log, hidden_runs = HeldLog(stores.log.record), HiddenRuns(app_db)
     gateway = Gateway(
         catalog=prepared.catalog,
         routing=Routing(
@@ -246,6 +247,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         ledger=stores.ledger,
         kept_runs=stores.kept_runs,
         log=held_log,
+        is_hidden=hidden_runs.hides,
         status_of=status_of,
         deadlines=Deadlines(settings.connect_s, settings.first_token_s, settings.idle_s, settings.total_s),
         own_keys=provider_keys.of_team,
@@ -256,7 +258,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
     )
     await gateway.open()
     opened.push_async_callback(gateway.close)
-    battles = await _open_battles(prepared, stores, gateway, held_log, opened)
+    battles = await _open_battles(prepared, stores, gateway, held_log, hidden_runs, opened)
     if stores.in_company:  # alone, a process ends what died at its own start
 
         async def end_interrupted() -> None:
@@ -336,7 +338,12 @@ def _usage(stores: Stores) -> Callable[[int], Mapping[str, int]]:
 
 
 async def _open_battles(
-    prepared: Prepared, stores: Stores, gateway: Gateway, held_log: HeldLog, opened: AsyncExitStack
+    prepared: Prepared,
+    stores: Stores,
+    gateway: Gateway,
+    held_log: HeldLog,
+    hidden_runs: HiddenRuns,
+    opened: AsyncExitStack,
 ) -> Battles:
     def charged(team_id: int, run_id: str) -> int | None:
         entry = stores.statements.entry_of_run(team_id, run_id)
@@ -350,6 +357,7 @@ async def _open_battles(
             set_cap=stores.ledger.set_cap,
             charged=charged,
             held_log=held_log,
+            hidden_runs=hidden_runs,
             process_id=stores.processes.id if stores.in_company else None,
         )
     )

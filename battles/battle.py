@@ -66,6 +66,7 @@ class Means:
     set_cap: Callable[[SetCap], Awaitable[CapSet]]
     charged: Charged
     held_log: HeldLog
+    hidden_runs: HiddenRuns
     process_id: str | None = None
     draw_lots: Callable[[list[Lane]], None] = opening.by_lot
 
@@ -80,7 +81,7 @@ class Battles:
         self._unkept_battles: Unkept[Battle] = Unkept()
         self._unkept_prompts: Unkept[Prompt] = Unkept()
         self._mask: tuple[str, Mask] | None = None
-        self.hidden_runs = HiddenRuns(means.database)
+        self.hidden_runs = means.hidden_runs
         self._closing: list[Callable[[], Awaitable[None]]] = []
 
     async def open(self) -> None:

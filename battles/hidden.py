@@ -22,34 +22,52 @@ LONGEST_MS: Final = 7 * 24 * 60 * 60 * 1_000
 _REMEMBERED_S: Final = 2.0
 _MOST: Final = 2_000
 
+_Reader = tuple[int, int | None, bool]
+
 
 class HiddenRuns:
-    """`of` and `has` in any thread. What was asked is remembered for two seconds; `changed` forgets it."""
+    """What was asked is remembered for two seconds; `changed` forgets it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: dict[tuple[int, int | None, bool], tuple[float, frozenset[str]]] = {}
+        self._known: dict[_Reader, tuple[float, frozenset[str]]] = {}
 
     def of(self, principal: Principal) -> frozenset[str]:
-        """Their ids."""
-        key = (principal.team_id, principal.user_id, is_voter(principal))
-        now_s = time.monotonic()
-        known = self._known.get(key)
-        if known is not None and now_s < known[0]:
-            return known[1]
+        """Their ids. In a script's thread, or any other that may wait for a database."""
+        known = self._remembered(_reader(principal))
+        if known is not None:
+            return known
         with self._database.session() as session:
-            found = frozenset(session.scalars(_hidden_from(principal, _now_ms())))
-        if len(self._known) >= _MOST:
-            self._known.clear()
-        self._known[key] = (now_s + _REMEMBERED_S, found)
-        return found
+            return self._remember(principal, frozenset(session.scalars(_hidden_from(principal, _now_ms()))))
 
-    def has(self, principal: Principal, run_id: str) -> bool:
-        return run_id in self.of(principal)
+    async def hides(self, principal: Principal, run_id: str) -> bool:
+        """Whether this is one. On the loop."""
+        known = self._remembered(_reader(principal))
+        if known is None:
+            at_ms = _now_ms()
+            known = await self._database.read(
+                lambda session: frozenset(session.scalars(_hidden_from(principal, at_ms)))
+            )
+            self._remember(principal, known)
+        return run_id in known
 
     def changed(self) -> None:
         """Somebody started a blind turn, voted, or had names shown."""
-        self._known.clear()
+        self._known = {}
+
+    def _remembered(self, reader: _Reader) -> frozenset[str] | None:
+        known = self._known.get(reader)
+        return known[1] if known is not None and time.monotonic() < known[0] else None
+
+    def _remember(self, principal: Principal, found: frozenset[str]) -> frozenset[str]:
+        if len(self._known) >= _MOST:
+            self._known = {}
+        self._known[_reader(principal)] = (time.monotonic() + _REMEMBERED_S, found)
+        return found
+
+
+def _reader(principal: Principal) -> _Reader:
+    return principal.team_id, principal.user_id, is_voter(principal)
 
 
 def _hidden_from(principal: Principal, now_ms: int) -> Select[str]:

@@ -52,11 +52,11 @@ class Sharing:
             if await is_hidden(self._battles, by, battle):
                 raise StillBlind("A link names the lanes: vote first.")
         else:
+            if await self._battles.hidden_runs.hides(by, wish.subject_id):
+                raise StillBlind("This run is a lane of a blind battle: vote first.")
             record = await self._gateway.record(by, wish.subject_id)
             if record.user_id is None or record.user_id != by.user_id:
                 raise NotYours("Only whoever asked this shares it.")
-            if self._battles.hidden_runs.has(by, record.id):
-                raise StillBlind("This run is a lane of a blind battle: vote first.")
         return await asyncio.to_thread(self.shares.make, by, wish)
 
     async def look(self, secret: str) -> Shown:

@@ -65,3 +65,6 @@ def attempt(no: int, provider: str, outcome: str) -> str:
 
 def looked_back(rows: str, back_to: str) -> str:
     return f"Looked through {rows} requests, back to {back_to}."
+
+
+HIDDEN = "This request is a lane of a blind battle that you may still vote on. It is shown after your vote."

@@ -575,3 +575,6 @@ def sentence(text: str) -> str:
         return text
     text = text[0].upper() + text[1:]
     return text if text[-1] in ".?!" else f"{text}."
+
+
+HIDDEN_ENTRIES = "Entries of blind battles that you may still vote on are shown after your vote."

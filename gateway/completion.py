@@ -105,6 +105,7 @@ class Gateway:
         own_keys: Callable[[int], OwnKeys] = lambda team_id: NO_OWN_KEYS,
         pre_send: Sequence[PreSend] = (),
         on_text_read: Callable[[Principal, str], None] = lambda reader, run_id: None,
+        is_hidden: Callable[[Principal, str], Awaitable[bool]] | None = None,
         rates: RateLimits | None = None,
     ) -> None:
         self.runs = RunHub()
@@ -121,6 +122,7 @@ class Gateway:
         self._own_keys = own_keys
         self._pre_send = pre_send
         self._on_text_read = on_text_read
+        self._is_hidden = is_hidden
         self._rates = rates
         self._tickets: dict[str, Ticket] = {}  # what running requests took of their limits
         self.admission = Admission(limits.running, limits.lag_ms)
@@ -369,22 +371,28 @@ class Gateway:
         if run is not None:
             run.stop(reason)
             return
-        record = await self.record(principal, run_id)  # an ended run is there, and stopping it does nothing
+        record = await self._recorded(principal, run_id)  # an ended run is there, and stays as it is
         if record.state == "running":
             await self._kept.ask_to_stop(principal.team_id, run_id)  # another process has it
 
     async def record(self, principal: Principal, run_id: str) -> RunRecord:
         """A run of the team; another member's comes without its text, unless the team lets this reader
-        have it. Raises `RunNotFound`."""
-        run = self.runs.get(run_id, principal.team_id)
-        record = record_of(run) if run else await self._kept.get(principal.team_id, run_id)
-        if record is None:
-            raise RunNotFound(f"There is no run {run_id!r} in this team.")
+        have it. Raises `RunNotFound`, for a lane of a blind battle that they may still vote on too."""
+        record = await self._recorded(principal, run_id)
+        if self._is_hidden is not None and await self._is_hidden(principal, run_id):
+            raise RunNotFound("This run is a lane of a blind battle that you may still vote on. Vote first.")
         if record.user_id == principal.user_id:
             return record
         if not may(principal, "read_others_text"):
             return without_text(record)
         self._on_text_read(principal, run_id)
+        return record
+
+    async def _recorded(self, principal: Principal, run_id: str) -> RunRecord:
+        run = self.runs.get(run_id, principal.team_id)
+        record = record_of(run) if run else await self._kept.get(principal.team_id, run_id)
+        if record is None:
+            raise RunNotFound(f"There is no run {run_id!r} in this team.")
         return record
 
     async def records(self, team_id: int, run_ids: Collection[str]) -> dict[str, RunRecord]:

@@ -54,7 +54,11 @@ def history() -> None:
     listed, opened = st.columns([2, 1], gap="medium")
     with listed:
         several = len(told.user_ids) > 1 or len(told.keys) > 1
-        picked = entries.show(page[: paging.PAGE], names, zone, who=several)
+        hidden = services.battles.hidden_runs(principal)
+        shown = [entry for entry in page[: paging.PAGE] if entry.run_id not in hidden]
+        if len(shown) < len(page[: paging.PAGE]):
+            st.caption(words.HIDDEN_ENTRIES)
+        picked = entries.show(shown, names, zone, who=several) if shown else None
         paging.show(session.ENTRIES_PAGE, page)
     with opened:
         if picked is None:
@@ -80,7 +84,9 @@ def asked_entry() -> None:
     except LedgerUnavailable as error:
         notices.show(notices.notice_of(error, session.reader()))
         return
-    if entry is None:
+    if run_id in services.battles.hidden_runs(principal):
+        st.info(words.HIDDEN_ENTRIES)
+    elif entry is None:
         st.info(words.escaped(words.NO_ENTRY_OF_RUN))
     else:
         entries.show_one(entry, names.model, zone, key="asked-entry")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import streamlit as st
 
@@ -45,7 +46,8 @@ def offered() -> Offered:
 st.title(say.REQUESTS)
 request_link.take()
 from_ms, to_ms = request_list.window(now_ms)
-wanted = request_list.filters(from_ms, to_ms, offered(), names)
+hidden = services.battles.hidden_runs(principal)
+wanted = replace(request_list.filters(from_ms, to_ms, offered(), names), without=hidden)
 found = log.look(team_id, wanted, PAGE + 1, session.requests_before())
 rows = found.rows
 if not rows:
@@ -70,6 +72,9 @@ with opened:
     linked = request_link.request_id()
     if picked is None and linked is not None:
         picked = log.one(team_id, linked)
+        if picked is not None and picked.run_id in hidden:
+            st.info(say.HIDDEN)
+            st.stop()
     if picked is None:
         st.caption(say.PICK)
     else:

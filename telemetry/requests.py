@@ -44,7 +44,8 @@ _COLUMNS: Final = tuple(field.name for field in fields(RequestRow) if field.name
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a row must be. None asks nothing. `from_ms` and `to_ms` bound the instant it ended at."""
+    """What a row must be. None asks nothing. `from_ms` and `to_ms` bound the instant it ended at; `without`
+    are runs that this reader must not see yet."""
 
     from_ms: int | None = None
     to_ms: int | None = None
@@ -59,6 +60,7 @@ class Wanted:
     least_cost_nano_usd: int | None = None
     least_total_ms: float | None = None
     least_output_tokens: int | None = None
+    without: frozenset[str] = frozenset()
 
     def takes(self, row: RequestRow) -> bool:
         at_ms = ended_at_ms(row)
@@ -75,13 +77,18 @@ class Wanted:
             and (self.least_cost_nano_usd is None or (row.cost_nano_usd or 0) >= self.least_cost_nano_usd)
             and (self.least_total_ms is None or (row.total_ms or 0) >= self.least_total_ms)
             and (self.least_output_tokens is None or (row.output_tokens or 0) >= self.least_output_tokens)
+            and row.run_id not in self.without
         )
 
     @property
     def is_indexed(self) -> bool:
         """Whether no row is read in vain, or nearly none: nothing is asked that no index knows."""
         return self == Wanted(
-            from_ms=self.from_ms, to_ms=self.to_ms, model=self.model, outcome=self.outcome
+            from_ms=self.from_ms,
+            to_ms=self.to_ms,
+            model=self.model,
+            outcome=self.outcome,
+            without=self.without,
         ) and (self.model is None or self.outcome is None)
 
 
@@ -270,6 +277,8 @@ def _matching(
         asked.append(column.total_ms >= wanted.least_total_ms)
     if wanted.least_output_tokens is not None:
         asked.append(column.output_tokens >= wanted.least_output_tokens)
+    if wanted.without:
+        asked.append(column.run_id.is_(None) | column.run_id.not_in(wanted.without))
     if wanted.tag is not None:
         asked.append(_has_tag(connection, wanted.tag))
     return stored.newest_where(connection, asked, limit)

@@ -23,6 +23,7 @@ from api.edge import local_hosts
 from api.errors import status_of
 from battles.battle import Battles, Means
 from battles.held_log import HeldLog
+from battles.hidden import HiddenRuns
 from battles.leaderboard import Leaderboard
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
@@ -525,6 +526,7 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
             set_cap=_no_cap,
             charged=lambda team_id, run_id: None,
             held_log=HeldLog(rows.append),
+            hidden_runs=HiddenRuns(database),
         )
     )
 

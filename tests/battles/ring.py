@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from battles.battle import Battles, Means
 from battles.held_log import HeldLog
+from battles.hidden import HiddenRuns
 from battles.live import LiveLanes
 from battles.looking import view
 from battles.models import Battle, BattleWish, Lane, LaneWish, Prompt, Turn
@@ -221,6 +222,7 @@ async def ring(
         at.gateway._tools = replace(at.gateway._tools, log=held)
         means = means_of(at, Catalog.load(catalog_tables()), held)
         battles = Battles(replace(means, process_id=process_id, draw_lots=draw_lots))
+        at.gateway._is_hidden = means.hidden_runs.hides
         await battles.open()
         try:
             yield Ring(at, battles, Votes(battles), LiveLanes(battles, at.gateway.runs), lab, log)
@@ -240,4 +242,5 @@ def means_of(at: Desk, catalog: Catalog, held_log: HeldLog) -> Means:
         set_cap=at.ledger.set_cap,
         charged=charged,
         held_log=held_log,
+        hidden_runs=HiddenRuns(at.databases.app),
     )

@@ -224,3 +224,15 @@ async def test_the_position_never_passes_a_lane_that_still_writes() -> None:
     assert is_over(400, ended) and not is_over(399, ended)
     assert moved(80, ended, 0.001) == pytest.approx(80.16, abs=0.1)
     assert is_over(0, [Ready(0, True)])
+
+
+async def test_a_run_of_a_hidden_battle_is_no_ones_to_look_up(at: Ring) -> None:
+    battle, _ = await at.fought("alpha", "beta", blind=True)
+    run_id = (await at.battles.known(battle)).runs[0].run_id
+    for reader in (LOCAL, MEMBER):
+        with pytest.raises(RunNotFound, match="Vote first"):
+            await at.desk.gateway.record(reader, run_id)
+    await at.votes.cast(LOCAL, battle.id, Ballot(outcome="left"))
+    assert (await at.desk.gateway.record(LOCAL, run_id)).id == run_id
+    with pytest.raises(RunNotFound):
+        await at.desk.gateway.record(MEMBER, run_id)

@@ -21,6 +21,7 @@ from alerting import Alerting
 from battles.batches import Batches
 from battles.battle import Battles, Means
 from battles.held_log import HeldLog
+from battles.hidden import HiddenRuns
 from battles.leaderboard import Leaderboard
 from battles.pack_desk import Packs
 from battles.prompt_figures import PromptFigures
@@ -469,6 +470,7 @@ def world(
             set_cap=budgets.set_cap,
             charged=lambda team_id, run_id: None,
             held_log=HeldLog(lambda row: None),
+            hidden_runs=NothingHidden(app_db),
         )
     )
     box = Box()
@@ -508,6 +510,13 @@ def world(
         demonstration_note=demonstration_note,
     )
     return World(loop, gateway, statements, budgets, latency, services, rows, engine, folder, box)
+
+
+class NothingHidden(HiddenRuns):
+    """Of a database without tables: no battle is blind."""
+
+    def of(self, principal: Principal) -> frozenset[str]:
+        return frozenset()
 
 
 def _app_database(folder: Path) -> Database:
