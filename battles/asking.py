@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from battles.errors import BadBattle, TextGone
-from battles.models import Battle, Lane, LaneRun, Prompt, Turn
-from battles.prompt_template import PROMPT, MissingVariables, filled, variables_of
+from battles.models import Battle, Lane, LaneRun, Prompt, Settings, Turn
+from battles.prompt_template import PROMPT, MissingVariables, filled, missing, variables_of
+from battles.prompt_values import filled_settings, texts_of
 from gateway.messages import CompletionRequest, ImagePart, Message, TextPart
 from gateway.preferences import NO_PREFERENCES, RoutingPreferences
 from gateway.records import RunRecord
@@ -39,7 +40,7 @@ def request_of(
 ) -> CompletionRequest:
     """`path` ends with the turn to answer. `answers` are the records that count. Raises `TextGone` and
     `BadBattle`."""
-    settings = lane.settings
+    settings = _filled(lane, _said(path[-1]))
     messages: list[Message] = []
     if settings.system:
         messages.append(Message.of("system", settings.system))
@@ -62,6 +63,17 @@ def request_of(
         keep=battle.keeps_text,
         prompt_version_id=lane.prompt_version_id,
     )
+
+
+def _filled(lane: Lane, prompt: Prompt) -> Settings:
+    """The lane's settings with this turn's variables in their texts. Only a version of the prompt library
+    has variables there: in anything else braces are text."""
+    if lane.prompt_version_id is None:
+        return lane.settings
+    around = replace(lane.settings, template=None)
+    if names := missing(variables_of(*texts_of(around)), {**prompt.variables, PROMPT: ""}):
+        raise BadBattle(str(MissingVariables(names)), "variables")
+    return replace(filled_settings(around, prompt.variables), template=lane.settings.template)
 
 
 def _exchange(lane: Lane, turn: Turn, answer: RunRecord | None) -> tuple[Message, ...]:

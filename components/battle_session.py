@@ -116,6 +116,15 @@ def set_model(slot: int, model: str) -> None:
     st.session_state[model_key(slot)] = model
 
 
+def set_version(place: int, name: str, no: int) -> None:
+    """The lane at that place, from 0 on the left, puts this version of the prompt library."""
+    st.session_state[version_key(st.session_state[_SLOTS][place])] = (name, no)
+
+
+def set_variable(name: str, value: str) -> None:
+    st.session_state[variable_key(name)] = value
+
+
 def remove_lane(slot: int) -> None:
     st.session_state[_SLOTS] = tuple(each for each in st.session_state[_SLOTS] if each != slot)
 

@@ -74,6 +74,7 @@ CSS: Final = """
 .ty-diff ins, .ty-lines ins { text-decoration: underline; text-decoration-thickness: 2px;
   text-underline-offset: 0.2em; background: color-mix(in srgb, #1a7f4b 22%, transparent); }
 .ty-diff del, .ty-lines del { background: color-mix(in srgb, #b3261e 18%, transparent); }
+.ty-diff del + ins { margin-inline-start: 0.15em; }
 .ty-lines ins, .ty-lines del { background: none; }
 .ty-wide .ty-lines :is(td) { text-align: start; border: 0; padding: 0 0.75rem 0 0; }
 .ty-wide .ty-lines td:not(:last-child) { text-align: end;

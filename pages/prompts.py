@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import streamlit as st
 
 import runtime
 from battles.errors import PromptNotFound
 from battles.models import Settings
-from battles.prompt_values import VersionWish, request_of
+from battles.prompt_values import PromptVersion, VersionWish, request_of
 from components import (
+    battle_session,
     code_snippets,
     guard,
     prompt_editor,
@@ -101,12 +104,36 @@ def one(name: str) -> None:
             asked = request_of(version, values, "", session.model_asked() or "")
             session.open_request(Opened(say.version_of(name, version.no), asked))
             st.switch_page("playground.py")
+        to_battle(versions, version, values or {})
         st.markdown(f"**{say.IN_A_PROGRAM}**")
         st.caption(say.IN_A_PROGRAM_ABOUT)
         label = next(iter(version.labels), None)
         st.code(
             code_snippets.prompt(services.base_url, name, label, version.no), language="bash", wrap_lines=True
         )
+
+
+def to_battle(versions: Sequence[PromptVersion], version: PromptVersion, values: Mapping[str, str]) -> None:
+    """Two lanes that differ in the version: this one, and another of the same prompt."""
+    others = [each.no for each in versions if each.no != version.no]
+    if not others or not may(principal, "run_models"):
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        other = st.selectbox(
+            say.AGAINST, others, format_func=say.version, key=f"prompt-against-{version.id}", width=200
+        )
+        pressed = st.button(say.TO_BATTLE, icon=":material/swords:")
+    if pressed:
+        by_no = {each.no: each for each in versions}
+        first = session.model_asked() or next(
+            model.id for model in services.catalog.models() if model.answers
+        )
+        battle_session.prepare([by_no[no].model or first for no in (version.no, other)], "")
+        for place, no in enumerate((version.no, other)):
+            battle_session.set_version(place, version.name, no)
+        for variable, value in values.items():
+            battle_session.set_variable(variable, value)
+        st.switch_page("battle.py")
 
 
 def save(name: str, wish: VersionWish, after_no: int, *, archived: bool) -> None:

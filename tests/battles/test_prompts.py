@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
-from battles.errors import BadPrompt, PromptChanged, PromptNotFound, PromptTaken
-from battles.models import Example, Settings
+from battles.errors import BadBattle, BadPrompt, PromptChanged, PromptNotFound, PromptTaken
+from battles.models import BattleWish, Example, LaneWish, Prompt, Settings
 from battles.prompt_values import MOST_ROWS, VersionWish, checked_rows, version_of
 from battles.prompts import Prompts, forget
 from gateway.messages import CompletionRequest, ImagePart, Message, Sampling, Tool, ToolCall
@@ -18,7 +18,9 @@ from gateway.preferences import RoutingPreferences
 from gateway.retention import Retention
 from identity.errors import NotPermitted
 from store.databases import Database
+from tests.battles.ring import Ring
 from tests.databases import Home
+from tests.gateway.desk import LOCAL
 from tests.identity.house import House, house
 
 WHOLE = Settings(
@@ -219,3 +221,22 @@ def test_a_request_becomes_a_version() -> None:
 def test_what_no_template_can_hold_is_refused(messages: tuple[Message, ...]) -> None:
     with pytest.raises(BadPrompt):
         version_of(CompletionRequest("lab/fast", messages))
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_lane_puts_a_version_with_every_place_filled(at: Ring) -> None:
+    lanes = (
+        LaneWish("north/alpha", None, "prv_1", WHOLE),
+        LaneWish("south/beta", settings=Settings(system="Braces {{here}} are text.")),
+    )
+    battle = await at.battles.create(LOCAL, BattleWish(lanes))
+    with pytest.raises(BadBattle, match="{{what}}"):
+        await at.battles.start_turn(LOCAL, battle.id, Prompt("it", variables={"text": "Anna, Bremen"}))
+    variables = {"text": "Anna, Bremen", "what": "cities", "here": "no"}
+    await at.battles.start_turn(LOCAL, battle.id, Prompt("city?", variables=variables))
+    await at.ended(battle)
+    asked = {call.model: [message.text for message in call.request.messages] for call in at.lab.calls}
+    assert asked["alpha"] == [
+        "You extract cities.", "Anna, Bremen", '{"name": "Anna"}', "From Anna, Bremen: city?",
+    ]  # fmt: skip
+    assert asked["beta"] == ["Braces {{here}} are text.", "city?"]

@@ -98,6 +98,15 @@ def test_a_version_opens_in_the_playground_and_is_counted_while_unchanged(
     assert asked.prompt_version_id == version.id
 
 
+def test_two_versions_are_set_against_each_other(here: World, open_page: OpenPage) -> None:
+    here.services.prompts.save(fakes.PRINCIPAL, "city", VersionWish(replace(CITY, template="{{sentence}}?")))
+    here.services.prompts.put_rows(fakes.PRINCIPAL, "city", [{"sentence": "Anna lives in Bremen."}])
+    page = press(open_page("prompts.py", prompt="city"), say.TO_BATTLE)
+    picked = [box.value for box in page.selectbox if str(box.key).endswith("-version")]
+    assert picked == [("city", 2), ("city", 1)]
+    assert "Anna lives in Bremen." in [area.value for area in page.text_area]
+
+
 def test_what_was_asked_becomes_a_version(build: Build, open_page: OpenPage) -> None:
     world = as_role(build, "member")
     page = open_page()
