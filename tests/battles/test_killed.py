@@ -39,7 +39,7 @@ def test_a_battle_that_was_killed_in_the_middle_comes_back_and_charges_each_lane
             assert {lane["failure"]["kind"] for lane in lanes} == {"Interrupted"}
         assert all(len(lane["text"]) > 20 for lane in _lanes(server, beside))
         told = server.get(f"/v1/battles/{blind}").json()
-        assert told["hidden"] and "lab" not in str(told["turns"])
+        assert told["hidden"] and "lab/slow" not in str(told)
         _until(lambda: server.credits()["held"] == 0, within_s=90)  # their leases end
         paid = [nano_usd(lane["cost"]) for lane in _lanes(server, beside)]
         assert all(paid)
