@@ -90,6 +90,18 @@ def show(rows: Sequence[RequestRow], name_of: Callable[[str], str], zone: str | 
     return rows[picked[0]] if picked and picked[0] < len(rows) else None
 
 
+def show_newest(rows: Sequence[RequestRow], zone: str | None) -> None:
+    """When the newest request of the list ended."""
+    when = figure.time_of_day(ended_at_ms(rows[0]), zone) if rows else figure.UNKNOWN
+    st.html(f'<div class="ty-dim ty-newest">{html.escape(say.newest(when))}</div>')
+
+
+def follow(is_open: bool) -> None:
+    """Show what is newer: at once, or when the reader of an open row asks for it."""
+    if not is_open or st.button(say.SHOW_NEWER, icon=":material/refresh:", key="requests-follow"):
+        st.rerun()
+
+
 def turn(found: Found, zone: str | None) -> None:
     """To newer and older rows; `found` is a page and one more row where there are older ones."""
     before, rows = session.requests_before(), found.rows

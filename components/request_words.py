@@ -44,6 +44,7 @@ THINKING: Final = "thinking"
 ANSWERING: Final = "answering"
 GATEWAY: Final = "before sending"
 NEWER: Final = "Newer"
+SHOW_NEWER: Final = "Show newer ones"
 OLDER: Final = "Older"
 FURTHER: Final = "Look further back"
 NOTHING_OLDER: Final = "None is older."
@@ -61,6 +62,10 @@ SURFACES: Final = {"page": "Pages", "api": "API"}
 
 def attempt(no: int, provider: str, outcome: str) -> str:
     return f"{no}. {provider}: {OUTCOMES.get(outcome, outcome).lower()}"
+
+
+def newest(when: str) -> str:
+    return f"Newest: {when}"
 
 
 def looked_back(rows: str, back_to: str) -> str:

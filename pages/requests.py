@@ -59,9 +59,21 @@ if not rows:
         st.info(f"**{say.NONE}**  \n{say.NONE_ADVICE}")
     st.stop()
 
+
+@st.fragment(run_every="1s")
+def follow() -> None:
+    """The newest page follows the log, unless a row is open: then it waits for the reader."""
+    newest = log.page(team_id, wanted, 1)
+    request_list.show_newest(newest, zone)
+    if newest and session.requests_before() is None and newest[0].request_id != rows[0].request_id:
+        request_list.follow(picked is not None)
+
+
 listed, opened = st.columns([7, 3], gap="medium")
 with listed:
     picked = request_list.show(rows[:PAGE], name_of, zone)
+    if to_ms is None:
+        follow()
     request_list.turn(found, zone)
     request_list.export(
         lambda: b"".join(log.as_csv(team_id, wanted)),
