@@ -1,4 +1,4 @@
-"""The battles that were fought before, to open again; and the first one, where there is none yet."""
+"""The battles that were fought before, to search and open again."""
 
 from __future__ import annotations
 
@@ -15,23 +15,10 @@ PAGE: Final = 20
 NameOf = Callable[[str], str]
 
 
-def show_first(start: Callable[[], None], *, disabled: bool) -> None:
-    """One press: a battle that needs no key and ends in three votes."""
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key="first-battle"):
-        st.markdown(f"**{say.FIRST}**  \n{say.FIRST_ABOUT}", width="stretch")
-        st.button(
-            say.FIRST,
-            key="start-first-battle",
-            icon=":material/play_arrow:",
-            disabled=disabled,
-            on_click=start,
-        )
-
-
-def search() -> str:
-    """Draw the search field above the list; what is looked for."""
-    st.subheader(say.HISTORY)
-    typed: str = st.text_input(
+def show_search() -> None:
+    """Draw the search field above the list."""
+    st.subheader(say.HISTORY, anchor=False)
+    st.text_input(
         say.SEARCH,
         key=session.SEARCH,
         placeholder=say.SEARCH,
@@ -39,7 +26,6 @@ def search() -> str:
         icon=":material/search:",
         max_chars=200,
     )
-    return typed.strip()
 
 
 def show(lines: Sequence[BattleLine], name_of: NameOf, zone: str | None, *, searched: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 BATTLE: Final = "Battle"
@@ -237,3 +237,29 @@ def turns_and_votes(turns: int, votes: int) -> str:
 
 TO_BATTLE: Final = "To battle"
 TO_BATTLE_HELP: Final = "Puts the last prompt beside other models, in lanes of a battle."
+
+
+# --- the first battle ------------------------------------------------------------------------
+
+FIRST_START: Final = "Start"
+NEXT_ROW: Final = "Next row"
+FIRST_ROWS: Final = "All ten rows"
+SENTENCE: Final = "Sentence"
+EXPECTED: Final = "Expected"
+SIDE_NAMES: Final = {"bare": "Bare prompt", "with examples": "With two examples"}
+PASSED: Final = "right"
+NOT_PASSED: Final = "wrong"
+CHECKED: Final = "Right is the city and nothing else."
+
+
+def first_progress(voted: int, most: int) -> str:
+    return f"{voted} of {most} votes. All ten rows are shown, checked, when the last is cast."
+
+
+def first_result(passed: Mapping[str, int], rows: int) -> str:
+    said = [f"{SIDE_NAMES[side]}: {count} of {rows}" for side, count in passed.items()]
+    return f"{', '.join(said)} right."
+
+
+def checked_for(cost: str) -> str:
+    return f"{CHECKED} All of it cost {cost}."

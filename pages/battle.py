@@ -27,6 +27,7 @@ from components import (
     battle_turns,
     battle_wish,
     battle_words as say,
+    first_battle,
     guard,
     lane_prompt,
     lane_settings,
@@ -122,6 +123,17 @@ def quoted(work: Callable[[], BattleQuote]) -> BattleQuote | Notice:
         return notices.notice_of(error, page_session.reader())
 
 
+def start_first() -> None:
+    """The first battle, at its first row."""
+    try:
+        first = services.battles.first(principal, services.battles.start_first(principal))
+    except REFUSALS as error:
+        return refused(error)
+    open_id = first.vote_next or first.rows[0].battle_id
+    if open_id is not None:
+        session.show_battle(open_id)
+
+
 def set_up() -> None:
     """No battle is open: lanes, options, prompt; what was fought before."""
     if (linked := session.linked()) is not None:
@@ -142,8 +154,11 @@ def set_up() -> None:
     )
     lane_setup.show(offer)
     lane_prompt.show_variables(battle_wish.variables(offer))
-    sought = Sought(text=battle_history.search() or None)
+    sought = Sought(text=session.search() or None)
     lines = services.battles.lines(principal, sought, battle_history.PAGE)
+    if not any(line.kind == "first" for line in lines) and sought.text is None:
+        first_battle.show_start(start_first, disabled=not may_run or services.demonstration_note is not None)
+    battle_history.show_search()
     battle_history.show(lines, name_of, page_session.zone(), searched=sought.text is not None)
     battle_form.show(
         lambda: start(offer),
@@ -180,6 +195,8 @@ def show(view: BattleView) -> None:
             )
     asks = battle_turns.Asks(ended=lambda: None, retry=lambda turn_id, lanes: retry(view.id, turn_id, lanes))
     battle_turns.show(view, turns, page_session.ticket(), name_of, asks)
+    if view.kind == "first" and view.batch_id is not None:
+        first_battle.show(services.battles.first(principal, view.batch_id), view.id)
     if turns:
         judged(view, turns[-1])
     if turns and vote_panel.is_due(view, turns[-1]):

@@ -190,6 +190,20 @@ def second_lane(at: AppTest) -> int:
     return next(no for no, lane in enumerate(heads(at)) if "asked" in lane["about"])
 
 
+def test_the_first_battle_is_one_press_three_votes_and_ten_checked_rows(
+    world: World, open_page: OpenPage
+) -> None:
+    world.gateway.answer = "Bremen"
+    at = press(opened(open_page), "start-first")
+    for _ in range(3):
+        assert reading.views(at, "battle_view")[-1]["hidden"]
+        press(at, "vote-tie")
+        if "next-row" in [button.key for button in at.button]:
+            press(at, "next-row")
+    assert say.first_result({"bare": 1, "with examples": 1}, 10) in reading.texts(at)
+    assert reading.html(at).count("Bremen") >= 10
+
+
 def test_a_viewer_looks_and_starts_nothing(build: Build, open_page: OpenPage) -> None:
     build(role="viewer")
     at = opened(open_page)
