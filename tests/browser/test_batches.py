@@ -53,14 +53,14 @@ async def fill(page: Page) -> None:
     await prompt.press("Control+Enter")
     for name in ("lab/one", "lab/two"):
         await pick(page, say.LANES, name)
-    await page.get_by_role("heading", name=say.NEW).click()
+    await page.keyboard.press("Escape")
     await page.get_by_text(say.CHECKS, exact=True).click()
     await pick(page, say.EXACT, "expected")
     await expect(page.get_by_role("button", name=say.START)).to_be_visible()
 
 
 async def test_rows_are_uploaded_answered_checked_judged_and_decided(
-    open_page: OpenPage, server: Server
+    server: Server, open_page: OpenPage
 ) -> None:
     page = await open_page("/batches", server=server)
     await expect(page.get_by_text(say.NONE)).to_be_visible()
@@ -79,7 +79,7 @@ async def test_rows_are_uploaded_answered_checked_judged_and_decided(
 
     await page.get_by_text(say.RESULTS, exact=True).click()
     async with page.expect_download() as downloaded:
-        await page.get_by_role("button", name=say.CSV).click()
+        await page.get_by_role("button", name=say.CSV, exact=True).click()
     saved = await (await downloaded.value).path()
     assert saved.read_text().count("\n") == _ROWS * 2 + 1
 
@@ -101,7 +101,7 @@ async def test_rows_are_uploaded_answered_checked_judged_and_decided(
     await again.screenshot(path=SHOTS / "batches-decision.png", full_page=True)
 
 
-async def test_a_file_with_mistakes_is_told_by_line(open_page: OpenPage, server: Server) -> None:
+async def test_a_file_with_mistakes_is_told_by_line(server: Server, open_page: OpenPage) -> None:
     page = await open_page("/batches", server=server)
     await page.get_by_role("button", name=say.NEW).click()
     await page.locator('input[type="file"]').set_input_files(
