@@ -12,11 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from tests.battles.fast_upstream import FastUpstream
 from tests.conftest import StartServer
-from tests.server import ROOT, Server
+from tests.server import ROOT, Server, nano_usd
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +68,10 @@ def until(
 def over(told: dict[str, Any]) -> int:
     progress = told["progress"]
     return int(progress["done"] + progress["failed"] + progress["cut"])
+
+
+def has_the_jobs(server: Server) -> bool:
+    return any("jobs" in child.cmdline()[2:3] for child in psutil.Process(server.pid).children())
 
 
 @pytest.mark.timeout(600)
@@ -126,4 +131,40 @@ def test_five_thousand_rows_killed_and_resumed_are_each_paid_once(
         f"batch of {rows:,} rows, {_KILLS} x kill -9: paid twice {paid_twice}, done {progress['done']:,}, "
         f"cut {progress['cut']}, asked upstream again (not billed) {twice_upstream}, ledger clean, "
         f"{time.monotonic() - began_s:.0f} s"
+    )
+
+
+@pytest.mark.postgresql
+@pytest.mark.timeout(300)
+def test_another_host_takes_up_the_batch_of_one_that_was_killed(
+    start_tiltyard: StartServer, postgresql_url: str, record_figure: Callable[[str], None]
+) -> None:
+    rows = 300
+    settings = {
+        "TILTYARD_DATABASE_URL": postgresql_url,
+        "TILTYARD_SECRET_KEY": "s" * 32,
+        "TILTYARD_EMBEDDED": "false",
+    }
+    with FastUpstream(answer_s=0.5) as upstream:
+        hosts = [start_tiltyard(settings, upstream.config) for _ in range(2)]
+        batch_id = opened(hosts[0], rows, at_once=8)
+        until(hosts[0], batch_id, lambda told: over(told) >= rows // 8, 120)
+        first, second = sorted(hosts, key=lambda host: not has_the_jobs(host))
+        first.signal(signal.SIGKILL)
+        first.wait_ended(10)
+        killed_s = time.monotonic()
+        before = over(shown(second, batch_id))
+        until(second, batch_id, lambda told: over(told) > before, 120)
+        taken_up_s = time.monotonic() - killed_s
+        told = until(second, batch_id, lambda told: told["state"] in _ENDED, 150)
+        # What the dead host still held ends with its lease.
+        limit_s = time.monotonic() + 60
+        while (credits := second.credits())["held"]:
+            assert time.monotonic() < limit_s
+            time.sleep(0.5)
+    assert told["state"] == "done" and over(told) == rows and told["progress"]["failed"] == 0
+    assert nano_usd(told["paid_usd"]) == credits["total_used"]
+    record_figure(
+        f"batch of {rows} rows, its host killed: another took it up after {taken_up_s:.0f} s, "
+        f"cut {told['progress']['cut']}, paid what the ledger says"
     )

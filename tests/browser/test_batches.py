@@ -66,7 +66,7 @@ async def test_rows_are_uploaded_answered_checked_judged_and_decided(
     await expect(page.get_by_text(say.NONE)).to_be_visible()
     await fill(page)
     await page.get_by_role("button", name=say.ESTIMATING).click()
-    await expect(page.get_by_text("Likely")).to_be_visible()
+    await expect(page.get_by_text("Likely")).to_be_visible(timeout=20_000)
     await page.screenshot(path=SHOTS / "batches-new.png", full_page=True)
     await page.get_by_role("button", name=say.START).click()
 
