@@ -1,5 +1,6 @@
 import asyncio
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -230,3 +231,35 @@ def test_more_images_than_can_be_meant_are_refused_on_every_wire() -> None:
         refuse_too_much(CompletionRequest("m", (Message("user", (image,) * (MOST_IMAGES + 1)),)))
     with pytest.raises(BadRequest, match="messages"):
         refuse_too_much(CompletionRequest("m", (Message.of("user", "hi"),) * 2_001))
+
+
+async def test_requests_that_come_at_once_are_taken_a_few_a_turn_of_the_loop_in_their_order() -> None:
+    admission = Admission(most_running=50, most_lag_ms=100)
+    loop = asyncio.get_running_loop()
+    turns = 0
+    taken: list[tuple[int, int]] = []  # which, and in which turn
+
+    def count() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(count)
+
+    async def ask(no: int) -> None:
+        await admission.turn()
+        taken.append((no, turns))
+
+    loop.call_soon(count)
+    asking = [asyncio.create_task(ask(no)) for no in range(40)]
+    await asyncio.sleep(0)
+    asking[30].cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+    assert [no for no, _ in taken] == [no for no in range(40) if no != 30]
+    a_turn = Counter(turn for _, turn in taken)
+    assert max(a_turn.values()) <= 4
+    assert len(a_turn) >= 10
+
+
+async def test_one_request_alone_waits_for_no_turn() -> None:
+    admission = Admission(most_running=50, most_lag_ms=100)
+    with pytest.raises(StopIteration):
+        admission.turn().send(None)
