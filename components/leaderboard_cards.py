@@ -27,7 +27,7 @@ _PARETO_HEIGHT: Final = 360
 
 def show_ratings(view: View, names: Names) -> None:
     assert view.rated is not None
-    st.subheader(say.RATINGS, help=say.RATING_HELP)
+    st.header(say.RATINGS, help=say.RATING_HELP)
     sentence = _leader(view, names)
     st.caption(words.escaped(f"{sentence} {say.basis(view.votes, *view.rated.spread.clusters[1:])}"))
     still_chart(
@@ -39,13 +39,13 @@ def show_ratings(view: View, names: Names) -> None:
 
 
 def show_figures(view: View, names: Names) -> None:
-    st.subheader(say.FIGURES)
+    st.header(say.FIGURES)
     with st.container(key="leaderboard-table"):
         tables.ratings(view, names)
 
 
 def show_findings(view: View, names: Names) -> None:
-    st.subheader(say.KNOW)
+    st.header(say.KNOW)
     for found in findings(view, names):
         if found.kind == "warning":
             st.warning(words.escaped(found.text), icon=":material/priority_high:")
@@ -66,7 +66,7 @@ def show_choice(told: Recommendation | None, names: Names) -> None:
 
 
 def show_pareto(view: View, names: Names) -> None:
-    st.subheader(say.PARETO, help=say.PARETO_HELP)
+    st.header(say.PARETO, help=say.PARETO_HELP)
     by = st.segmented_control(
         say.PARETO_BY,
         list(say.PARETOS),
@@ -98,7 +98,7 @@ def show_pareto(view: View, names: Names) -> None:
 
 
 def show_next(view: View, names: Names) -> None:
-    st.subheader(say.NEXT, help=say.NEXT_HELP)
+    st.header(say.NEXT, help=say.NEXT_HELP)
     if not view.next_pairs:
         return
     tables.next_pairs(view.next_pairs, names)
@@ -113,7 +113,7 @@ def show_next(view: View, names: Names) -> None:
 
 
 def show_matrix(view: View, names: Names) -> None:
-    st.subheader(say.MATRIX, help=say.MATRIX_HELP)
+    st.header(say.MATRIX, help=say.MATRIX_HELP)
     setups = [row.rating.setup for row in view.rows[: charts.MOST_IN_THE_MATRIX]]
     sentence = _clearest(setups, view, names)
     st.caption(words.escaped(sentence))
@@ -125,7 +125,7 @@ def show_matrix(view: View, names: Names) -> None:
 
 
 def show_effects(view: View) -> None:
-    st.subheader(say.REVEAL, help=say.REVEAL_HELP)
+    st.header(say.REVEAL, help=say.REVEAL_HELP)
     if not view.effects.votes:
         st.caption(say.NO_SECOND)
         return
@@ -134,7 +134,7 @@ def show_effects(view: View) -> None:
 
 
 def show_controlled(view: View, names: Names) -> None:
-    st.subheader(say.CONTROLLED, help=say.CONTROLLED_HELP)
+    st.header(say.CONTROLLED, help=say.CONTROLLED_HELP)
     if view.noise is None and not view.providers:
         st.caption(say.NO_CONTROLLED)
         return

@@ -50,7 +50,7 @@ else:
     cards.show_ratings(view, names)
     cards.show_findings(view, names)
     cards.show_figures(view, names)
-    st.subheader(say.CHOICE)
+    st.header(say.CHOICE)
     reference, margin = filters.choice(view, names.of)
     cards.show_choice(board.advice(principal, view, reference, margin), names)
     cards.show_pareto(view, names)
