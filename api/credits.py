@@ -13,7 +13,7 @@ import msgspec
 from api.authentication import principal_of
 from api.exchange import Answer, Exchange
 from api.wire.values import maybe_instant
-from billing.budgets import CapView
+from billing.budgets import CapView, lasting
 from billing.money import decimal_usd
 from gateway.errors import BadRequest
 from identity.permissions import require
@@ -39,7 +39,7 @@ async def credits_of(exchange: Exchange, principal: Principal) -> dict[str, obje
         "total_used": decimal_usd(balance.total_used_nano_usd),
         "allowance_remaining": decimal_usd(balance.allowance_remaining_nano_usd),
         "next_allowance_at": maybe_instant(balance.next_allowance_at_ms),
-        "caps": [_cap(cap, principal) for cap in caps],
+        "caps": [_cap(cap, principal) for cap in lasting(caps)],
     }
 
 

@@ -7,6 +7,7 @@ delivers alerts (a page, a webhook, a mail) reads `alerts` and remembers each by
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -146,6 +147,12 @@ class Budgets:
                 window, days, zone,
             ) in rows
         )  # fmt: skip
+
+
+def lasting(caps: Iterable[CapView]) -> tuple[CapView, ...]:
+    """Without those of battles and batches of which nothing runs: each of these has its own, and they may be
+    thousands."""
+    return tuple(cap for cap in caps if cap.scope not in ("battle", "batch") or cap.held_nano_usd)
 
 
 def caps_of(db: Reader, team_id: int) -> list[Cap]:

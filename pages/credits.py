@@ -9,6 +9,7 @@ import streamlit as st
 
 import runtime
 from billing import runway
+from billing.budgets import lasting
 from billing.errors import BillingError, LedgerUnavailable
 from billing.usage import MONTH_MS
 from components import (
@@ -120,7 +121,7 @@ try:
     newest = statements.newest(team_id)
     told = statements.told(team_id)
     spent = usage.spent(team_id, spend_chart.first_ms(at_ms, zone))
-    caps = services.budgets.caps(team_id, at_ms)
+    caps = lasting(services.budgets.caps(team_id, at_ms))
     paces = (usage.pace(team_id, at_ms), usage.pace(team_id, at_ms, MONTH_MS))
 except LedgerUnavailable as error:
     notices.show(notices.notice_of(error, session.reader()))

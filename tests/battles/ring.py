@@ -20,6 +20,7 @@ from battles.models import Battle, BattleWish, Lane, LaneWish, Prompt, Turn
 from battles.opening import by_lot
 from battles.views import BattleView
 from battles.votes import Votes
+from billing.budgets import Budgets
 from gateway.catalog import Catalog, CatalogOverrides
 from gateway.errors import ProviderUnreachable
 from gateway.messages import Event, Finished, TextDelta, Usage
@@ -108,6 +109,7 @@ class Ring:
     lanes: LiveLanes
     lab: Lab
     log: list[RequestRow]
+    budgets: Budgets
     spent_before_nano_usd: int = 0
 
     def begin(self) -> None:
@@ -225,7 +227,8 @@ async def ring(
         at.gateway._is_hidden = means.hidden_runs.hides
         await battles.open()
         try:
-            yield Ring(at, battles, Votes(battles), LiveLanes(battles, at.gateway.runs), lab, log)
+            budgets = Budgets(folder / "ledger.db")
+            yield Ring(at, battles, Votes(battles), LiveLanes(battles, at.gateway.runs), lab, log, budgets)
         finally:
             await battles.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from battles.errors import (
     RequestKeyReused,
 )
 from battles.models import Battle, BattleWish, Example, LaneWish, Prompt, Settings
+from billing.budgets import lasting
 from gateway.errors import UnknownModel
 from gateway.messages import Sampling
 from identity.errors import NotPermitted
@@ -267,3 +269,18 @@ async def _until_text(at: Ring, battle: Battle, lane: int) -> None:
     async with asyncio.timeout(5):
         while not (await at.view(battle)).turns[0].lanes[lane].text:
             await asyncio.sleep(0.005)
+
+
+async def test_a_battles_cap_is_listed_while_something_of_it_runs(at: Ring) -> None:
+    slow = Gated("a")
+    at.lab.plays_of(beta=slow)
+    battle, _ = await at.fought(wish=BattleWish(TWO, cost_cap_nano_usd=1_000_000_000), wait=False)
+
+    def listed() -> list[str]:
+        caps = at.budgets.caps(1, time.time_ns() // 1_000_000)
+        return [cap.subject for cap in lasting(caps) if cap.scope == "battle"]
+
+    assert battle.id in listed()
+    slow.end()
+    await at.ended(battle)
+    assert battle.id not in listed()
