@@ -7,10 +7,10 @@ counts as not having happened. `Dead` says why a conversation cannot go on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from gateway.messages import CompletionRequest, Message, Sampling
+from gateway.messages import CompletionRequest, ImagePart, Message, Sampling
 from gateway.records import RunRecord
 
 Dead = Literal["running", "text_gone"]
@@ -35,6 +35,15 @@ def ask_after(settings: Settings, before: Sequence[Message], prompt: str) -> Com
     return _request(settings, (*before, Message.of("user", prompt)))
 
 
+def with_images(request: CompletionRequest, urls: Sequence[str]) -> CompletionRequest:
+    """The same, with these images before the text of its last message."""
+    if not urls:
+        return request
+    *before, last = request.messages
+    parts = (*(ImagePart(url) for url in urls), *last.parts)
+    return replace(request, messages=(*before, replace(last, parts=parts)))
+
+
 def ask_again(settings: Settings, turn: RunRecord) -> CompletionRequest:
     """What this turn asked, with the model and settings that stand on the page now."""
     return _request(settings, _without_system(turn.messages))
@@ -52,6 +61,12 @@ def dead(turns: Sequence[RunRecord]) -> Dead | None:
 def most_tokens(request: CompletionRequest) -> int:
     """No text has more tokens than bytes."""
     return sum(len(message.text.encode()) for message in request.messages)
+
+
+def images_of(turn: RunRecord) -> int:
+    """How many images went with this turn's prompt."""
+    asked = [message for message in turn.messages if message.role == "user"]
+    return sum(isinstance(part, ImagePart) for part in asked[-1].parts) if asked else 0
 
 
 def examples_before(turn: RunRecord) -> tuple[Message, ...]:

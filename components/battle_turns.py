@@ -13,6 +13,7 @@ from components import (
     battle_words as say,
     colours,
     figure,
+    image_words,
     lane_settings,
     plain,
     words,
@@ -82,6 +83,8 @@ def _prompt(turn: TurnView) -> None:
         st.caption(words.escaped(words.TEXT_GONE))
         return
     plain.asked(turn.prompt.text)
+    if turn.prompt.images:
+        st.caption(image_words.beside(len(turn.prompt.images)))
     for name, value in turn.prompt.variables.items():
         st.caption(words.escaped(f"{name}: {value}"))
 

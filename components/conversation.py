@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from components import asking, battle_words, plain, trail, words
+from components import asking, battle_words, image_words, plain, trail, words
 from components.run_view import run_view
 from gateway.records import RunRecord
 
@@ -19,6 +19,8 @@ def show(turns: Sequence[RunRecord], ticket: str, on_end: Callable[[], None]) ->
                 if no == 0:
                     _examples(turn)
                 plain.asked(turn.prompt)
+                if images := asking.images_of(turn):
+                    st.caption(image_words.beside(images))
                 for note in turn.notes:
                     st.caption(words.escaped(words.sentence(note)))
                 run_view(turn.id, ticket, f"run-{turn.id}", on_end=on_end)

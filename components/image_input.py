@@ -1,4 +1,4 @@
-"""Draws the images that go with a prompt, and what each costs in tokens at most on the models that are picked.
+"""Draws the images that go with a prompt, and what each costs at most on the models that are picked.
 
 An image travels inside the request as a `data:` URL; nothing is fetched from anywhere, and what a file is,
 its first bytes say, not its name.
@@ -12,7 +12,7 @@ from typing import Final
 
 import streamlit as st
 
-from components import figure, image_words as say, words
+from components import figure, image_words as say, session, words
 from gateway.catalog import Model
 from gateway.errors import GatewayError
 from gateway.pricing import price_at
@@ -27,14 +27,28 @@ _KINDS: Final = (
 )
 
 
-def show(models: Sequence[Model], key: str, now_ms: int) -> tuple[str, ...]:
-    """The images as `data:` URLs; none where a model that is picked takes none, which is then said."""
-    with st.popover(say.IMAGES, icon=":material/image:", key=f"{key}-images", wrap=False):
+def show(models: Sequence[Model], page: str, now_ms: int) -> None:
+    """The images are then `session.images(page)`; none where a model that is picked takes none, which is
+    said. Draws nothing where no model does."""
+    if all(model.image_tokens is None for model in models):
+        session.set_images(page, ())
+        return
+    kept = session.images(page)
+    label = f"{say.IMAGES} ({len(kept)})" if kept else say.IMAGES
+    with st.popover(label, icon=":material/image:", key=f"{page}-images", wrap=False):
+        session.set_images(page, _picked(models, page, now_ms))
+
+
+def _picked(models: Sequence[Model], page: str, now_ms: int) -> tuple[str, ...]:
+    with st.container(gap="xsmall"):
         if without := [model.name for model in models if model.image_tokens is None]:
             st.caption(words.escaped(say.takes_none(without)))
             return ()
         files = st.file_uploader(
-            say.UPLOAD, ["png", "jpg", "jpeg", "gif", "webp"], accept_multiple_files=True, key=f"{key}-files"
+            say.UPLOAD,
+            ["png", "jpg", "jpeg", "gif", "webp"],
+            accept_multiple_files=True,
+            key=session.images_key(page),
         )
         urls, problems = read([(file.name, file.getvalue()) for file in files])
         for problem in problems:

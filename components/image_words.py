@@ -9,6 +9,10 @@ IMAGES: Final = "Images"
 UPLOAD: Final = "PNG, JPEG, GIF or WebP"
 
 
+def beside(count: int) -> str:
+    return f"With {count} {'image' if count == 1 else 'images'}."
+
+
 def takes_none(names: Sequence[str]) -> str:
     told = ", ".join(dict.fromkeys(names))
     return f"{told} reads no images here. Pick models that do to add some."

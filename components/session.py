@@ -250,6 +250,29 @@ def most_output() -> int | None:
     return most
 
 
+# --- images beside a prompt ------------------------------------------------------------------
+
+
+def images(page: str) -> tuple[str, ...]:
+    """As `data:` URLs."""
+    kept: tuple[str, ...] = st.session_state.get(f"{page}-image-urls", ())
+    return kept
+
+
+def set_images(page: str, urls: tuple[str, ...]) -> None:
+    st.session_state[f"{page}-image-urls"] = urls
+
+
+def images_key(page: str) -> str:
+    """Of the field that takes them: another one, and so an empty one, after each prompt."""
+    return f"{page}-files-{st.session_state.get(f'{page}-images-sent', 0)}"
+
+
+def clear_images(page: str) -> None:
+    st.session_state[f"{page}-images-sent"] = st.session_state.get(f"{page}-images-sent", 0) + 1
+    set_images(page, ())
+
+
 # --- what was opened here --------------------------------------------------------------------
 
 

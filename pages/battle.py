@@ -29,6 +29,7 @@ from components import (
     battle_words as say,
     first_battle,
     guard,
+    image_input,
     lane_prompt,
     lane_settings,
     lane_setup,
@@ -52,6 +53,7 @@ services = runtime.current()
 now_ms = time.time_ns() // 1_000_000
 name_of = model_names.of(services.catalog)
 may_run = may(principal, "run_models")
+IMAGES = "battle"  # whose images they are, in what the session remembers
 REFUSALS = (BattleError, GatewayError, BillingError, TimeoutError)
 
 
@@ -65,11 +67,12 @@ def start(offer: battle_wish.Offer) -> None:
     if not session.draft() and not variables:
         return session.set_notice(Notice("info", say.TYPE_FIRST, ""))
     try:
-        prompt = Prompt(session.draft(), (), variables)
+        prompt = Prompt(session.draft(), page_session.images(IMAGES), variables)
         battle_id = services.battles.start(principal, battle_wish.read(offer), prompt)
     except REFUSALS as error:
         return refused(error)
     session.set_draft("")
+    page_session.clear_images(IMAGES)
     session.show_battle(battle_id)
 
 
@@ -143,7 +146,9 @@ def set_up() -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="battle-head"):
         to_pick = lane_setup.to_pick(offered, drill=battle_options.show_switches())
         lane_setup.show_add(to_pick)
-        lane_settings.show_shared([choice.model for choice in lane_setup.picked(to_pick)])
+        chosen = [choice.model for choice in lane_setup.picked(to_pick)]
+        lane_settings.show_shared(chosen)
+        image_input.show(chosen, IMAGES, now_ms)
         battle_options.show()
         battle_head.show_keys()
     offer = battle_wish.Offer(
@@ -167,7 +172,9 @@ def set_up() -> None:
         notice=session.notice(),
         quote=lambda draft: quoted(
             lambda: services.quote_battle(
-                principal, battle_wish.read(offer), Prompt(draft, (), battle_wish.variables(offer))
+                principal,
+                battle_wish.read(offer),
+                Prompt(draft, page_session.images(IMAGES), battle_wish.variables(offer)),
             )
         ),
         disabled=not may_run,

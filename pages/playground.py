@@ -18,6 +18,7 @@ from components import (
     code_snippets,
     conversation,
     guard,
+    image_input,
     lane_setup,
     model_picker,
     notices,
@@ -59,6 +60,7 @@ def send() -> None:
         session.set_notice(notices.DEAD[dead])
     elif _submitted(_request(before, session.draft()), parent):
         session.clear_draft()
+        session.clear_images("playground")
         session.drop_opened()
 
 
@@ -109,8 +111,10 @@ def _request(before: Sequence[RunRecord], draft: str) -> CompletionRequest:
     """The draft after what was said, or after what was opened here."""
     opened = session.opened()
     if before or opened is None:
-        return asking.ask(_settings(), before, draft)
-    return opened.with_page(_settings(), draft)
+        request = asking.ask(_settings(), before, draft)
+    else:
+        request = opened.with_page(_settings(), draft)
+    return asking.with_images(request, session.images("playground"))
 
 
 def save_prompt(name: str) -> None:
@@ -158,6 +162,7 @@ plain.hidden_title(words.PLAYGROUND)
 with st.container(horizontal=True, vertical_alignment="center", gap="small", key="playground-head"):
     choice = model_picker.show(offered)
     settings_panel.show(choice.model)
+    image_input.show((choice.model,), "playground", now_ms)
     request = asking.ask_again(_settings(), turns[-1]) if turns else starters.request(_settings())
     code_snippets.show(request, services.base_url)
     if may(principal, "write_prompts"):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from components import image_words as say
+from components import image_words as say, session, words
 from components.asking import Settings
 from components.image_input import MOST, MOST_BYTES, costs, kind_of, read
 from components.opened import Opened
 from gateway.catalog import Catalog
 from gateway.messages import CompletionRequest, ImagePart, Message, Sampling, TextPart
+from tests.pages import reading
+from tests.pages.conftest import OpenPage
+from tests.pages.fakes import World
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 
@@ -56,3 +60,26 @@ def test_images_of_an_opened_request_stay_with_its_prompt() -> None:
     asked = CompletionRequest("lab/full", (Message("user", (image, TextPart("What is it?"))),))
     sent = Opened("x", asked).with_page(Settings("lab/full", "", Sampling()), "And where?")
     assert sent.messages[-1].parts == (image, TextPart("And where?"))
+
+
+def test_an_image_goes_with_the_prompt_and_not_with_the_next(
+    build: Callable[..., World], open_page: OpenPage
+) -> None:
+    world = build(absent={})
+    page = open_page("playground.py", model="openai/gpt-4.1")
+    page.file_uploader[0].set_value(("sky.png", PNG, "image/png")).run()
+    page.text_area(key=session.DRAFT).set_value("What is it?")
+    page = next(each for each in page.button if each.label == words.SEND).click().run()
+    (asked,) = world.gateway.asked
+    image, text = asked.messages[-1].parts
+    assert isinstance(image, ImagePart) and image.url.startswith("data:image/png;base64,")
+    assert isinstance(text, TextPart) and text.text == "What is it?"
+    assert say.beside(1) in reading.texts(page)
+    page.text_area(key=session.DRAFT).set_value("And where?")
+    next(each for each in page.button if each.label == words.SEND).click().run()
+    parts = [part for message in world.gateway.asked[-1].messages for part in message.parts]
+    assert sum(isinstance(part, ImagePart) for part in parts) == 1
+
+
+def test_a_model_that_reads_no_images_offers_none(world: World, open_page: OpenPage) -> None:
+    assert list(open_page().file_uploader) == []
