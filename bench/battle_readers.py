@@ -20,7 +20,7 @@ import msgspec
 import uvloop
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-_TOKEN = re.compile(r"w\d+@(\d+) ")
+_TOKEN = re.compile(r"w\d+@(\d+)(?=[ <\n])")  # in HTML, where a paragraph ends without a blank
 _BYTES = re.compile(rb"w(\d+)@(\d+) ")
 _NEWEST = 2_400  # bytes at the end of a message in which a new token of `st.write_stream` stands
 _RAMP_S = 4.0
@@ -63,7 +63,7 @@ class Watch:
 async def battle(http: aiohttp.ClientSession, order: Order, watch: Watch) -> None:
     prompt = f"paced {order.rate} {order.count} in paragraphs"
     body = {"lanes": [{"model": "bench/mirror"}] * _LANES, "prompt": prompt, "order": "at_once",
-            "settings": {"max_output_tokens": order.count + 64}}  # fmt: skip
+            "request": {"max_tokens": order.count + 64}}  # fmt: skip
     headers = {"Authorization": f"Bearer {order.key}"}
     async with http.post(f"{order.url}/v1/battles", json=body, headers=headers) as answer:
         if answer.status not in (200, 201, 202):
@@ -99,7 +99,7 @@ async def _lanes(http: aiohttp.ClientSession, order: Order, lanes: list[str], wa
 
 def _frame(frame: dict[str, Any], lane: str, tails: dict[str, str], watch: Watch) -> None:
     for block in frame.get("blocks", ()):
-        for token in _TOKEN.finditer(block + " "):
+        for token in _TOKEN.finditer(block):
             watch.take(int(token[1]))
     if "tail" in frame:
         kept = tails[lane][: frame["keep"]]

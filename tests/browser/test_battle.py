@@ -82,15 +82,14 @@ window.__watch = (epochOfNs) => {
 def upstream_port() -> Iterator[int]:
     """A provider that writes as its prompt says, each token with the instant of its writing."""
     port = free_port()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "bench.upstream", str(port)],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout is not None
-    process.stdout.readline()
-    yield port
-    process.terminate()
-    process.wait(10)
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield port
+        process.terminate()
 
 
 @pytest.fixture
