@@ -40,6 +40,8 @@ CSS: Final = """
   white-space: normal; vertical-align: bottom; }
 .st-key-latency-table .ty-wide :is(th, td), .st-key-leaderboard-table .ty-wide :is(th, td) {
   padding-right: 0.75rem; vertical-align: top; }
+[class*="st-key-compared-"] .ty-wide :is(th, td) { white-space: normal; vertical-align: top;
+  max-width: 20rem; }
 .ty-wide tbody :not(.ty-faint) > small { color: color-mix(in srgb, currentColor 70%, transparent); }
 .ty-wide .ty-faint { color: color-mix(in srgb, currentColor 62%, transparent); }
 .ty-pick { font: inherit; color: inherit; text-align: inherit; background: none; border: 0; padding: 0;

@@ -156,6 +156,25 @@ def questions(model: Model, catalog: Catalog, now_ms: int) -> list[Question]:
         ),
         Question("Is what I send used for training?", _training(model, catalog)),
         Question(
+            "How do I sign a request?",
+            "With a key of this installation, or a token of an issuer that your team trusts, as a bearer "
+            "credential. Keys of providers stay on the server.",
+        ),
+        Question(
+            "May my team use its own key of a provider?",
+            "Yes, under Connect. What is asked with it costs no credits here and is a series of its own.",
+        ),
+        Question(
+            "Is it fit for a pipeline that asks on every change?",
+            "Give the pipeline a key of its own, with a cap and a tag: what it costs and how fast it is are "
+            "then told apart from everything else.",
+        ),
+        Question(
+            "Must its answers be checked?",
+            "As anybody's: run the tests and the linters over code before it is used. Batches hold many "
+            "answers against checks at once.",
+        ),
+        Question(
             "How fast is it?", "The figures above are measured here, from this installation's requests."
         ),
     ]

@@ -217,16 +217,18 @@ def _columns(zone: str | None) -> dict[str, Any]:
     found, short = figure.zone(zone)
     column = st.column_config
     return {
-        "at": column.DatetimeColumn(words.when(short), format="D MMM, HH:mm:ss", timezone=found.key),
-        "what": column.TextColumn(say.WHAT),
-        "outcome": column.TextColumn(say.STATUS),
-        "first": column.TextColumn(say.FIRST, alignment="right"),
-        "took": column.TextColumn(say.TOOK, alignment="right"),
-        "in": column.TextColumn(say.IN, alignment="right"),
-        "out": column.TextColumn(say.OUT, alignment="right"),
-        "cost": column.TextColumn(say.COST, alignment="right"),
-        "provider": column.TextColumn(say.WHO),
-        "from": column.TextColumn(say.FROM),
+        "at": column.DatetimeColumn(
+            words.when(short), format="D MMM, HH:mm:ss", timezone=found.key, width=126
+        ),
+        "what": column.TextColumn(say.WHAT, width=140),
+        "outcome": column.TextColumn(say.STATUS, width=104),
+        "first": column.TextColumn(say.FIRST, alignment="right", width=78),
+        "took": column.TextColumn(say.TOOK, alignment="right", width=66),
+        "in": column.TextColumn(say.IN, alignment="right", width=52),
+        "out": column.TextColumn(say.OUT, alignment="right", width=52),
+        "cost": column.TextColumn(say.COST, alignment="right", width=86),
+        "provider": column.TextColumn(say.WHO, width=86),
+        "from": column.TextColumn(say.FROM, width=52),
     }
 
 

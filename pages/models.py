@@ -111,6 +111,12 @@ rivals = st.multiselect(
     key=session.MODELS_COMPARE,
 )
 model_page.show_price(model, known, now_ms, rivals)
+st.page_link(
+    "compare.py",
+    label=say.COMPARE_ALL,
+    icon=":material/compare:",
+    query_params={"models": ",".join(each.id for each in (model, *rivals))},
+)
 model_page.show_capabilities(model)
 model_page.show_limits(model, known)
 model_page.show_data(model, catalog)

@@ -63,13 +63,13 @@ if not rows:
 @st.fragment(run_every="1s")
 def follow() -> None:
     """The newest page follows the log, unless a row is open: then it waits for the reader."""
-    newest = log.page(team_id, wanted, 1)
+    newest = log.look(team_id, wanted, 1).rows
     request_list.show_newest(newest, zone)
     if newest and session.requests_before() is None and newest[0].request_id != rows[0].request_id:
         request_list.follow(picked is not None)
 
 
-listed, opened = st.columns([7, 3], gap="medium")
+listed, opened = st.columns([15, 4], gap="small")
 with listed:
     picked = request_list.show(rows[:PAGE], name_of, zone)
     if to_ms is None:

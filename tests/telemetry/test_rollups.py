@@ -157,7 +157,7 @@ async def test_two_writers_of_one_database_lose_no_count(home: Home) -> None:
             log.record(row)
         await asyncio.sleep(0.001)
     for log in logs:
-        await log.close()
+        await log.close(within_s=60)
         assert log.health.lost == 0
     live = every_rollup(engines[0])
     upkeep.rebuild(engines[0], NOON_MS, NOON_MS + 3 * HOUR_MS)
