@@ -57,8 +57,7 @@ async def create(exchange: Exchange) -> Answer:
     prompt = Prompt(asked.prompt, asked.images, asked.variables)
     battles = exchange.services.battles
     battle = await battles.create(principal, wish, surface="api", idempotency_key=_key(exchange))
-    if not (await battles.known(battle)).turns:  # under a key that came before there is one
-        await battles.start_turn(principal, battle.id, prompt)
+    await battles.start_turn(principal, battle.id, prompt, unless_begun=True)
     return await _shown(exchange, principal, battle.id, 202)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from battles import access, opening, storage
@@ -131,9 +132,15 @@ class Battles:
             )  # fmt: skip
         if not battle.keeps_text:
             self._unkept_battles.put(battle.id, battle)
-        await self.database.write(
-            lambda session: storage.insert_battle(session, battle, principal.key_id, request_key)
-        )
+        try:
+            await self.database.write(
+                lambda session: storage.insert_battle(session, battle, principal.key_id, request_key)
+            )
+        except IntegrityError:  # the same key came at the same moment
+            found = await self._by_key(principal, request_key, lanes) if request_key is not None else None
+            if found is None:
+                raise
+            return found
         return battle
 
     async def _by_key(self, principal: Principal, request_key: str, lanes: Sequence[Lane]) -> Battle | None:
@@ -148,10 +155,17 @@ class Battles:
         return self._recalled(found)
 
     async def start_turn(
-        self, principal: Principal, battle_id: str, prompt: Prompt, parent_turn_id: str | None = None
+        self,
+        principal: Principal,
+        battle_id: str,
+        prompt: Prompt,
+        parent_turn_id: str | None = None,
+        *,
+        unless_begun: bool = False,
     ) -> Turn:
         """Put a prompt to every lane: at the beginning, or after an earlier turn. Another turn after the same
-        one is a fork. Returns when the first lanes were admitted or refused. Raises `BattleError` and
+        one is a fork. `unless_begun`: where the battle has a turn, that one is returned instead. Returns when
+        the first lanes were admitted or refused. Raises `BattleError` and
         `NotPermitted`; what a lane is refused for is kept with the lane."""
         require(principal, "run_models")
         opening.check_prompt(prompt)
@@ -179,6 +193,8 @@ class Battles:
 
         def begin(session: Session) -> Turn:
             storage.lock_battle(session, battle.id)  # or two tabs would take the same number
+            if unless_begun and (there := storage.turns_of(session, [battle.id])):
+                return there[0]
             numbered = replace(turn, no=storage.next_turn_no(session, battle.id))
             storage.insert_turn(session, numbered, keeps_text=battle.keeps_text)
             storage.insert_runs(session, _runs_in(chains), self._means.process_id)
@@ -186,9 +202,10 @@ class Battles:
 
         if not battle.keeps_text:
             self._unkept_prompts.put(turn.id, prompt)
-        turn = await self.database.write(begin)
-        await self._run(principal, battle, chains)
-        return turn
+        begun = await self.database.write(begin)
+        if begun.id == turn.id:
+            await self._run(principal, battle, chains)
+        return begun
 
     async def would_ask(
         self, principal: Principal, battle_id: str, prompt: Prompt, parent_turn_id: str | None

@@ -110,6 +110,7 @@ class Ring:
     lab: Lab
     log: list[RequestRow]
     budgets: Budgets
+    means: Means
     spent_before_nano_usd: int = 0
 
     def begin(self) -> None:
@@ -228,7 +229,9 @@ async def ring(
         await battles.open()
         try:
             budgets = Budgets(folder / "ledger.db")
-            yield Ring(at, battles, Votes(battles), LiveLanes(battles, at.gateway.runs), lab, log, budgets)
+            yield Ring(
+                at, battles, Votes(battles), LiveLanes(battles, at.gateway.runs), lab, log, budgets, means
+            )
         finally:
             await battles.close()
 
