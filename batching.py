@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from battles.batch_door import BatchDoor
 from battles.batch_jobs import BatchJobs
@@ -22,6 +22,8 @@ from gateway.quote import Quotes
 from identity.changes import Changes
 from identity.standing import Standing
 from stores import Stores
+
+_SANDBOXES: Final = 2  # the second starts only where checks wait for the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ async def open_batching(
 ) -> Batching:
     """`jobs_at` is where dbos keeps what it remembers; None in a process that belongs to another."""
     database = stores.databases.app
-    sandbox = Sandbox(python_tests)
+    sandbox = Sandbox(python_tests, children=_SANDBOXES)
     opened.push_async_callback(sandbox.close)
     if jobs_at is not None:
         standing, loop = Standing(database), asyncio.get_running_loop()

@@ -92,11 +92,15 @@ class Batches:
         require(principal, "run_models")
         if principal.policy.zero_retention or principal.policy.text_days == 0:
             raise Forbidden("This team keeps no text, and a batch is rows and answers that are kept.")
+        if principal.user_id is None and principal.key_id is None:
+            raise Forbidden("An issuer's token ends before a batch does: open it with a key.")
+        spec = await self._checked(wish)
         if request_key is not None and (before := await self._opened_before(principal, request_key)):
-            if (before.name, before.rows) != (wish.name.strip(), len(wish.upload.rows)):
+            asked = (wish.name.strip(), len(wish.upload.rows), wish.upload.columns)
+            same_spec = replace(before.spec, cost_cap_nano_usd=spec.cost_cap_nano_usd) == spec
+            if (before.name, before.rows, before.columns) != asked or not same_spec:
                 raise RequestKeyReused("This idempotency key opened another batch.")
             return before
-        spec = await self._checked(wish)
         now_ms = storage.now_ms()
         batch = Batch(
             id=new_id("bat"),

@@ -100,6 +100,7 @@ def new() -> None:
     if estimate is not None:
         likely, most = figure.money(estimate.likely_nano_usd), figure.money(estimate.most_nano_usd)
         st.caption(words.escaped(say.estimate(likely, most)))
+    st.caption(say.SHARED)
     with st.container(horizontal=True, gap="small"):
         st.button(
             say.ESTIMATING,
