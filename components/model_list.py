@@ -41,6 +41,7 @@ def show(rows: Sequence[Row]) -> Model | None:
         on_select="rerun",
         selection_mode="single-row",
         key=session.MODELS_TABLE,
+        placeholder=figure.UNKNOWN,
         column_config={
             say.INPUT: st.column_config.NumberColumn(format="$%.3f", help=say.PER_MILLION),
             say.OUTPUT: st.column_config.NumberColumn(format="$%.3f", help=say.PER_MILLION),
@@ -128,7 +129,7 @@ def _newest(row: Row) -> tuple[int, ...]:
 
 
 _SORTS: Final[Mapping[str, Callable[[Row], Any]]] = {
-    say.BY_HERE: lambda row: (row.here != say.YES, row.model.name.lower()),
+    say.BY_HERE: lambda row: (row.here != say.YES, row.model.series == "simulated", row.model.name.lower()),
     say.BY_NAME: lambda row: row.model.name.lower(),
     say.BY_NEWEST: _newest,
     say.BY_INPUT: lambda row: _LAST if row.input_pico_usd is None else row.input_pico_usd,

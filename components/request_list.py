@@ -218,17 +218,17 @@ def _columns(zone: str | None) -> dict[str, Any]:
     column = st.column_config
     return {
         "at": column.DatetimeColumn(
-            words.when(short), format="D MMM, HH:mm:ss", timezone=found.key, width=126
+            words.when(short), format="D MMM, HH:mm:ss", timezone=found.key, width=122
         ),
-        "what": column.TextColumn(say.WHAT, width=140),
-        "outcome": column.TextColumn(say.STATUS, width=104),
-        "first": column.TextColumn(say.FIRST, alignment="right", width=78),
-        "took": column.TextColumn(say.TOOK, alignment="right", width=66),
-        "in": column.TextColumn(say.IN, alignment="right", width=52),
-        "out": column.TextColumn(say.OUT, alignment="right", width=52),
-        "cost": column.TextColumn(say.COST, alignment="right", width=86),
-        "provider": column.TextColumn(say.WHO, width=86),
-        "from": column.TextColumn(say.FROM, width=52),
+        "what": column.TextColumn(say.WHAT, width=122),
+        "outcome": column.TextColumn(say.STATUS, width=92),
+        "first": column.TextColumn(say.FIRST, alignment="right", width=72),
+        "took": column.TextColumn(say.TOOK, alignment="right", width=62),
+        "in": column.TextColumn(say.IN, alignment="right", width=46),
+        "out": column.TextColumn(say.OUT, alignment="right", width=46),
+        "cost": column.TextColumn(say.COST, alignment="right", width=78),
+        "provider": column.TextColumn(say.WHO, width=74),
+        "from": column.TextColumn(say.FROM, width=44),
     }
 
 
