@@ -6,12 +6,13 @@ import os
 import sys
 from collections.abc import Callable
 
-from bench import battles, gateway, ledger, ledger_postgresql, log, process
+from bench import battles, gateway, ledger, ledger_postgresql, log, pages, process
 from bench.table import Row, print_table
 
 MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
     "log": log.measure,
     "process": process.measure,
+    "pages": pages.measure,
     "gateway": gateway.measure,
     "battles": battles.measure,
     "ledger": ledger.measure,

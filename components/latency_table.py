@@ -87,7 +87,8 @@ def _cell(figure_id: str, group: Group, before: Group | None) -> Cell:
     if before is not None and (told := _change(now, spreads.figure_of(figure_id, before.total))):
         asides.append(told)
     if isinstance(now, Spread):
-        asides.insert(0, f"{shown(figure_id, now.p95)} / {shown(figure_id, now.p99)}")
+        ends = (shown(figure_id, each).replace(" ", "\N{NO-BREAK SPACE}") for each in (now.p95, now.p99))
+        asides.insert(0, " / ".join(ends))
     return Cell(
         shown(figure_id, now.value if isinstance(now, Share) else now.p50),
         "\n".join(asides),

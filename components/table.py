@@ -38,7 +38,7 @@ def show(
 ) -> None:
     """The first column is text, the others figures. `total` sets the last row apart."""
     head = "".join(f'<th scope="col"{_title(each)}>{_inside(each)}</th>' for each in heads)
-    names = [each if isinstance(each, str) else f"{each.text} {each.aside}".strip() for each in heads]
+    names = [each if isinstance(each, str) else _named(each) for each in heads]
     body = "".join(_row(row, names, last=total and no == len(rows) - 1) for no, row in enumerate(rows))
     note = f'<span class="ty-dim"> {html.escape(about)}</span>' if about else ""
     kind = "ty-wide ty-stack" if len(heads) > _STACKED_ABOVE else "ty-wide"
@@ -47,6 +47,12 @@ def show(
         f'<table role="table"><caption>{html.escape(caption)}{note}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def _named(head: Cell) -> str:
+    """A head in one line, as it stands over each figure of a card."""
+    aside = head.aside.replace("\n", ", ")
+    return f"{head.text}: {aside}" if aside else head.text
 
 
 def _row(row: Sequence[str | Cell], heads: Sequence[str], *, last: bool) -> str:

@@ -85,9 +85,26 @@ def _voted(world: World) -> None:
     world.votes.votes += voted.troubled() + voted.controlled()
 
 
+def _slow(world: World) -> None:
+    """A day of one model that became three times as slow half an hour ago."""
+    now_ms, chance = time.time_ns() // 1_000_000, random.Random(5)
+    _used(world)
+    rows = []
+    for _ in range(2_500):
+        at_ms = now_ms - chance.randrange(26 * 3_600_000)
+        first_ms = chance.lognormvariate(6, 0.4) * (3 if at_ms > now_ms - 40 * 60_000 else 1)
+        rows.append(
+            replace(examples.request("openai/gpt-4.1", "paid", at_ms, chance), total_ms=first_ms + 900)
+        )
+        clocks = replace(rows[-1].attempts[0], first_answer_ms=2 + first_ms, last_ms=first_ms + 899)
+        rows[-1] = replace(rows[-1], attempts=(clocks,))
+    world.log(*rows)
+
+
 STATES: Final[dict[str, Callable[[World], None]]] = {
     "empty": _empty,
     "used": _used,
+    "slow": _slow,
     "no-credit": _no_credit,
     "voted": _voted,
 }

@@ -44,7 +44,7 @@ def test_each_figure_stands_with_its_n_and_is_grey_below_twenty(world: World, op
     assert "ty-faint" not in row(at, "SmolLM2 135M")
     few = row(at, "Claude Haiku 5.5")
     assert few.count("ty-faint") == 8 and words.FEW_SAMPLES in few
-    assert re.search(r">[\d.]+ m?s</button> <small>[\d.]+ m?s / [\d.]+ m?s\n", few), "p50, p95 and p99"
+    assert re.search(r">[\d.]+ m?s</button> <small>[\d.]+\sm?s / [\d.]+\sm?s\n", few), "p50, p95 and p99"
 
 
 def test_behind_each_figure_stands_what_it_is(world: World, open_page: OpenPage) -> None:

@@ -2,6 +2,8 @@ import asyncio
 import itertools
 import math
 import random
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from telemetry.request_log import RequestLog
 from telemetry.rows import Outcome, RequestRow
 from telemetry.tables import ATTEMPT, REQUEST, ROLLUPS
 from tests.databases import Home
+from tests.server import ROOT
 from tests.telemetry.example_rows import NOON_MS, attempt, request
 
 HOUR_MS = 3_600_000
@@ -269,3 +272,24 @@ def test_days_of_a_log_that_had_none_are_made_of_its_hours(tmp_path: Path) -> No
         }
         for name in rollups.HISTOGRAMS:
             assert row[name] == cell.blob(name)
+
+
+@pytest.mark.slow
+def test_three_processes_that_write_one_log_lose_no_count(home: Home) -> None:
+    """Processes of their own, as an installation has them."""
+    where = home.url or str(home.folder / "log.db")
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.telemetry.writer_process", where, str(seed), "400"],
+            cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        )
+        for seed in (21, 22, 23)
+    ]  # fmt: skip
+    told = [writer.communicate(timeout=100)[0].split() for writer in writers]
+    assert told == [["400", "0"]] * 3
+    engine = home.engine("log")
+    live = every_rollup(engine)
+    upkeep.rebuild(engine, NOON_MS, NOON_MS + 3 * HOUR_MS)
+    assert every_rollup(engine) == live
+    with engine.connect() as connection:
+        assert len(stored.keys(connection, NOON_MS, NOON_MS + 3 * HOUR_MS)) == 1_200
