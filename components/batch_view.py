@@ -127,6 +127,7 @@ def show_rows(
         [_row(batch, no, row, answers, names) for no, row, answers in rows],
         key=f"batch-rows-{batch.id}",
         hide_index=True,
+        placeholder=figure.UNKNOWN,
         row_height=_ROW_HEIGHT,
         height=min(_MOST_HEIGHT, _ROW_HEIGHT * (len(rows) + 1) + 2),
     )

@@ -29,6 +29,7 @@ def show(entries: Sequence[EntryView], names: Names, zone: str | None, *, who: b
         [_row(entry, names, who=who) for entry in entries],
         key=f"{session.ENTRIES}-{entries[0].seq}-{len(entries)}",
         hide_index=True,
+        placeholder=figure.UNKNOWN,
         on_select="rerun",
         selection_mode="single-row",
         row_height=_ROW_HEIGHT,

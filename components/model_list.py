@@ -38,10 +38,10 @@ def show(rows: Sequence[Row]) -> Model | None:
     picked: Any = st.dataframe(
         _table(shown),
         hide_index=True,
+        placeholder=figure.UNKNOWN,
         on_select="rerun",
         selection_mode="single-row",
         key=session.MODELS_TABLE,
-        placeholder=figure.UNKNOWN,
         column_config={
             say.INPUT: st.column_config.NumberColumn(format="$%.3f", help=say.PER_MILLION),
             say.OUTPUT: st.column_config.NumberColumn(format="$%.3f", help=say.PER_MILLION),

@@ -32,6 +32,7 @@ def show(prompts: Sequence[PromptView], zone: str | None) -> str | None:
         ],
         key=f"prompts-{len(prompts)}",
         hide_index=True,
+        placeholder=figure.UNKNOWN,
         on_select="rerun",
         selection_mode="single-row",
         row_height=_ROW_HEIGHT,

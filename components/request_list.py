@@ -80,6 +80,7 @@ def show(rows: Sequence[RequestRow], name_of: Callable[[str], str], zone: str | 
         [_row(row, name_of) for row in rows],
         key=f"requests-{rows[0].request_id}-{len(rows)}",
         hide_index=True,
+        placeholder=figure.UNKNOWN,
         on_select="rerun",
         selection_mode="single-row",
         row_height=_ROW_HEIGHT,
