@@ -129,8 +129,6 @@ class OpenAICompatible:
                     frames = cutter.close()
                 batch, error = _taken(answer, frames)
                 if batch:
-                    if len(batch) > 1:
-                        batch = _joined(batch)
                     if chars := sum(map(_chars, batch)):
                         call.clocks.read(chars)
                     yield batch
@@ -271,23 +269,6 @@ def _taken(answer: Answer, frames: list[bytes]) -> tuple[list[Event], ProviderEr
     except ProviderError as error:
         return events, error
     return events, None
-
-
-def _joined(batch: list[Event]) -> list[Event]:
-    """Text that came together is one piece of text: whoever is behind has less to do for each token."""
-    joined: list[Event] = []
-    texts: list[str] = []
-    for event in batch:
-        if isinstance(event, TextDelta):
-            texts.append(event.text)
-            continue
-        if texts:
-            joined.append(TextDelta("".join(texts)))
-            texts = []
-        joined.append(event)
-    if texts:
-        joined.append(TextDelta("".join(texts)))
-    return joined
 
 
 async def _beginning(connection: HttpConnection) -> bytes:

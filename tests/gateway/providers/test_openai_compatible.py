@@ -27,7 +27,7 @@ from gateway.errors import (
     ProviderTimeout,
     ProviderUnreachable,
 )
-from gateway.messages import Finished, ReasoningDelta, Sampling, TextDelta, Usage
+from gateway.messages import Finished, Sampling, TextDelta, Usage
 from gateway.providers.base import Deadlines, Wire
 from gateway.providers.openai_compatible import OpenAICompatible
 from gateway.providers.wire_chat_request import ChatDialect
@@ -258,20 +258,6 @@ async def test_cancelling_the_task_that_reads_drops_the_connection_too() -> None
             await reading
         async with asyncio.timeout(0.5):
             await upstream.dropped.wait()
-
-
-async def test_text_that_came_in_one_read_is_one_piece_and_keeps_its_place() -> None:
-    chat = ChatScript()
-    together = chat.text("Once ") + chat.text("upon ") + chat.reasoning("hm") + chat.text("a time.")
-    parts: list[bytes | Pause] = [together, Pause(0.05), chat.text(" The end."), *chat.ending()]
-    async with talking(Reply(parts)) as (provider, _):
-        got = await outcome(provider, call_of())
-    assert got.events[:4] == [
-        TextDelta("Once upon "),
-        ReasoningDelta("hm"),
-        TextDelta("a time."),
-        TextDelta(" The end."),
-    ]
 
 
 async def test_a_faked_stream_shows_in_the_largest_read_share() -> None:
