@@ -35,6 +35,8 @@ _CLOCKS = ("tests/telemetry/test_clocks.py",)
 _CHAT = ("tests/gateway/providers/test_wire_chat.py",)
 _RESPONSES = ("tests/gateway/providers/test_wire_responses.py",)
 _API = ("tests/api/test_chat_completions.py",)
+_BATTLES = ("tests/battles/test_battle.py",)
+_BLIND = ("tests/battles/test_blind.py",)
 _POSTGRESQL = ("tests/billing/postgresql",)
 
 BUGS = (
@@ -718,5 +720,34 @@ BUGS = (
         "hidden = (reasoning_tokens or 0) if attempt.first_reasoning_ms is None else 0",
         "hidden = 0",
         _CLOCKS,
+    ),
+    # --- battles
+    Bug(
+        "a fast lane of a blind battle does not wait for a slow one",
+        "battles/pacing.py",
+        "return min(running) if running else",
+        "return max(running) if running else",
+        _BLIND,
+    ),
+    Bug(
+        "a voter watches a hidden lane under the name that it has when it is shown",
+        "battles/live.py",
+        "if await is_hidden(self._battles, principal, battle):",
+        "if False:",
+        _BLIND,
+    ),
+    Bug(
+        "after the first vote its voter is not shown the names",
+        "battles/votes.py",
+        "            storage.reveal(session, battle.id, voter.user_id, vote.created_ms)",
+        "            pass",
+        ("tests/battles/test_votes.py",),
+    ),
+    Bug(
+        "a battle's own cap is not asked",
+        "battles/conducting.py",
+        'scopes=(("battle", battle.id),),',
+        "scopes=(),",
+        _BATTLES,
     ),
 )
