@@ -101,7 +101,7 @@ async def versions(exchange: Exchange) -> Answer:
     found = await asyncio.to_thread(prompts.versions, by, _name(exchange))
     ids = [version.id for version in found]
     services = exchange.services
-    hidden = services.battles.hidden_runs.of(by)
+    hidden = await asyncio.to_thread(services.battles.hidden_runs.of, by)
     votes = await asyncio.to_thread(services.votes.comparisons, by.team_id)
     figures = await asyncio.to_thread(services.prompt_figures.of, by, ids, votes, hidden)
     data = [

@@ -18,7 +18,8 @@ from gateway.errors import GatewayError
 from gateway.pricing import price_at
 
 MOST: Final = 4
-MOST_BYTES: Final = 1_500_000  # each: as base64 all of them fit into one request
+MOST_MB: Final = 1
+MOST_BYTES: Final = MOST_MB * 1024 * 1024  # each
 _KINDS: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -48,6 +49,7 @@ def _picked(models: Sequence[Model], page: str, now_ms: int) -> tuple[str, ...]:
             say.UPLOAD,
             ["png", "jpg", "jpeg", "gif", "webp"],
             accept_multiple_files=True,
+            max_upload_size=MOST_MB,
             key=session.images_key(page),
         )
         urls, problems = read([(file.name, file.getvalue()) for file in files])

@@ -23,7 +23,7 @@ def no_image(name: str) -> str:
 
 
 def too_large(name: str, most_bytes: int) -> str:
-    return f"{name[:80]} is larger than {most_bytes / 1_000_000:g} MB, and stays out."
+    return f"{name[:80]} is larger than {most_bytes / 1024**2:g} MB, and stays out."
 
 
 def too_many(name: str, most: int) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 PROMPTS: Final = "Prompts"
 ABOUT: Final = "A saved prompt is a whole request: model, settings and texts, with places for variables."
 NONE: Final = "No prompts yet."
-NONE_ADVICE: Final = "Save one here, or with *Save as prompt* in the playground."
+NONE_ADVICE: Final = "Save one here, or with *Save* in the playground."
 NONE_YOURS: Final = "Your role in this team reads prompts, and does not save them."
 NEW: Final = "New prompt"
 NAME: Final = "Name"
@@ -97,7 +97,7 @@ IN_A_PROGRAM_ABOUT: Final = (
 )
 STILL_OPEN: Final = "Fill the variables first."
 
-SAVE_AS: Final = "Save as prompt"
+SAVE_AS: Final = "Save"
 SAVE_AS_HELP: Final = "Keeps model, settings, system prompt and the last prompt, for the team."
 SAVED_AS: Final = "Saved under Prompts."
 
