@@ -56,6 +56,7 @@ BATTLES_TEXT: Final = (
     "drawn by lot and kept, and names, speed and price are hidden until the vote. A vote says left, right, "
     "tie or both bad. A vote rates models only where the lanes differ in the model alone."
 )
+JUDGE: Final = "What a judge is told, before the criteria of the batch"
 RUBRIC: Final = "Rubric of the judge"
 RUBRIC_TEXT: Final = (
     "Where a model judges in people's place it is asked this, in both orders; if it contradicts itself, that "

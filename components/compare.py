@@ -9,7 +9,16 @@ from typing import Final
 
 import streamlit as st
 
-from components import compare_words as say, figure, model_facts as facts, model_words, session, table
+from battles.leaderboard import Row
+from components import (
+    compare_words as say,
+    figure,
+    model_facts as facts,
+    model_words,
+    session,
+    table,
+    words,
+)
 from components.table import Cell
 from gateway.catalog import Catalog, Model
 from gateway.catalog_values import FEATURES
@@ -30,6 +39,7 @@ class Compared:
     summary: ModelSummary | None
     why_not: str | None
     own_mix_nano_usd: int | None = None
+    votes: Row | None = None  # of the team's people, on the model board
 
 
 def pick(catalog: Catalog) -> list[Model]:
@@ -84,6 +94,23 @@ def show_speed(compared: Sequence[Compared]) -> None:
         _row(say.SUCCESS, [_shared(each) for each in success], max, say.HIGHEST),
     ]
     _table(say.SPEED, compared, rows, about=say.SPEED_ABOUT)
+
+
+def show_votes(compared: Sequence[Compared]) -> None:
+    rows = [each.votes for each in compared]
+    if not any(rows):
+        st.subheader(say.VOTES)
+        st.caption(words.escaped(say.NO_VOTES))
+        return
+    _table(
+        say.VOTES,
+        compared,
+        [
+            _row(say.RATING, [_rating(each) for each in rows], max, say.HIGHEST),
+            _row(say.WON, [_won(each) for each in rows], max, say.HIGHEST),
+            _row(say.WIN_COST, [_win_cost(each) for each in rows], min, say.LOWEST),
+        ],
+    )
 
 
 def show_abilities(compared: Sequence[Compared]) -> None:
@@ -171,6 +198,34 @@ def _at(spread: Spread | None, percent: int, shown: Callable[[Value], str]) -> t
     return cell, value if spread.enough else None
 
 
+def _rating(row: Row | None) -> tuple[str | Cell, Value]:
+    """With few votes it is grey, and is no rival for the best."""
+    if row is None:
+        return Cell(figure.UNKNOWN, say.NO_VOTE, faint=True), None
+    rating = row.rating
+    aside = say.between(round(rating.interval.low), round(rating.interval.high))
+    cell = Cell(f"{rating.interval.value:,.0f}", aside, faint=rating.provisional)
+    return cell, None if rating.provisional else rating.interval.value
+
+
+def _won(row: Row | None) -> tuple[str | Cell, Value]:
+    if row is None:
+        return Cell(figure.UNKNOWN, say.NO_VOTE, faint=True), None
+    total, few = row.measured.total, row.rating.provisional
+    return Cell(
+        figure.share(total.share), figure.samples(total.votes), faint=few
+    ), None if few else total.share
+
+
+def _win_cost(row: Row | None) -> tuple[str | Cell, Value]:
+    cost = row.measured.cost_of_a_win_nano_usd if row is not None else None
+    if row is None or cost is None:
+        return Cell(figure.UNKNOWN, say.NO_VOTE, faint=True), None
+    few = row.rating.provisional
+    cell = Cell(figure.money(round(cost)), figure.samples(row.measured.cost_n), faint=few)
+    return cell, None if few else cost
+
+
 def _shared(share: Share | None) -> tuple[str | Cell, Value]:
     if share is None or share.n == 0:
         return Cell(figure.UNKNOWN, say.NOT_MEASURED, faint=True), None
@@ -178,8 +233,8 @@ def _shared(share: Share | None) -> tuple[str | Cell, Value]:
     return cell, share.value if share.enough else None
 
 
-def _listed(words: Sequence[str] | frozenset[str]) -> str:
-    ordered = sorted(words) if isinstance(words, frozenset) else words
+def _listed(names: Sequence[str] | frozenset[str]) -> str:
+    ordered = sorted(names) if isinstance(names, frozenset) else names
     return ", ".join(facts.named(each) for each in ordered) or model_words.UNKNOWN
 
 

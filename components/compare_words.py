@@ -10,7 +10,6 @@ PICK: Final = "Pick two to four models."
 PICK_ADVICE: Final = (
     "What they cost, how fast they are here, what they can do and what is known of them stand side by side."
 )
-BATTLE: Final = "Let them answer the same prompt"
 PRICE: Final = "Price"
 SPEED: Final = "Speed and success here"
 SPEED_ABOUT: Final = "your team's requests of the last 30 days"
@@ -36,5 +35,10 @@ ENDPOINTS: Final = "At the maker"
 ANSWERS_HERE: Final = "Answers here"
 PROVIDERS: Final = "Providers"
 RATING: Final = "Rating"
-WON: Final = "Won, of decided"
+WON: Final = "Won, ties as halves"
+NO_VOTE: Final = "no vote here"
 WIN_COST: Final = "Cost of a won battle"
+
+
+def between(low: int, high: int) -> str:
+    return f"{low:,} to {high:,}"

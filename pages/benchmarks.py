@@ -7,6 +7,7 @@ import time
 import streamlit as st
 
 import runtime
+from battles import batch_asking
 from components import benchmark_words as say, benchmarks, guard, model_names, session
 from telemetry.speed_board import speed_board
 
@@ -21,6 +22,6 @@ if board == "speed":
     found = speed_board(services.views, services.requests, principal.team_id, benchmarks.window_ms(), now_ms)
     benchmarks.show_speed(found, model_names.of(services.catalog), session.zone())
 elif board == "methodology":
-    benchmarks.show_methodology(())
+    benchmarks.show_methodology([(say.JUDGE, batch_asking.INSTRUCTIONS)])
 else:
     benchmarks.show_intelligence(services.catalog.models())

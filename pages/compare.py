@@ -7,10 +7,12 @@ import time
 import streamlit as st
 
 import runtime
+from battles.leaderboard import Wish
 from billing.usage import MONTH_MS
 from components import compare, compare_words as say, guard
 from components.compare import Compared
 from gateway.catalog import Model
+from identity.permissions import may
 
 st.set_page_config(layout="wide")
 principal = guard.enter("read_team")
@@ -25,6 +27,7 @@ def compared(model: Model, own_mix: bool) -> Compared:
         measured.get(model.id),
         services.gateway.routable(model),
         mix.would_nano_usd if mix is not None and mix.runs else None,
+        votes.get(model.id),
     )
 
 
@@ -35,8 +38,12 @@ if len(models) < 2:
     st.stop()
 own_mix = st.toggle(say.OWN_MIX_ASK)  # reads every run of 30 days: only when asked
 measured = {one.model_id: one for one in services.latency.summary(principal.team_id, MONTH_MS, now_ms)}
+votes = {}
+if may(principal, "read_runs"):
+    votes = {row.rating.setup.model: row for row in services.leaderboard.view(principal, Wish()).rows}
 both = [compared(model, own_mix) for model in models]
 compare.show_price(both, now_ms)
 compare.show_speed(both)
+compare.show_votes(both)
 compare.show_abilities(both)
 compare.show_data(both, services.catalog, now_ms)

@@ -30,6 +30,7 @@ def test_long_answers_stand_apart(world: World, open_page: OpenPage) -> None:
 def test_the_methodology_is_the_registry(world: World, open_page: OpenPage) -> None:
     at = open_page("benchmarks.py", board="methodology")
     said = reading.texts(at)
+    assert "VERDICT: TIE" in said
     for metric in METRICS.values():
         assert metric.definition in said and metric.formula in said
 

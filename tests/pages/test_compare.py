@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
+from battles.leaderboard import Wish
 from components import compare_words as say, model_words, session
-from tests.pages import fakes, reading
+from tests.pages import fakes, reading, voted
 from tests.pages.conftest import OpenPage
 from tests.pages.fakes import World
 from tests.telemetry.example_rows import attempt, request
@@ -47,3 +48,11 @@ def test_speed_stands_there_with_its_n_and_few_samples_win_nothing(world: World,
     said = reading.texts(open_page("compare.py", models=_MODELS))
     assert "30</small>" in said and "5</small>" in said
     assert say.FASTEST not in said  # of one with enough samples there is no fastest
+
+
+def test_votes_of_the_team_stand_there_with_their_interval_and_n(world: World, open_page: OpenPage) -> None:
+    assert say.NO_VOTES in reading.texts(open_page("compare.py", models=_MODELS))
+    world.votes.votes += voted.troubled()
+    rated = [row.rating.setup.model for row in world.services.leaderboard.view(fakes.PRINCIPAL, Wish()).rows]
+    said = reading.texts(open_page("compare.py", models=",".join(rated[:2])))
+    assert say.RATING in said and say.WIN_COST in said and say.NO_VOTES not in said
