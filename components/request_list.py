@@ -221,15 +221,15 @@ def _columns(zone: str | None) -> dict[str, Any]:
         "at": column.DatetimeColumn(
             words.when(short), format="D MMM, HH:mm:ss", timezone=found.key, width=122
         ),
-        "what": column.TextColumn(say.WHAT, width=122),
-        "outcome": column.TextColumn(say.STATUS, width=92),
+        "what": column.TextColumn(say.WHAT, width=118),
+        "outcome": column.TextColumn(say.STATUS, width=84),
         "first": column.TextColumn(say.FIRST, alignment="right", width=72),
         "took": column.TextColumn(say.TOOK, alignment="right", width=62),
-        "in": column.TextColumn(say.IN, alignment="right", width=46),
-        "out": column.TextColumn(say.OUT, alignment="right", width=46),
-        "cost": column.TextColumn(say.COST, alignment="right", width=78),
+        "in": column.TextColumn(say.IN, alignment="right", width=42),
+        "out": column.TextColumn(say.OUT, alignment="right", width=42),
+        "cost": column.TextColumn(say.COST, alignment="right", width=88),
         "provider": column.TextColumn(say.WHO, width=74),
-        "from": column.TextColumn(say.FROM, width=44),
+        "from": column.TextColumn(say.FROM, width=42),
     }
 
 
