@@ -30,7 +30,7 @@ from identity.principal import Principal
 _ALL_KINDS: Final[tuple[VoterKind, ...]] = ("person", "judge")
 _OVERLAP_MS: Final = 120_000  # another process's vote may be stored later than its instant says
 _READ_AGAIN_S: Final = 600.0
-_KEPT_TEAMS: Final = 16
+_KEPT_TEAMS: Final = 64
 _KEPT_VIEWS: Final = 32
 _SUGGESTED: Final = 5
 MOST_RATED: Final = 100  # set-ups; those with the fewest votes are left out beyond
@@ -47,13 +47,15 @@ class Cast(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`reference` None: whoever is first. `margin` is the share of decided votes against it that the team
-    would give up for a cheaper model."""
+    """`teams` empty: the reader's own; others', one or all, are an operator's to see, without usage and
+    checks. `reference` None: whoever is first. `margin` is the share of decided votes against it that the
+    team would give up for a cheaper model."""
 
     board: RatedBoard = "model"
     slice: Slice = field(default_factory=Slice)
     reference: Setup | None = None
     margin: float = MARGIN
+    teams: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +157,10 @@ class Leaderboard:
 
     def view(self, principal: Principal, wish: Wish) -> View:
         """Raises `NotPermitted`."""
-        require(principal, "read_runs")
-        team_id = principal.team_id
-        comparisons = self._comparisons(team_id)
-        passes = self._passes(team_id)
-        key = (team_id, wish, len(comparisons), tuple(sorted(passes.items())))
+        require(principal, "operate" if wish.teams else "read_runs")
+        comparisons = self._of_all(wish.teams or (principal.team_id,))
+        passes = {} if wish.teams else self._passes(principal.team_id)
+        key = (wish.teams or principal.team_id, wish, len(comparisons), tuple(sorted(passes.items())))
         with self._lock:
             made = self._views.get(key)
         if made is None:
@@ -169,7 +170,7 @@ class Leaderboard:
             self._views.move_to_end(key)
             while len(self._views) > _KEPT_VIEWS:
                 self._views.popitem(last=False)
-        return with_usage(made, self._usage(team_id))
+        return made if wish.teams else with_usage(made, self._usage(principal.team_id))
 
     def advice(
         self, principal: Principal, view: View, reference: Setup, margin: float
@@ -178,7 +179,8 @@ class Leaderboard:
         require(principal, "read_runs")
         if view.rated is None:
             return None
-        return recommend(view.rated, reference, _costs(view.tally), self._passes(principal.team_id), margin)
+        passes = {} if view.wish.teams else self._passes(principal.team_id)
+        return recommend(view.rated, reference, _costs(view.tally), passes, margin)
 
     def cost_of_wins(self, principal: Principal) -> dict[str, WinCost]:
         """By model, from people's votes on the text alone. Raises `NotPermitted`."""
@@ -189,6 +191,10 @@ class Leaderboard:
             for setup, measured in told.measured.items()
             if measured.cost_of_a_win_nano_usd is not None
         }
+
+    def _of_all(self, team_ids: Sequence[int]) -> list[Comparison]:
+        found = [each for team_id in team_ids for each in self._comparisons(team_id)]
+        return sorted(found, key=lambda each: each.created_ms)
 
     def _comparisons(self, team_id: int) -> list[Comparison]:
         """All of the team's, oldest first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import streamlit as st
@@ -15,11 +15,28 @@ from battles.ratings_slices import Facets, Slice
 from battles.ratings_votes import RatedBoard, Setup
 from components import leaderboard_words as say, session
 
+_EVERYBODY: Final = 0  # no team's id
 _LEAST_POINTS: Final = 1
 _MOST_POINTS: Final = 25
 
 
-def show(facets: Facets, odd: frozenset[str]) -> Wish:
+def teams(own: int, all_: Mapping[int, str]) -> tuple[int, ...]:
+    """Whose votes an operator reads: empty for their own team's."""
+    if len(all_) < 2:
+        return ()
+    picked: int | None = st.selectbox(
+        say.TEAM,
+        [own, _EVERYBODY, *(team_id for team_id in all_ if team_id != own)],
+        format_func=lambda team_id: all_.get(team_id, say.ALL_TEAMS),
+        key=session.RATED_TEAMS,
+        persist_state="session",
+    )
+    if picked in (None, own):
+        return ()
+    return tuple(all_) if picked == _EVERYBODY else (picked,)
+
+
+def show(facets: Facets, odd: frozenset[str], team_ids: tuple[int, ...]) -> Wish:
     """`odd` are voters that may be left out."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="leaderboard-filters"):
         board = _one_of(say.BOARD, say.BOARDS, "model", session.RATED_BOARD, say.BOARD_HELP)
@@ -42,6 +59,7 @@ def show(facets: Facets, odd: frozenset[str]) -> Wish:
             cast(VoterKind, kind), cast(VoteStage, stage), tag=tag, category=category, language=language,
             without=without,
         ),
+        teams=team_ids,
     )  # fmt: skip
 
 

@@ -33,13 +33,15 @@ def version(version_id: str) -> str:
 
 st.title(say.LEADERBOARD)
 st.caption(say.INTRO)
-everything = board.view(principal, Wish())
+known = services.people.teams.all(principal) if may(principal, "operate") else ()
+team_ids = filters.teams(principal.team_id, {team.id: team.name for team in known})
+everything = board.view(principal, Wish(teams=team_ids))
 if not everything.facets.votes:
     st.info(f"**{say.NONE}**  \n{say.NONE_ADVICE}")
     st.page_link("battle.py", label=say.START, icon=":material/swords:")
     st.stop()
 
-wish = filters.show(everything.facets, frozenset(each.odd.voter for each in everything.odd))
+wish = filters.show(everything.facets, frozenset(each.odd.voter for each in everything.odd), team_ids)
 view = board.view(principal, wish)
 names = Names(
     model_names.of(services.catalog), version, principal.user_id, may(principal, "manage_members"), view

@@ -48,6 +48,17 @@ def test_a_team_sees_its_own_votes_alone_and_only_who_may_read_runs() -> None:
         Leaderboard(box).view(replace(VIEWER, role="auditor"), Wish())
 
 
+def test_other_teams_votes_are_an_operators_to_see() -> None:
+    box = Box([vote("lab/a", "lab/b", "left", no=team, team_id=team) for team in (1, 2, 3)])
+    operator = replace(VIEWER, operator=True)
+    board = Leaderboard(box, lambda team_id: {"lab/a": 5})
+    assert board.view(operator, Wish(teams=(2, 3))).votes == 2
+    assert board.view(operator, Wish(teams=(2,))).rows[0].usage is None, "usage is the reader's own team's"
+    assert board.view(operator, Wish()).votes == 1
+    with pytest.raises(NotPermitted):
+        board.view(VIEWER, Wish(teams=(2,)))
+
+
 def test_a_rigged_voter_is_named_with_who_would_be_first_without() -> None:
     crowd = Crowd(SIX, seed=1, taste=0.2)
     honest = crowd.votes(480, voters=people(8))

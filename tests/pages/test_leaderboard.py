@@ -122,3 +122,21 @@ def test_set_ups_of_prompts_have_their_own_board_with_the_settings_in_words(
     assert say.NONE_SUCH in reading.texts(page)
     page.segmented_control(key="leaderboard-board").set_value("prompt").run()
     assert "temperature 0" in reading.texts(page)
+
+
+@pytest.mark.parametrize(("choice", "votes"), [(1, "3 votes by"), (0, "8 votes by"), (2, "5 votes by")])
+def test_an_operator_reads_another_teams_votes_or_all(
+    build: Build, open_page: OpenPage, choice: int, votes: str
+) -> None:
+    world = build()
+    people, operator = world.services.people, world.services.identity.principal()
+    own, other = (people.teams.create(operator, name).id for name in ("Local", "Support"))
+    assert (own, other) == (operator.team_id, 2)
+    world.votes.votes += [vote("openai/gpt-4.1", "openai/gpt-4.1-mini", "left", no=no) for no in range(3)]
+    world.votes.votes += [
+        vote("openai/gpt-4.1", "openai/gpt-4.1-mini", "right", no=no, team_id=other) for no in range(10, 15)
+    ]
+    page = open_page("leaderboard.py")
+    assert [*page.selectbox(key="leaderboard-teams").options] == ["Local", say.ALL_TEAMS, "Support"]
+    page.selectbox(key="leaderboard-teams").set_value(choice).run()
+    assert votes in reading.texts(page)
