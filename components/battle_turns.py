@@ -100,9 +100,11 @@ def _lanes(
             asks.ended()
 
     heads = {head.no: head for head in view.lanes}
+    voted = any(vote.turn_id == turn.id for vote in view.votes)  # what was voted on stays as it is
+    may_retry = view.may_steer and current and not voted
     battle_view(
         turn.id,
-        [_head(lane, heads[lane.no], name_of, retry=view.may_steer and current) for lane in turn.lanes],
+        [_head(lane, heads[lane.no], name_of, retry=may_retry) for lane in turn.lanes],
         ticket,
         key=f"lanes-{turn.id}",
         hidden=view.hidden,

@@ -185,6 +185,21 @@ def show(view: BattleView) -> None:
     """A battle: its turns, the vote, and the next prompt."""
     turns = battle_turns.path(view, session.turn())
     battle_head.show(view, session.close_battle)
+    asks = battle_turns.Asks(ended=lambda: None, retry=lambda turn_id, lanes: retry(view.id, turn_id, lanes))
+    battle_turns.show(view, turns, page_session.ticket(), name_of, asks)
+    if view.kind == "first" and view.batch_id is not None:
+        first_battle.show(services.battles.first(principal, view.batch_id), view.id)
+    if turns:
+        judged(view, turns[-1])
+    take_away(view)
+    if turns and vote_panel.is_due(view, turns[-1]):
+        judge(view, turns[-1])
+    else:
+        next_prompt(view, turns)
+
+
+def take_away(view: BattleView) -> None:
+    """The battle as a file, or as a link."""
     with st.container(horizontal=True, gap="small", key="battle-away"):
         battle_export.show(
             view.id, lambda: services.pack(principal, view.id), disabled=view.hidden or view.running
@@ -200,16 +215,6 @@ def show(view: BattleView) -> None:
                 revoke=lambda share_id: services.sharing.shares.revoke(principal, share_id),
                 zone=page_session.zone(),
             )
-    asks = battle_turns.Asks(ended=lambda: None, retry=lambda turn_id, lanes: retry(view.id, turn_id, lanes))
-    battle_turns.show(view, turns, page_session.ticket(), name_of, asks)
-    if view.kind == "first" and view.batch_id is not None:
-        first_battle.show(services.battles.first(principal, view.batch_id), view.id)
-    if turns:
-        judged(view, turns[-1])
-    if turns and vote_panel.is_due(view, turns[-1]):
-        judge(view, turns[-1])
-    else:
-        next_prompt(view, turns)
 
 
 def judged(view: BattleView, turn: TurnView) -> None:

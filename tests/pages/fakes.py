@@ -410,6 +410,7 @@ class World:
         self.loop.run(record())
 
     def close(self) -> None:
+        self.loop.run(self.battles.close())
         self.loop.run(self.rows.close())
         self.loop.close()
         self.log_engine.dispose()
