@@ -397,6 +397,7 @@ class World:
     log_engine: Engine
     folder: TemporaryDirectory[str]
     votes: Box  # what the leaderboard reads
+    battles: Battles
 
     def log(self, *rows: RequestRow) -> None:
         """Record requests that ended, and wait until they are stored."""
@@ -510,7 +511,7 @@ def world(
         base_url=base_url,
         demonstration_note=demonstration_note,
     )
-    return World(loop, gateway, statements, budgets, latency, services, rows, engine, folder, box)
+    return World(loop, gateway, statements, budgets, latency, services, rows, engine, folder, box, battles)
 
 
 class NothingHidden(HiddenRuns):
