@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 from sqlalchemy.orm import Session
 
-from battles import batch_storage as storage
+from battles import batch_judgements as judging, batch_storage as storage
 from battles.batch_models import Batch, Item
 from battles.batch_wire import Ask, Finish, Handed, Piece, Refused, Wanted
 from battles.batch_work import BatchWork, Told
@@ -111,7 +111,7 @@ class BatchDoor:
             at_once = batch.spec.at_once
             rows = max(1, _ITEMS_A_PIECE * at_once // len(batch.spec.lanes))
             if ask.judging:
-                items = storage.to_judge(session, batch, ask.row, rows)
+                items = judging.to_judge(session, batch, ask.row, rows)
             else:
                 items = tuple(
                     (item.row_no, item.lane, -1) for item in storage.items_from(session, batch, ask.row, rows)
@@ -128,7 +128,7 @@ class BatchDoor:
                 return Finish("over")
             if storage.items_from(session, batch, 0, batch.rows):
                 return Finish("answers")
-            if batch.spec.judge is not None and storage.to_judge(session, batch, 0, batch.rows):
+            if batch.spec.judge is not None and judging.to_judge(session, batch, 0, batch.rows):
                 return Finish("judging")
             storage.move(session, batch.id, "done", come_from=["running"], epoch=batch.epoch)
             return Finish("over")

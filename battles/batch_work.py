@@ -25,7 +25,7 @@ from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
-from battles import batch_storage as storage
+from battles import batch_judgements as judging, batch_storage as storage
 from battles.batch_asking import judge_request, request_of, said_in, task_of
 from battles.batch_models import FINAL, Answer, AnswerState, Batch, Item, judge_key_of, key_of
 from battles.batch_rows import Row
@@ -352,7 +352,7 @@ class BatchWork:
                 storage.row_of(session, batch_id, row_no),
                 storage.answer_of(session, batch_id, Item(row_no, first)),
                 storage.answer_of(session, batch_id, Item(row_no, second)),
-                storage.judgement_of(session, batch_id, row_no, first, second),
+                judging.judgement_of(session, batch_id, row_no, first, second),
             )
 
         batch, row, one, other, before = await self._database.read(read)
@@ -365,7 +365,7 @@ class BatchWork:
             return DONE
         task = task_of(batch.spec, lanes[min(first, second)], row.values)
         request = judge_request(judge, task, one.text or "", other.text or "", batch.spec.tags)
-        tries = before.tries if before is not None else 0
+        tries, earlier = (before.tries, before.cost_nano_usd) if before is not None else (0, 0)
         self._under_way[batch_id] += 1
         try:
             # A try that was cut is asked anew: what it was paid is counted, and no row's answer is.
@@ -376,7 +376,7 @@ class BatchWork:
             paid = await self._paid(batch.team_id, replayed.run_id)
             if paid in ("open", "nothing"):
                 return Told("later", _UNKNOWN_S)
-            cost = (before.cost_nano_usd if before is not None else 0) + int(paid)
+            cost = earlier + int(paid)
             return await self._judged(batch, (row_no, first, second), tries + 1, cost, None, "It was cut.")
         except _Pause as why:
             return await self._pause(batch, str(why))
@@ -387,12 +387,10 @@ class BatchWork:
                 return await self._pause(batch, str(why))
             if told is not None:
                 return await self._waiting(batch, error, told)
-            return await self._judged(batch, (row_no, first, second), MOST_TRIES, 0, None, str(error))
+            return await self._judged(batch, (row_no, first, second), MOST_TRIES, earlier, None, str(error))
         finally:
             self._under_way[batch_id] -= 1
-        cost = (before.cost_nano_usd if before is not None else 0) + (
-            run.receipt.charged_nano_usd if run.receipt is not None else 0
-        )
+        cost = earlier + (run.receipt.charged_nano_usd if run.receipt is not None else 0)
         said = said_in(run.text) if run.state == "done" else None
         why_not = run.failure.message if run.failure else "Its answer had no verdict."
         return await self._judged(batch, (row_no, first, second), tries + 1, cost, said, why_not)
@@ -408,7 +406,7 @@ class BatchWork:
             "cost_nano_usd": cost,
             "failure_message": None if said is not None else why[:2_000],
         }
-        await self._database.write(lambda session: storage.put_judgement(session, batch.id, *which, values))
+        await self._database.write(lambda session: judging.put_judgement(session, batch.id, *which, values))
         return DONE if over else Told("later", 0.5 * 2**tries)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from battles import batch_storage as storage, opening
+from battles import batch_judgements as judging, batch_storage as storage, opening
 from battles.batch_asking import names_used, request_of
 from battles.batch_models import (
     LONGEST_NAME,
@@ -218,7 +218,7 @@ class Batches:
             known = self._reports.get(batch_id)
             if known is not None and known[0] == stamp:
                 return known[1]
-            judged = storage.judgements(session, batch_id)
+            judged = judging.judgements(session, batch_id)
             report = report_of(batch, storage.every_answer(session, batch_id), votes, judged)
         if len(self._reports) > 100:
             self._reports.clear()
