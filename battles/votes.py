@@ -69,9 +69,9 @@ class Votes:
         battle = await self._battles.find(principal, battle_id)
         known = await self._battles.known(battle)
         voter = _Voter(f"user:{principal.user_id}", "person", principal.user_id)
-        own = [vote for vote in await self.of(battle.id) if vote.voter == voter.name]
+        revealed, own = await self._database.read(lambda session: _done_by(session, battle.id, voter))
         turn = _turn(known, own[0].turn_id if own else turn_id)
-        due = stage_for(battle, await self._standing(principal, battle, known, turn, own))
+        due = stage_for(battle, standing_of(principal, known, turn, own, revealed))
         if stage is not None and stage != due:
             raise AlreadyVoted("You have cast this vote already, here or in another tab.")
         vote = await self._keep(battle, known, turn, ballot, reasons, voter, due)
@@ -108,15 +108,6 @@ class Votes:
     async def of(self, battle_id: str) -> tuple[Vote, ...]:
         """All that were cast on a battle, first first."""
         return await self._database.read(lambda session: votes_of(session, battle_id))
-
-    async def _standing(
-        self, principal: Principal, battle: Battle, known: Known, turn: Turn | None, own: Sequence[Vote]
-    ) -> Standing:
-        user_id = principal.user_id
-        revealed = user_id is not None and bool(
-            await self._database.read(lambda session: storage.revealed_to(session, user_id, [battle.id]))
-        )
-        return standing_of(principal, known, turn, own, revealed)
 
     async def _keep(
         self,
@@ -172,6 +163,13 @@ class Votes:
                 if row.voter_kind in kinds:
                     found += _comparisons_of(row)
         return tuple(found)
+
+
+def _done_by(session: Session, battle_id: str, voter: _Voter) -> tuple[bool, list[Vote]]:
+    """Whether they know the names, and their votes. In this order: a vote that is cast meanwhile in another
+    tab is then told as a vote, and not as names that were shown."""
+    revealed = voter.user_id is not None and bool(storage.revealed_to(session, voter.user_id, [battle_id]))
+    return revealed, [vote for vote in votes_of(session, battle_id) if vote.voter == voter.name]
 
 
 def standing_of(

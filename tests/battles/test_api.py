@@ -111,7 +111,8 @@ async def test_a_blind_battle_tells_nobody_before_the_vote(desk: Desk) -> None:
     assert all(row["judge"].startswith("person_") for row in rows)
     lines = (await desk.get("/v1/battles/votes?format=jsonl")).text.splitlines()
     assert json.loads(lines[0])["model_a"] == rows[0]["model_a"] or len(lines) > len(rows)
-    assert (await desk.get("/v1/battles/votes?voters=judges")).json["data"] == []
+    judged = (await desk.get("/v1/battles/votes?voters=judges")).json["data"]
+    assert not {row["vote_id"] for row in judged} & {row["vote_id"] for row in rows}
 
 
 async def test_lanes_may_differ_in_more_than_the_model(desk: Desk) -> None:
