@@ -57,7 +57,7 @@ audit: ## check the ledger, in use or not: TILTYARD_DATABASE_URL's, else TILTYAR
 notebook: ## three notebooks on a running Tiltyard: a request and its balance, a battle drawn, latency
 	$(need-python)
 	@$(PYTHON) -m tools.install
-	@$(uv) run --group notebook jupyter lab notebooks
+	@$(uv) run --no-sync --with jupyterlab==4.6.6 jupyter lab notebooks
 
 constraints: ## pin what the direct dependencies bring along, after one of them changed
 	$(need-python)
