@@ -81,7 +81,7 @@ class FirstRow:
 @dataclass(frozen=True, slots=True)
 class FirstView:
     """`vote_next` is the battle to vote on now. `passed` counts the rows that each side got right, once the
-    votes are in (`over`)."""
+    votes are in (`over`) and all rows were answered."""
 
     id: str
     rows: tuple[FirstRow, ...]
@@ -144,13 +144,14 @@ class FirstBattle:
         rows = [_row(no, seen[no] if no < len(seen) else None, over) for no in range(len(ROWS))]
         vote_next = next((one.id for one in seen[:VOTED] if one.may_vote == "first"), None)
         costs = [one.cost_nano_usd for one in seen]
+        running = len(seen) < len(ROWS) or any(one.running for one in seen)
         return FirstView(
             id=first_id,
             rows=tuple(rows),
-            running=len(seen) < len(ROWS) or any(one.running for one in seen),
+            running=running,
             over=over,
             vote_next=None if over else vote_next,
-            passed=_passed(rows) if over else None,
+            passed=_passed(rows) if over and not running else None,
             cost_nano_usd=None if None in costs else sum(cost or 0 for cost in costs),
         )
 

@@ -4,12 +4,15 @@ each checked."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import streamlit as st
 
 from battles.first import SIDES, VOTED, FirstView
 from components import battle_session as session, battle_words as say, figure, table
 from components.table import Cell
+
+_LOOK_AGAIN_S: Final = 2.0
 
 
 def show_start(start: Callable[[], None], *, disabled: bool) -> None:
@@ -25,8 +28,24 @@ def show_start(start: Callable[[], None], *, disabled: bool) -> None:
         )
 
 
-def show(first: FirstView, battle_id: str) -> None:
-    """Where the reader stands in it; `battle_id` is the row that is open."""
+def show(look: Callable[[], FirstView], battle_id: str) -> None:
+    """Where the reader stands in it; `battle_id` is the row that is open. Rows that are answered after the
+    last vote come in by themselves."""
+    first = look()
+    if not (first.over and first.running):
+        _show(first, battle_id)
+        return
+
+    def grow() -> None:
+        now = look()
+        if not now.running:
+            st.rerun()
+        _show(now, battle_id)
+
+    st.fragment(grow, run_every=_LOOK_AGAIN_S)()
+
+
+def _show(first: FirstView, battle_id: str) -> None:
     voted = sum(row.voted for row in first.rows[:VOTED])
     if first.over:
         _rows(first)

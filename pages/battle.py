@@ -188,7 +188,8 @@ def show(view: BattleView) -> None:
     asks = battle_turns.Asks(ended=lambda: None, retry=lambda turn_id, lanes: retry(view.id, turn_id, lanes))
     battle_turns.show(view, turns, page_session.ticket(), name_of, asks)
     if view.kind == "first" and view.batch_id is not None:
-        first_battle.show(services.battles.first(principal, view.batch_id), view.id)
+        first_id = view.batch_id
+        first_battle.show(lambda: services.battles.first(principal, first_id), view.id)
     if turns:
         judged(view, turns[-1])
     take_away(view)

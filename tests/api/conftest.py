@@ -25,8 +25,11 @@ from battles.battle import Battles, Means
 from battles.held_log import HeldLog
 from battles.hidden import HiddenRuns
 from battles.leaderboard import Leaderboard
+from battles.pack_desk import Packs
 from battles.prompt_figures import PromptFigures
 from battles.prompts import Prompts
+from battles.shares import Shares
+from battles.sharing import Sharing
 from battles.votes import Votes
 from billing.accounts import EntryKind
 from billing.commands import CapSet, Checkpoint, Hold, HoldLine, Line, Receipt, Reserve, SetCap, Settle, Void
@@ -530,6 +533,8 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         )
     )
 
+    packs = Packs(battles, models, bytes(32))
+
     async def readiness() -> Readiness:
         return Readiness(not gateway_.draining, {"catalog": models.hash, "draining": gateway_.draining})
 
@@ -544,8 +549,8 @@ async def world(database: Database, models: Catalog) -> AsyncIterator[World]:
         api_keys=keys,
         team_money=cast(Any, None),  # grants are tested on the real ledger
         retention=Retention(database),
-        packs=cast(Any, None),
-        sharing=cast(Any, None),
+        packs=packs,
+        sharing=Sharing(Shares(database), battles, packs, gateway_),
         views=cast(Any, None),  # tested on a log
         prompts=Prompts(database),
         prompt_figures=PromptFigures(database),

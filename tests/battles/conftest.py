@@ -16,8 +16,8 @@ async def one_ring(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ri
         yield at
 
 
-@pytest.fixture
-def at(one_ring: Ring) -> Ring:
+@pytest_asyncio.fixture(loop_scope="session")
+async def at(one_ring: Ring) -> Ring:
     """The ring, with models that do nothing special yet; of money and rows what this test made."""
-    one_ring.begin()
+    await one_ring.begin()
     return one_ring
