@@ -52,14 +52,22 @@ def curl(server: Server) -> None:
 
 
 async def zoom_in(page: Page) -> None:
-    """Drag over the middle of the first chart."""
-    box = await page.locator(".lc-plot .nsewdrag").first.bounding_box()
+    """Drag over the middle of the first chart, wherever on the page it stands."""
+    plot = page.locator(".lc-plot .nsewdrag").first
+    await plot.scroll_into_view_if_needed()
+    box = await plot.bounding_box()
     assert box is not None
     await page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.2)
     await page.mouse.down()
     await page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.8, steps=8)
     await page.mouse.up()
     await page.mouse.move(5, 5)
+    await wait_until(lambda: _is_zoomed(page), 5, "the drag zooms")
+
+
+async def _is_zoomed(page: Page) -> bool:
+    zoomed: bool = await page.evaluate("document.querySelector('.lc-plot').layout.xaxis.autorange === false")
+    return zoomed
 
 
 async def test_requests_of_curl_come_to_chart_and_log_and_neither_zoom_nor_page_moves(
