@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=2, help="how often tests/faults kills the app, an engine")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers' plugin reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What this machine cannot run is skipped by name; in CI nothing is: there it fails."""
     missing = {

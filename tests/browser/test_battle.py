@@ -194,6 +194,8 @@ async def text_of(lane: Locator) -> str:
 async def test_a_blind_battle_is_voted_on_by_key_then_names_are_shown_and_the_vote_is_changed(
     ring: Server, open_page: OpenPage, size: Size, theme: Theme
 ) -> None:
+    board = await open_page("/leaderboard", server=ring, size=size, theme=theme)
+    votes = await votes_behind(board)
     page = await open_page(address(2, "paced 400 60"), server=ring, size=size, theme=theme)
     await shoot(page, f"battle-setup-{size}-{theme}")
     await start(page, blind=True)
@@ -213,6 +215,17 @@ async def test_a_blind_battle_is_voted_on_by_key_then_names_are_shown_and_the_vo
     await page.reload()
     await expect(page.get_by_text("Your vote: B is better; after the names were shown: Tie.")).to_be_visible()
     assert await page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+    await board.reload()
+    assert await votes_behind(board) == votes + 1, "the leaderboard moves"
+    await expect(board.get_by_text(MODELS[0]).first).to_be_visible()
+    await shoot(board, f"leaderboard-after-{size}-{theme}")
+
+
+async def votes_behind(board: Page) -> int:
+    said = board.get_by_text(re.compile(r"No votes yet|are behind this"))
+    await said.first.wait_for()
+    found = re.search(r"([\d,]+) votes? by", await said.first.inner_text())
+    return int(found[1]) if found else 0
 
 
 class Ears:
