@@ -140,6 +140,7 @@ def test_sign_in_switch_team_make_a_key_call_revoke_and_sign_out_in_two_tabs(
     page.get_by_label("Name", exact=True).fill("mine")
     page.get_by_role("button", name="Make a key").click()
     expect(page.get_by_text("Copy it now")).to_be_visible(timeout=WITHIN_MS)
+    expect(page.locator("body")).to_contain_text(re.compile(r"ty_[0-9A-Za-z]{49}"), timeout=WITHIN_MS)
     found = re.search(r"ty_[0-9A-Za-z]{49}", page.content())
     assert found is not None
     with signed.client(key=found.group()) as client:
