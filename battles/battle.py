@@ -430,7 +430,6 @@ class Battles:
 
     async def _run(self, principal: Principal, battle: Battle, chains: Sequence[Sequence[Ask]]) -> None:
         if battle.blind:
-            self._means.held_log.release_old()
             self._means.held_log.hold(run.run_id for run in _runs_in(chains))
             self.hidden_runs.changed()
         await self._conductor.start(principal, battle, chains)

@@ -8,7 +8,7 @@ money is the ledger's and loses nothing.
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -22,31 +22,28 @@ Log = Callable[[RequestRow], None]
 class HeldLog:
     """Stands between the gateway and the log. On the loop only."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, longest_s: float = LONGEST_S) -> None:
         self._log = log
-        self._held: dict[str, float] = {}  # run ids, and until when
+        self._longest_s = longest_s
+        self._held: set[str] = set()  # run ids
         self._rows: dict[str, RequestRow] = {}
 
     def __call__(self, row: RequestRow) -> None:
-        if row.run_id is not None and row.run_id in self._held:
+        if row.run_id in self._held:
             self._rows[row.run_id] = row
         else:
             self._log(row)
 
     def hold(self, run_ids: Iterable[str]) -> None:
-        until_s = time.monotonic() + LONGEST_S
-        self._held |= dict.fromkeys(run_ids, until_s)
+        held = tuple(run_ids)
+        self._held.update(held)
+        asyncio.get_running_loop().call_later(self._longest_s, self.release, held)
 
     def release(self, run_ids: Iterable[str]) -> None:
         for run_id in run_ids:
-            self._held.pop(run_id, None)
+            self._held.discard(run_id)
             if (row := self._rows.pop(run_id, None)) is not None:
                 self._log(row)
-
-    def release_old(self) -> None:
-        """Now and then."""
-        now_s = time.monotonic()
-        self.release([run_id for run_id, until_s in self._held.items() if until_s <= now_s])
 
     def close(self) -> None:
         self.release(tuple(self._held))
