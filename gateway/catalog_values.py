@@ -20,7 +20,7 @@ ENDPOINT_OF_WIRE: Mapping[Wire, str] = {
     "chat_completions": "chat_completions", "responses": "responses", "anthropic_messages": "messages",
 }  # fmt: skip
 KEY_HEADERS = ("Authorization", "api-key", "x-api-key")
-CHAT_FIELDS = ("custom_tools", "prompt_cache_key", "reasoning_content", "allowed_tools")
+CHAT_FIELDS = ("custom_tools", "prompt_cache_key", "reasoning_content", "allowed_tools", "store")
 Tokenizer = Literal["o200k", "approximate", "smollm2", "bytes"]
 Supported = Literal["yes", "no", "unknown"]
 

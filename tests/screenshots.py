@@ -47,7 +47,7 @@ PAGES: Final = {
     "team": "/team",
     "operator": "/operator",
 }
-_FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
+FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
 _DAY_MS: Final = 24 * 60 * 60 * 1_000
 _RULES: Final = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
 
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
         return 1
     asked.folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(found), args=list(_FLAGS))
+        browser = playwright.chromium.launch(executable_path=str(found), args=list(FLAGS))
         for count in map(int, asked.requests.split(",")):
             with _installation(count) as server:
                 for name in asked.pages.split(","):
@@ -116,29 +116,33 @@ def _take(browser: Browser, url: str, path: Path, *, axe: bool) -> None:
         page.goto(url)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900 if width > 500 else 844})
-            _settle(page)
+            settle(page)
             page.screenshot(path=f"{path}-{theme}-{width}.png", full_page=False)
             _say(path.name, theme, width, page, axe=axe and width == WIDTHS[0])
-        _whole(page, path, theme)
+        _wholes(page, path, theme)
         context.close()
 
 
-def _whole(page: Page, path: Path, theme: str) -> None:
-    """The page down to its end, as a phone shows it: what scrolls is Streamlit's main part."""
+def _wholes(page: Page, path: Path, theme: str) -> None:
     if theme != THEMES[0]:
         return
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        _settle(page)
-        height = page.evaluate(
-            "Math.max(...[...document.querySelectorAll('section, main, div')].map(e => e.scrollHeight))"
-        )
-        page.set_viewport_size({"width": width, "height": min(int(height) + 60, 6_000)})
-        _settle(page)
-        page.screenshot(path=f"{path}-whole-{width}.png")
+        settle(page)
+        whole(page, width, Path(f"{path}-whole-{width}.png"))
 
 
-def _settle(page: Page) -> None:
+def whole(page: Page, width: int, path: Path) -> None:
+    """The page down to its end: what scrolls is Streamlit's main part."""
+    height = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('section, main, div')].map(e => e.scrollHeight))"
+    )
+    page.set_viewport_size({"width": width, "height": min(int(height) + 60, 6_000)})
+    settle(page)
+    page.screenshot(path=path)
+
+
+def settle(page: Page) -> None:
     """Until Streamlit has drawn what it is going to."""
     page.wait_for_selector('[data-testid="stMain"]', timeout=30_000)
     page.wait_for_function(
@@ -150,15 +154,19 @@ def _settle(page: Page) -> None:
     page.wait_for_timeout(500)
 
 
-def _say(name: str, theme: str, width: int, page: Page, *, axe: bool) -> None:
+def told(page: Page) -> list[str]:
+    """What is wrong with a page at a glance: wider than it is, or an exception on it."""
     wide = page.evaluate(
         "(() => { const main = document.querySelector('[data-testid=stMain]');"
         " return main.scrollWidth > main.clientWidth + 1 ? main.scrollWidth : 0; })()"
     )
-    if wide:
-        print(f"{name} {theme} {width}: {wide} px wide", flush=True)
-    if page.locator('[data-testid="stException"]').count():
-        print(f"{name} {theme} {width}: AN EXCEPTION", flush=True)
+    failed = page.locator('[data-testid="stException"]').count()
+    return [f"{wide} px wide"] * bool(wide) + ["AN EXCEPTION"] * bool(failed)
+
+
+def _say(name: str, theme: str, width: int, page: Page, *, axe: bool) -> None:
+    for complaint in told(page):
+        print(f"{name} {theme} {width}: {complaint}", flush=True)
     if axe:
         response: dict[str, Any] = Axe().run(page, options=_RULES).response
         for each in response["violations"]:

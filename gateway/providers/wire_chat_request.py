@@ -40,7 +40,8 @@ class ChatDialect:
     """How one server's chat wire differs. `out_cap_field` is what it calls the limit on output tokens;
     `asks_for_usage` is off where usage comes unasked and `stream_options` is refused. `takes` names what
     it has beyond the rest (`catalog_values.CHAT_FIELDS`): custom tools of its own, a key for its prompt
-    cache, a choice of several tools, thoughts sent back as `reasoning_content`."""
+    cache, a choice of several tools, thoughts sent back as `reasoning_content`, `store` (which says no:
+    what is kept of an answer is the team's rule, and kept here)."""
 
     out_cap_field: OutCapField = "max_tokens"
     asks_for_usage: bool = True
@@ -74,6 +75,8 @@ def chat_body(request: CompletionRequest, model: str, out_cap: int, dialect: Cha
     }
     if request.tools:
         body |= _tools(request, dialect)
+    if "store" in dialect.takes:
+        body["store"] = False  # an account there can be set to keep what does not say so
     if request.cache_key is not None and "prompt_cache_key" in dialect.takes:
         body["prompt_cache_key"] = request.cache_key
     return {name: value for name, value in body.items() if value is not None}

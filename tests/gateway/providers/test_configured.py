@@ -1,11 +1,15 @@
 from dataclasses import replace
 
+import pytest
+
+from gateway.catalog import Catalog
 from gateway.catalog_values import ListedProvider
+from gateway.providers.base import Wire
 from gateway.providers.configured import configured
 from gateway.providers.openai_compatible import OpenAICompatible
 from gateway.providers.simulated import Simulated
 from tests.gateway.providers.asking import call_of, outcome
-from tests.gateway.providers.scripts import ChatScript, whole_answer
+from tests.gateway.providers.scripts import ChatScript, whole_answer, wire_script
 from tests.gateway.providers.upstream import serving
 
 
@@ -62,3 +66,26 @@ async def test_a_providers_own_ways_reach_its_requests() -> None:
     body = upstream.requests[0].body
     assert body["max_completion_tokens"] == 5
     assert not {"max_tokens", "stream_options"} & set(body)
+
+
+@pytest.mark.parametrize(
+    ("provider_id", "wire", "said"),
+    [
+        ("openai", "chat_completions", False),
+        ("openai", "responses", False),
+        ("deepseek", "chat_completions", None),  # does not say that it knows the field
+        ("anthropic", "anthropic_messages", None),  # has no such field
+    ],
+)
+async def test_who_can_be_told_to_store_nothing_is_told_with_every_request(
+    provider_id: str, wire: Wire, said: bool | None
+) -> None:
+    known = Catalog.load().provider(provider_id)
+    assert known is not None
+    async with serving(whole_answer(wire_script(wire))) as upstream:
+        here = replace(known, base_url=upstream.base_url, api_key_env=None, allow_private_address=True)
+        provider = configured((here,), {}, {}).providers[provider_id]
+        got = await outcome(provider, call_of(wire=wire))
+        await provider.close()
+    assert got.text == "Hello world"
+    assert upstream.requests[0].body.get("store") is said
