@@ -29,6 +29,7 @@ from starlette.types import Receive, Scope, Send
 
 import startup
 from api.asgi import Api, ApiMiddleware
+from api.connection import bound_connections
 from api.edge import local_hosts
 from billing.writer import Ledger
 from billing.writer_process import listen
@@ -199,6 +200,8 @@ def main(arguments: Sequence[str]) -> None:
         proxy_headers=False,  # nobody here asks for a caller's address
         backlog=_BACKLOG,
     )
+    config.load()
+    bound_connections(config)
     with suppress(KeyboardInterrupt):  # it was answered by the drain; uvicorn raises it again
         sockets = [_bound(prepared.settings)]
         if own_socket:

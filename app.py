@@ -91,7 +91,7 @@ class Process:
                 )
             )
             opened.callback(self.api.close)
-            startup.bound_unread_answers()
+            startup.bound_callers()
             startup.install_drain(lambda: _drain(own.gateway, live, apart, settings.drain_s))
             self._greet(identity)
             startup.rest_after_opening()

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, NoReturn
 
+from api.connection import bound_connections
+
 _log = logging.getLogger(__name__)
 
 UNREAD_BYTES = 64 * 1024  # of an answer, in the kernel
@@ -94,15 +96,17 @@ def rest_after_opening() -> None:
     gc.set_threshold(20_000, 20, 100)
 
 
-def bound_unread_answers() -> None:
-    """A caller that does not read may keep this much in the kernel, not megabytes: what is accepted takes
-    it over from the listening sockets, which uvicorn opens right after the lifespan's start.
+def bound_callers() -> None:
+    """What a caller may cost: a head within bounds (`api/connection.py`), and, where he does not read, this
+    much in the kernel and not megabytes. What is accepted takes the latter over from the listening sockets,
+    which uvicorn opens right after the lifespan's start.
 
     Call on the server's loop once uvicorn's own handlers are installed, and before `install_drain`.
     """
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     if server is None:
         return  # no server of uvicorn's runs here, a test, or another runner
+    bound_connections(server.config)
 
     def bound() -> None:
         listening = [one for each in getattr(server, "servers", ()) for one in each.sockets]

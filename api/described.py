@@ -30,6 +30,7 @@ _WORD: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": 200}
 _INSTANT: Mapping[str, Any] = {"type": "integer", "minimum": 0, "maximum": 4_102_444_800_000}
 _DAY: Mapping[str, Any] = {"type": "string", "format": "date"}
 _RUN = Parameter("id", "A run's id, `run_...`", _TEXT, "path", required=True)
+_INCLUDE = Parameter("include[]", "The seals of thoughts too", {"enum": ["reasoning.encrypted_content"]})
 _IDEMPOTENCY = Parameter(
     "Idempotency-Key",
     "The same request under the same key runs and is paid once",
@@ -81,8 +82,22 @@ COMPLETIONS: dict[tuple[str, str], About] = {
         "A response, while its text is kept",
         "Completions",
         ("id", "object", "status", "model", "output"),
+        "With `include[]=reasoning.encrypted_content` its thoughts come with their seals.",
         path="/v1/responses/{id}",
-        parameters=(_RUN,),
+        parameters=(_RUN, _INCLUDE),
+    ),
+    ("GET", "/v1/responses/{response}/input_items"): About(
+        "What a response was given, while its text is kept: earlier responses that it went on from included",
+        "Completions",
+        ("object", "data", "first_id", "last_id", "has_more"),
+        path="/v1/responses/{id}/input_items",
+        parameters=(
+            _RUN,
+            _INCLUDE,
+            Parameter("after", "The items that follow the one with this id", _TEXT),
+            Parameter("limit", "How many; 20 else", {"type": "integer", "minimum": 1, "maximum": 100}),
+            Parameter("order", "Newest first where nothing is said", {"enum": ["asc", "desc"]}),
+        ),
     ),
     ("DELETE", "/v1/responses/*"): About(
         "Delete a response's text; its cost stays in the ledger",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -96,12 +96,14 @@ class Exchange:
         return None
 
     def query(self, name: str) -> str | None:
+        return next((value for key, value in self.queries() if key == name), None)
+
+    def queries(self) -> list[tuple[str, str]]:
+        """All that the address asks, in its order; what has no value is left out."""
         try:
-            values = parse_qs(self.scope["query_string"].decode("ascii"), max_num_fields=20)
+            return parse_qsl(self.scope["query_string"].decode("ascii"), max_num_fields=20)
         except ValueError:
             raise BadRequest("The query of this address cannot be read.") from None
-        found = values.get(name)
-        return found[0] if found else None
 
     async def body(self) -> bytes:
         """The whole body. Raises `TooLarge`, `EncodingRefused`, `BodyTooSlow` and `CallerLeft`."""

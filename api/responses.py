@@ -1,6 +1,7 @@
 """OpenAI's responses wire around the one use case; a response is a run, and its id is the run's.
 
-POST /v1/responses, GET and DELETE /v1/responses/{id}, POST /v1/responses/{id}/cancel.
+POST /v1/responses; GET and DELETE /v1/responses/{id}; GET /v1/responses/{id}/input_items;
+POST /v1/responses/{id}/cancel.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ from api.answering import answer, answered_of
 from api.authentication import principal_of
 from api.errors import PathNotFound, StillRunning
 from api.exchange import Answer, Exchange
-from api.wire.openai_responses import Earlier, asked_of, read
+from api.wire.openai_responses import ENCRYPTED, Earlier, asked_of, read
 from api.wire.openai_responses_answer import ResponseShape
-from gateway.errors import RunNotFound
-from gateway.messages import Message, TextPart
-from gateway.records import RunRecord
+from api.wire.openai_responses_kept import MOST_LISTED, answer_of, echo_of, input_items as kept_items, listed
+from gateway.errors import BadRequest, RunNotFound, Unsupported
 from identity.permissions import require
 from identity.principal import Principal
 
@@ -38,21 +38,43 @@ async def _earlier(exchange: Exchange, principal: Principal, run_id: str) -> Ear
         raise RunNotFound(
             f"The text of {run_id!r}, which `previous_response_id` names, is not kept: send the conversation."
         )
-    return Earlier(run_id, (*record.messages, *_answer_of(record)))
-
-
-def _answer_of(record: RunRecord) -> tuple[Message, ...]:
-    parts = (TextPart(record.text),) if record.text else ()
-    if not parts and not record.tool_calls:
-        return ()
-    return (Message("assistant", parts, tool_calls=record.tool_calls),)
+    return Earlier(run_id, (*record.messages, *answer_of(record)))
 
 
 async def show(exchange: Exchange) -> Answer:
     """Raises `RunNotFound`, for another team's response too."""
     principal = await principal_of(exchange)
     require(principal, "read_runs")
+    if exchange.query("stream") not in (None, "false"):
+        raise Unsupported("A response is read again whole, and not as a stream.", "stream")
     return await _shown(exchange, principal, exchange.tail)
+
+
+async def input_items(exchange: Exchange) -> Answer:
+    """What a response was given, newest first where nothing else is asked. Raises `RunNotFound`, for another
+    team's response and for one whose text is gone too."""
+    principal = await principal_of(exchange)
+    require(principal, "read_runs")
+    run_id, after = exchange.params["response"], exchange.query("after")
+    limit, order = exchange.query("limit") or "20", exchange.query("order") or "desc"
+    if not limit.isdecimal() or not 0 < int(limit[:9]) <= MOST_LISTED or order not in ("asc", "desc"):
+        at_fault = "order" if order not in ("asc", "desc") else "limit"
+        raise BadRequest(f"`limit` is 1 to {MOST_LISTED}, `order` asc or desc.", at_fault)
+    record = await exchange.services.gateway.record(principal, run_id)
+    if not record.messages:
+        raise RunNotFound(f"The text of {run_id!r} is not kept.")
+    items = kept_items(record, with_seals=_asks_for_seals(exchange))
+    try:
+        page = listed(items, after=after, limit=int(limit), newest_first=order == "desc")
+    except KeyError:
+        raise BadRequest("`after` is the id of one of these items.", "after") from None
+    return Answer(200, page)
+
+
+def _asks_for_seals(exchange: Exchange) -> bool:
+    """SDKs write a list as `include[]`, or as `include[0]`."""
+    asked = (value for name, value in exchange.queries() if name.partition("[")[0] == "include")
+    return ENCRYPTED in asked
 
 
 async def remove(exchange: Exchange) -> Answer:
@@ -77,4 +99,5 @@ async def cancel(exchange: Exchange) -> Answer:
 async def _shown(exchange: Exchange, principal: Principal, run_id: str) -> Answer:
     record = await exchange.services.gateway.record(principal, run_id)
     answered = await answered_of(exchange, principal, record)
-    return Answer(200, ResponseShape().whole(answered))
+    shape = ResponseShape(echo_of(record), _asks_for_seals(exchange))
+    return Answer(200, shape.whole(answered))

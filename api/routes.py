@@ -141,6 +141,7 @@ ROUTES = (
     Route("POST", "/v1/chat/completions", chat_completions.create),
     Route("POST", "/v1/responses", responses.create),
     Route("GET", "/v1/responses/*", responses.show),
+    Route("GET", "/v1/responses/{response}/input_items", responses.input_items),
     Route("DELETE", "/v1/responses/*", responses.remove),
     Route("POST", "/v1/responses/*", responses.cancel),
     Route("POST", "/v1/messages", messages.create, "anthropic"),

@@ -56,7 +56,22 @@ def fit(
         request = _fit_tools(request, model, wire, notes)
     if request.sampling != _DEFAULTS:
         request = _fit_sampling(request, model, wire, notes)
+    if _loses_thoughts(request, wire):
+        notes.append(
+            f"The sealed thoughts of earlier answers were left out: {model.name} is asked over "
+            f"{_WIRE_NAMES[wire]}, and they are another maker's."
+        )
     return request, tuple(notes)
+
+
+def _loses_thoughts(request: CompletionRequest, wire: Wire) -> bool:
+    """A seal is of use on the wire alone that gave it; each wire's request leaves the others out."""
+    return any(
+        thought.proof is not None and thought.wire != wire
+        for message in request.messages
+        if message.reasoning
+        for thought in message.reasoning
+    )
 
 
 # --- sampling ---------------------------------------------------------------------------------------

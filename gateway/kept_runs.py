@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
+from gateway import marks
 from gateway.kept_requests import decoded, encoded
 from gateway.messages import FilePart, ImagePart, Message, Part, Reasoning, Role, TextPart, ToolCall
 from gateway.records import RunRecord
@@ -35,12 +36,12 @@ _INTERRUPTED = Failure("Interrupted", "The server ended in mid-answer. What had 
 # Columns with words that are not ours.
 _FOREIGN = (
     "model_name", "messages_json", "text", "reasoning", "tool_calls_json", "notes_json", "finish_reason",
-    "failure_message", "asked_json",
+    "failure_message", "asked_json", "marks_json",
 )  # fmt: skip
 _CHANGING = (
     "state", "updated_ms", "text", "reasoning", "tool_calls_json", "notes_json", "figures_json",
     "finish_reason", "failure_kind", "failure_message", "provider", "model_id", "model_name", "series",
-    "out_cap", "attempts_json",
+    "out_cap", "attempts_json", "marks_json",
 )  # fmt: skip
 
 T = TypeVar("T")
@@ -174,6 +175,7 @@ def _row_of(run: Run, process_id: str | None) -> dict[str, Any]:
         "attempts_json": _encode(run.attempts) if run.attempts else None,
         "prompt_version_id": run.request.prompt_version_id,
         "asked_json": encoded(run.request) if keeps else None,
+        "marks_json": marks.encoded(run.marks) if keeps and run.marks else None,
     }
     for name in _FOREIGN:
         value = row[name]
@@ -208,6 +210,7 @@ def _record_of(row: RunRow) -> RunRecord:
         attempts=_decode(row.attempts_json or "[]", tuple[AttemptRow, ...]),
         asked=asked,
         prompt_version_id=row.prompt_version_id,
+        marks=marks.decoded(row.marks_json) if row.marks_json else (),
     )
 
 

@@ -29,11 +29,14 @@ from billing.errors import BillingError, LedgerUnavailable
 from billing.money import cost_nano_usd
 from gateway.attempts import Attempts, outcome_of
 from gateway.errors import GatewayError
+from gateway.marks import Marking
 from gateway.messages import (
+    Citation,
     Event,
     Finished,
     HostedCall,
     ReasoningDelta,
+    ReasoningProof,
     TextDelta,
     ToolCall,
     ToolCallDelta,
@@ -241,9 +244,15 @@ class Pump:
                 tool = billable(event, self._attempt.option.most.price)
                 if tool is not None:
                     self._hosted[tool] += 1
-            case _:
+                self._mark(event)
+            case ReasoningProof() | Citation():
                 self._began = True
+                self._mark(event)
         return self._began or self._opened or isinstance(event, Finished)
+
+    def _mark(self, event: Marking) -> None:
+        if not self._muted:
+            self.run.append_mark(event, len(self._calls))
 
     def _came(self, text: str) -> None:
         if text:

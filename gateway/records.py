@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from gateway.marks import Mark
 from gateway.messages import CompletionRequest, Message, ToolCall
 from gateway.runs import Failure, Figures, Run, RunState
 from telemetry.rows import AttemptRow
@@ -36,6 +37,7 @@ class RunRecord:
     attempts: tuple[AttemptRow, ...] = ()
     asked: CompletionRequest | None = None
     prompt_version_id: str | None = None
+    marks: tuple[Mark, ...] = ()
 
     @property
     def prompt(self) -> str:
@@ -66,9 +68,12 @@ def record_of(run: Run) -> RunRecord:
         attempts=run.attempts,
         asked=run.request if run.request.messages else None,
         prompt_version_id=run.request.prompt_version_id,
+        marks=run.marks,
     )
 
 
 def without_text(record: RunRecord) -> RunRecord:
     """The facts alone: for whoever may not read what its author wrote and got."""
-    return replace(record, messages=(), text="", reasoning="", tool_calls=(), keeps_text=False, asked=None)
+    return replace(
+        record, messages=(), text="", reasoning="", tool_calls=(), marks=(), keeps_text=False, asked=None
+    )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from billing.commands import Receipt
+from gateway.marks import Mark, Marking
 from gateway.messages import CompletionRequest, FinishReason, Message, ToolCall, Usage
 from telemetry.rows import AttemptRow
 
@@ -87,6 +88,7 @@ class Run:
     figures: Figures = Figures()
     failure: Failure | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    marks: tuple[Mark, ...] = ()
     attempts: tuple[AttemptRow, ...] = ()  # those that have ended; the last one answered
     stop_reason: StopReason | None = None
     ended_at_s: float | None = None
@@ -122,11 +124,15 @@ class Run:
             self._reasoning = ["".join(self._reasoning)]
         self.changed()
 
+    def append_mark(self, event: Marking, calls: int) -> None:
+        reasoning_chars, text_chars = sum(map(len, self._reasoning)), sum(map(len, self._text))
+        self.marks += (Mark(event, reasoning_chars, text_chars, calls),)
+
     def forget_text(self) -> None:
         """Let go of what was asked and answered. On the loop only."""
         self.keeps_text = False
         self.request = replace(self.request, messages=())
-        self._text, self._reasoning, self.tool_calls = [], [], ()
+        self._text, self._reasoning, self.tool_calls, self.marks = [], [], (), ()
         self.changed()
 
     def changed(self) -> None:

@@ -17,7 +17,8 @@ class RunRow(AppTable, table=True):
     """One admitted request. JSON columns hold `gateway/kept_runs.py`'s encoding of our own types.
 
     `process_id` is whose it is, where several processes share the database; `stop_requested` is how
-    another one asks the owner to stop it. `asked_json` (`gateway/kept_requests.py`) goes with the text.
+    another one asks the owner to stop it. `asked_json` (`gateway/kept_requests.py`) and `marks_json`
+    (`gateway/marks.py`) go with the text.
     """
 
     __tablename__ = "run"
@@ -60,12 +61,13 @@ class RunRow(AppTable, table=True):
     attempts_json: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     prompt_version_id: str | None = None
     asked_json: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    marks_json: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
 # What becomes of a run's columns where its text goes; the facts stay.
 NO_TEXT: Final[Mapping[str, object]] = {
     "keeps_text": False, "messages_json": None, "text": None, "reasoning": None, "tool_calls_json": None,
-    "asked_json": None,
+    "asked_json": None, "marks_json": None,
 }  # fmt: skip
 
 

@@ -52,7 +52,7 @@ from gateway.messages import (
 )
 
 _ONE_VALUE = re.compile(r"(background|top_logprobs|truncation)\b")
-_ENCRYPTED = "reasoning.encrypted_content"
+ENCRYPTED = "reasoning.encrypted_content"
 
 
 # --- tools -----------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ TOOLS: OneOf[Any] = OneOf(
 _INSIDE: OneOf[Any] = OneOf({"function": _Function, "custom": _Custom}, what="A tool in a namespace")
 
 
-class _Choice(Strict):
+class _Choice(Strict, omit_defaults=True):
     type: str
     name: Name | None = None
     mode: Literal["auto", "required"] | None = None
@@ -138,7 +138,7 @@ class _JsonFormat(Strict, tag_field="type", tag="json_object"):
     pass
 
 
-class _SchemaFormat(Strict, tag_field="type", tag="json_schema"):
+class _SchemaFormat(Strict, tag_field="type", tag="json_schema", omit_defaults=True):
     name: Name
     schema: dict[str, Any]
     description: str | None = None
@@ -247,7 +247,7 @@ def asked_of(body: ResponsesBody, earlier: Earlier | None = None) -> Asked:
         routing=read_preferences(body),
         tags=tags_asked(body.provider_options),
     )
-    shape = ResponseShape(_echo(body), _ENCRYPTED in (body.include or ()), namespaces)
+    shape = ResponseShape(_echo(body), ENCRYPTED in (body.include or ()), namespaces)
     return Asked(request, bool(body.stream), shape, earlier.run_id if earlier else None)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from api.wire.pieces import Called, Hosted, Piece, Said, Thought
 from api.wire.seals import sealed
 from api.wire.shapes import Begun
-from gateway.messages import Citation, FinishReason
+from gateway.messages import CallKind, Citation, FinishReason
 
 Ended = Literal["completed", "incomplete"]
 
@@ -155,23 +155,27 @@ class Item:
     def _called(self, status: str, arguments: str) -> dict[str, Any]:
         call = self.piece
         assert isinstance(call, Called)
-        item: dict[str, Any] = {"id": self.id, "status": status, "call_id": call.id}
+        item: dict[str, Any] = {"id": self.id, "status": status}
         namespace, name = self.namespaces.get(call.name, (None, call.name))
         if namespace is not None:
             item["namespace"] = namespace
-        match call.kind:
-            case "function":
-                return {**item, "type": "function_call", "name": name, "arguments": arguments}
-            case "custom":
-                return {**item, "type": "custom_tool_call", "name": name, "input": arguments}
-            case "local_shell":
-                return {**item, "type": "local_shell_call", "action": _action(arguments)}
+        return {**item, **called_item(call.kind, call.id, name, arguments)}
 
     def _hosted(self) -> dict[str, Any]:
         assert isinstance(self.piece, Hosted)
         call = self.piece.call
         kind = "web_search_call" if call.kind.startswith("web_search") else call.kind
         return {"type": kind, "status": "completed", **call.item, "id": self.id}
+
+
+def called_item(kind: CallKind, call_id: str, name: str, arguments: str) -> dict[str, Any]:
+    match kind:
+        case "function":
+            return {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+        case "custom":
+            return {"type": "custom_tool_call", "call_id": call_id, "name": name, "input": arguments}
+        case "local_shell":
+            return {"type": "local_shell_call", "call_id": call_id, "action": _action(arguments)}
 
 
 def text_part(text: str, citations: Iterable[Citation]) -> dict[str, object]:

@@ -16,6 +16,7 @@ from gateway.messages import (
     ReasoningDelta,
     ReasoningProof,
     TextDelta,
+    ToolCall,
     ToolCallDelta,
 )
 from gateway.records import RunRecord
@@ -59,6 +60,10 @@ class Called:
     @property
     def arguments(self) -> str:
         return "".join(self.parts)
+
+    @property
+    def call(self) -> ToolCall:
+        return ToolCall(self.id, self.name, self.arguments, self.kind)
 
 
 @dataclass(slots=True)
@@ -150,18 +155,35 @@ def _placed(citation: Citation, start: int) -> Citation:
 
 
 def pieces_of(record: RunRecord) -> tuple[Piece, ...]:
-    """What a kept run has of its answer: whole thoughts, whole text, whole calls."""
+    """What a kept run has of its answer, as the wires write it."""
     return Assembly(record.id).take_all(events_of(record))
 
 
 def events_of(record: RunRecord) -> list[Event]:
+    """The answer again. What its marks do not place comes as thoughts, text, calls."""
     events: list[Event] = []
-    if record.reasoning:
-        events.append(ReasoningDelta(record.reasoning))
-    if record.text:
-        events.append(TextDelta(record.text))
-    events += [
+    thought = said = called = 0
+    for mark in record.marks:
+        reasoning, text = (
+            record.reasoning[thought : mark.reasoning_chars],
+            record.text[said : mark.text_chars],
+        )
+        thoughts: list[Event] = [ReasoningDelta(reasoning)] if reasoning else []
+        words: list[Event] = [TextDelta(text)] if text else []
+        words += _calls(record, called, mark.calls)
+        # A seal ends the thought before it; whatever else is marked stands after words.
+        sealing = isinstance(mark.event, ReasoningProof)
+        events += [*words, *thoughts, mark.event] if sealing else [*thoughts, *words, mark.event]
+        thought, said, called = mark.reasoning_chars, mark.text_chars, mark.calls
+    if reasoning := record.reasoning[thought:]:
+        events.append(ReasoningDelta(reasoning))
+    if text := record.text[said:]:
+        events.append(TextDelta(text))
+    return events + _calls(record, called, len(record.tool_calls))
+
+
+def _calls(record: RunRecord, start: int, end: int) -> list[Event]:
+    return [
         ToolCallDelta(index, call.id, call.name, call.arguments, call.kind)
-        for index, call in enumerate(record.tool_calls)
+        for index, call in list(enumerate(record.tool_calls))[start:end]
     ]
-    return events

@@ -73,6 +73,7 @@ NEEDS: dict[tuple[str, str], Need] = {
     ("POST", "/v1/chat/completions"): "run_models",
     ("POST", "/v1/responses"): "run_models",
     ("GET", "/v1/responses/*"): "read_runs",
+    ("GET", "/v1/responses/{response}/input_items"): "read_runs",
     ("DELETE", "/v1/responses/*"): "run_models",
     ("POST", "/v1/responses/*"): "run_models",
     ("POST", "/v1/messages"): "run_models",

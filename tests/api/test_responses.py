@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from openai.types.responses import Response
+from openai.types.responses import Response, ResponseItemList
 
 from gateway.errors import ProviderBroke, ProviderRefused
 from gateway.messages import (
@@ -408,3 +408,122 @@ async def test_the_same_idempotency_key_gets_the_same_response_and_pays_once(wor
     assert again.headers["x-replayed"] == "true"
     assert checked(again.text)[1]["output"] == checked(first.text)[1]["output"]
     assert len(world.provider.calls) == 1
+
+
+# --- what is kept of one ---------------------------------------------------------------------
+
+SEALS = "include[]=reasoning.encrypted_content"
+
+
+async def test_thoughts_go_on_with_their_seals_and_calls_with_their_ids(world: World) -> None:
+    """A model that was in the middle of calling tools wants what it thought; its caller sent no id."""
+    world.provider.script = [
+        ReasoningDelta("First "), ReasoningDelta("think."), ReasoningProof("gAAAA", "responses", id="rs_1"),
+        TextDelta("I look."), ToolCallDelta(0, None, "find", "{}"), Finished("tool_calls"), Usage(9, 3),
+    ]  # fmt: skip
+    first = (await ask(world, asked("one", model="lab/full"))).json
+    call = first["output"][-1]
+    result = {"type": "function_call_output", "call_id": call["call_id"], "output": "found"}
+    body = asked([result], model="lab/full", previous_response_id=first["id"])
+    assert (await ask(world, body)).status == 200
+    assert world.provider.calls[1].request.messages[1:] == (
+        Message(
+            "assistant",
+            (TextPart("I look."),),
+            tool_calls=(ToolCall(call["call_id"], "find", "{}"),),
+            reasoning=(Reasoning("First think.", "gAAAA", "responses", "rs_1"),),
+        ),
+        Message("tool", (TextPart("found"),), tool_call_id=call["call_id"]),
+    )
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_response_read_again_is_the_one_that_was_given(world: World, kept: bool) -> None:
+    world.provider.script = EVERYTHING
+    tools = [
+        {"type": "function", "name": "find", "parameters": {"type": "object"}, "strict": True},
+        {"type": "custom", "name": "patch"}, {"type": "local_shell"}, {"type": "web_search"},
+    ]  # fmt: skip
+    shape = {"format": {"type": "json_schema", "name": "s", "schema": {"type": "object"}}}
+    ask_for = asked(
+        model="lab/full", instructions="Be brief.", include=["reasoning.encrypted_content"], tools=tools,
+        tool_choice={"type": "function", "name": "find"}, text=shape, temperature=0.5, max_output_tokens=99,
+        reasoning={"effort": "high"}, store=kept,
+    )  # fmt: skip
+    given = (await ask(world, ask_for)).json
+    if kept:
+        await forgotten(world, given["id"])
+    again = (await world.get(f"/v1/responses/{given['id']}?{SEALS}")).json
+    Response.model_validate(again)
+    told = ("usage", "completed_at")
+    assert {key: value for key, value in again.items() if key not in told} == {
+        key: value for key, value in given.items() if key not in told
+    }
+    unsealed = (await world.get(f"/v1/responses/{given['id']}")).json
+    assert "encrypted_content" not in unsealed["output"][0]
+
+
+async def forgotten(world: World, run_id: str) -> None:
+    """No more in memory: from here on it is read as it was kept."""
+    await world.gateway.close()
+    del world.gateway.runs._runs[run_id]
+
+
+async def test_the_input_of_a_response_can_be_listed(world: World) -> None:
+    items = [
+        {"role": "user", "content": [
+            {"type": "input_text", "text": "look"},
+            {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}]},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "gA"},
+        {"type": "function_call", "call_id": "a", "name": "find", "arguments": "{}"},
+        {"type": "custom_tool_call", "call_id": "b", "name": "patch", "input": "***"},
+        {"type": "function_call_output", "call_id": "a", "output": "found"},
+        {"type": "custom_tool_call_output", "call_id": "b", "output": "done"},
+    ]  # fmt: skip
+    first = (await ask(world, asked(items, instructions="Be brief.", model="lab/full"))).json["id"]
+    second = (await ask(world, asked("go on", model="lab/full", previous_response_id=first))).json["id"]
+    path = f"/v1/responses/{second}/input_items"
+    everything = (await world.get(f"{path}?order=asc&limit=100&{SEALS}")).json
+    page = ResponseItemList.model_validate(everything)
+    assert [item.type for item in page.data] == [
+        "message", "reasoning", "function_call", "custom_tool_call", "function_call_output",
+        "custom_tool_call_output", "message", "message",
+    ]  # fmt: skip
+    assert everything["data"][1]["encrypted_content"] == "gA"
+    assert everything["data"][0]["content"] == items[0]["content"]
+    newest = (await world.get(f"{path}?limit=2")).json
+    assert [item["id"] for item in newest["data"]] == [item["id"] for item in everything["data"][:-3:-1]]
+    assert newest["has_more"] is True
+    older = (await world.get(f"{path}?after={newest['last_id']}&limit=100")).json
+    assert (len(older["data"]), older["has_more"]) == (len(everything["data"]) - 2, False)
+
+
+async def test_the_input_of_a_response_is_its_teams_alone_and_gone_with_its_text(world: World) -> None:
+    run_id = (await ask(world, asked("one"))).json["id"]
+    path = f"/v1/responses/{run_id}/input_items"
+    assert (await world.get(path, key=OTHER_KEY)).status == 404
+    for query, param in (
+        ("limit=0", "limit"),
+        ("limit=x", "limit"),
+        ("order=up", "order"),
+        ("after=x", "after"),
+    ):
+        answered = await world.get(f"{path}?{query}")
+        assert (answered.status, answered.error["param"]) == (400, param)
+    await world.caller().ask("DELETE", f"/v1/responses/{run_id}")
+    assert (await world.get(path)).status == 404
+
+
+async def test_a_response_is_not_streamed_again(world: World) -> None:
+    run_id = (await ask(world, asked("one"))).json["id"]
+    answered = await world.get(f"/v1/responses/{run_id}?stream=true")
+    assert (answered.status, answered.error["param"]) == (400, "stream")
+
+
+async def test_seals_of_another_maker_are_left_out_and_that_is_said(world: World) -> None:
+    thought = {"type": "reasoning", "summary": [], "encrypted_content": "anthropic_messages:sig"}
+    items = [{"role": "user", "content": "a"}, thought, {"role": "assistant", "content": "b"},
+             {"role": "user", "content": "c"}]  # fmt: skip
+    answered = await ask(world, asked(items, model="lab/full"))
+    assert answered.status == 200
+    assert "sealed thoughts" in answered.headers["x-run-notes"]
