@@ -148,7 +148,9 @@ class ResponseStream:
             return self._told("error", code=said["code"], message=said["message"], param=None)
         code = "rate_limit_exceeded" if status == 429 else "server_error"
         failure = {"code": code, "message": said["message"]}
-        whole = self._response("failed", usage=usage_of(answered), error={**said, **failure})
+        whole = self._response(
+            "failed", usage=usage_of(answered), error={**said, "reason": said["code"], **failure}
+        )
         return self._told("response.failed", response=whole)
 
     # --- one event ----------------------------------------------------------------------------

@@ -470,7 +470,7 @@ async def forgotten(world: World, run_id: str) -> None:
 
 
 async def test_the_input_of_a_response_can_be_listed(world: World) -> None:
-    items = [
+    items: list[dict[str, Any]] = [
         {"role": "user", "content": [
             {"type": "input_text", "text": "look"},
             {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}]},

@@ -17,7 +17,6 @@ from tests.gateway.providers import scripts
 from tests.gateway.providers.scripts import (
     DONE,
     HALF,
-    WIRES,
     AnthropicScript,
     ChatScript,
     ResponsesScript,
@@ -30,11 +29,23 @@ from tests.gateway.providers.upstream import KeepAlive, Part, Pause, Reply, Requ
 Bill = Literal["nothing", "as reported", "by our count", "bounded"]
 WHOLE = "Häl😀 wörld"
 HOLDS_BACK_S = 20.0  # how long the upstream waits for a caller to leave
-SHORT: dict[Wire, str] = {
-    "chat_completions": "chat",
-    "responses": "responses",
-    "anthropic_messages": "messages",
-}
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A provider of the matrix: Azure speaks OpenAI's wire with a key and an address of its own."""
+
+    name: str
+    wire: Wire
+    azure: bool = False
+
+
+UPSTREAMS: Sequence[Upstream] = (
+    Upstream("chat", "chat_completions"),
+    Upstream("responses", "responses"),
+    Upstream("messages", "anthropic_messages"),
+    Upstream("azure", "chat_completions", azure=True),
+)
 _CLEAN = "clean end without an end"
 
 
@@ -214,8 +225,16 @@ def reply_to(request: Request) -> Reply:
     short, _, slug = str(request.body["model"]).partition("-")
     if short == EMBEDDINGS:
         return next(fault for fault in EMBEDDING_FAULTS if fault.slug == slug).make(ChatScript())
-    wire = next(wire for wire, name in SHORT.items() if name == short)
+    if short == "azure":
+        _as_azure_is_asked(request)
+    wire = next(upstream.wire for upstream in UPSTREAMS if upstream.name == short)
     return next(fault for fault in (*FAULTS, *LEAVING) if fault.slug == slug).make(wire_script(wire))
+
+
+def _as_azure_is_asked(request: Request) -> None:
+    deployment = f"/openai/deployments/{request.body['model']}/chat/completions?api-version=2024-10-21"
+    assert request.path == deployment, request.path
+    assert "authorization" not in request.headers
 
 
 def config(port_of_upstream: int) -> str:
@@ -223,20 +242,22 @@ def config(port_of_upstream: int) -> str:
     lines = [
         '[[tiers]]\nno = 1\npaid_usd = "0"\nrequests_per_minute = 100000\ntokens_per_minute = 100000000\n'
     ]
-    for wire in WIRES:
+    for upstream in UPSTREAMS:
+        base = "openai" if upstream.azure else "v1"
         lines.append(
-            f'[providers.{SHORT[wire]}]\nbase_url = "http://127.0.0.1:{port_of_upstream}/v1"\n'
-            f'wire = "{wire}"\nallow_private_address = true\n'
+            f'[providers.{upstream.name}]\nbase_url = "http://127.0.0.1:{port_of_upstream}/{base}"\n'
+            f'wire = "{upstream.wire}"\nallow_private_address = true\n'
+            + ('key_header = "api-key"\ndeployments = true\napi_version = "2024-10-21"\n' * upstream.azure)
         )
-    for wire in WIRES:
-        endpoint = "messages" if wire == "anthropic_messages" else wire
+    for upstream in UPSTREAMS:
+        endpoint = "messages" if upstream.wire == "anthropic_messages" else upstream.wire
         for fault in (*FAULTS, *LEAVING):
-            model = f"{SHORT[wire]}-{fault.slug}"
+            model = f"{upstream.name}-{fault.slug}"
             lines.append(
                 f'[[models]]\nid = "faulty/{model}"\ncontext_tokens = 32768\nmax_output_tokens = 4096\n'
                 f'tokenizer = "o200k"\nendpoints = ["{endpoint}"]\n'
                 'input_usd_per_million = "1.00"\noutput_usd_per_million = "4.00"\n'
-                f'providers = [ {{ id = "{SHORT[wire]}", model = "{model}" }} ]\n'
+                f'providers = [ {{ id = "{upstream.name}", model = "{model}" }} ]\n'
             )
     for fault in EMBEDDING_FAULTS:
         model = f"{EMBEDDINGS}-{fault.slug}"

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,24 +18,23 @@ import httpx
 
 from billing.audit import audit
 from gateway.providers.base import Wire
+from tests.faults.doors import CHAT, OTHER_DOORS, Door, Told, read
 from tests.faults.faulty import (
     EMBEDDING_FAULTS,
     EMBEDDINGS,
     FAULTS,
     LEAVING,
-    SHORT,
+    UPSTREAMS,
     Fault,
+    Upstream,
     config,
     reply_to,
 )
-from tests.gateway.providers.scripts import WIRES
 from tests.gateway.providers.upstream import serving_in_thread
 from tests.server import API_KEY, ROOT, Server, nano_usd
 
 PAGE = ROOT / "docs" / "faults.md"
-BEGIN, END = "<!-- matrix: python -m tests.faults.matrix -->\n", "<!-- end of the matrix -->\n"
-PROMPT = "Say hello to the world."
-MOST_TOKENS = 64
+COMMAND = "python -m tests.faults.matrix"
 _SETTINGS = {
     "TILTYARD_EMBEDDED": "false",
     "TILTYARD_FIRST_TOKEN_S": "3",
@@ -48,16 +46,21 @@ _AT_ONCE = 40
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`wire` is the upstream's; None for vectors, which have a path of their own."""
+    """`upstream` is None for vectors, which have a path of their own."""
 
     fault: Fault
-    wire: Wire | None
+    upstream: Upstream | None
     streamed: bool
     leaves: bool = False
+    door: Door = CHAT
 
     @property
     def short(self) -> str:
-        return EMBEDDINGS if self.wire is None else SHORT[self.wire]
+        return EMBEDDINGS if self.upstream is None else self.upstream.name
+
+    @property
+    def wire(self) -> Wire | None:
+        return None if self.upstream is None else self.upstream.wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,25 @@ class Seen:
 
 
 def cases() -> list[Case]:
+    """By one door from each provider; and vectors."""
     return [
-        *(Case(fault, wire, streamed) for fault in FAULTS for wire in WIRES for streamed in (True, False)),
-        *(Case(fault, wire, streamed=True, leaves=True) for fault in LEAVING for wire in WIRES),
+        *(Case(fault, at, streamed) for fault in FAULTS for at in UPSTREAMS for streamed in (True, False)),
+        *(Case(fault, at, streamed=True, leaves=True) for fault in LEAVING for at in UPSTREAMS),
         *(Case(fault, None, streamed=False) for fault in EMBEDDING_FAULTS),
+    ]
+
+
+def cases_by_door() -> list[Case]:
+    """By each other door, from the provider whose wire most speak."""
+    chat = UPSTREAMS[0]
+    return [
+        *(
+            Case(fault, chat, streamed, door=door)
+            for fault in FAULTS
+            for door in OTHER_DOORS
+            for streamed in (True, False)
+        ),
+        *(Case(fault, chat, True, leaves=True, door=door) for fault in LEAVING for door in OTHER_DOORS),
     ]
 
 
@@ -108,15 +126,15 @@ def faulty_server(folder: Path) -> Iterator[tuple[Server, Any]]:
             server.end()
 
 
-def play(folder: Path) -> Played:
+def play(folder: Path, asked: Sequence[Case]) -> Played:
     with faulty_server(folder) as (server, upstream):
-        seen = asyncio.run(_play_all(server.url))
-        credits, asked = server.credits(), len(upstream.requests)
+        seen = asyncio.run(_play_all(server.url, asked))
+        credits, came = server.credits(), len(upstream.requests)
     findings = audit(server.data_dir / "ledger.db").findings
-    return Played(seen, credits["held"], len(findings), credits["total_used"], asked)
+    return Played(seen, credits["held"], len(findings), credits["total_used"], came)
 
 
-async def _play_all(url: str) -> list[Seen]:
+async def _play_all(url: str, asked: Sequence[Case]) -> list[Seen]:
     turn = asyncio.Semaphore(_AT_ONCE)
     headers = {"Authorization": f"Bearer {API_KEY}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=60) as client:
@@ -126,38 +144,35 @@ async def _play_all(url: str) -> list[Seen]:
                 return await _play_one(client, case)
 
         # Those that wait for a deadline begin first, so that the others need no time of their own.
-        waiting = sorted(cases(), key=lambda case: not case.fault.name.startswith(("keep-alives", "silence")))
+        waiting = sorted(asked, key=lambda case: not case.fault.name.startswith(("keep-alives", "silence")))
         seen = await asyncio.gather(*(one(case) for case in waiting))
-    return sorted(seen, key=lambda one: cases().index(one.case))
+    return sorted(seen, key=lambda one: asked.index(one.case))
 
 
-def _asked(case: Case) -> tuple[str, dict[str, Any]]:
+def _asked(case: Case) -> tuple[str, Mapping[str, str], dict[str, Any]]:
     model = f"faulty/{case.short}-{case.fault.slug}"
-    if case.wire is None:
-        return "/v1/embeddings", {"model": model, "input": ["one", "two"]}
-    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": PROMPT}]}
-    body |= {"max_tokens": MOST_TOKENS, "stream": case.streamed}
-    if case.streamed:
-        body["stream_options"] = {"include_usage": True}
-    return "/v1/chat/completions", body
+    if case.upstream is None:
+        return "/v1/embeddings", {}, {"model": model, "input": ["one", "two"]}
+    door = case.door
+    return door.path, door.headers(model, case.streamed), door.body(model, case.streamed)
 
 
 async def _play_one(client: httpx.AsyncClient, case: Case) -> Seen:
-    path, body = _asked(case)
+    path, headers, body = _asked(case)
     said = b""
     status: int | None = None
     retry_after: str | None = None
     run_id: str | None = None
     with contextlib.suppress(httpx.ReadTimeout):
         wait_s = 1.0 if case.leaves and "first byte" in case.fault.name else 30.0
-        async with client.stream("POST", path, json=body, timeout=wait_s) as answer:
+        async with client.stream("POST", path, json=body, headers=headers, timeout=wait_s) as answer:
             status, run_id = answer.status_code, answer.headers.get("x-run-id")
             retry_after = answer.headers.get("retry-after")
             async for piece in answer.aiter_raw():
                 said += piece
                 if case.leaves and _enough(case, said):
                     break
-    told = _read(case, said)
+    told = read(said)
     run_id = run_id or told.run_id
     generation = await _generation(client, run_id) if run_id else None
     return _seen(case, status, retry_after, told, generation, said)
@@ -166,47 +181,9 @@ async def _play_one(client: httpx.AsyncClient, case: Case) -> Seen:
 def _enough(case: Case, said: bytes) -> bool:
     """As much as a caller of this case waits for."""
     if "before usage" in case.fault.name:
-        return b"rld" in said and (case.wire == "responses" or b'"finish_reason":"stop"' in said)
+        over = b"rld" if case.wire == "responses" else case.door.over
+        return b"rld" in said and over in said
     return b"answer" in said
-
-
-@dataclass(slots=True)
-class _Told:
-    text: str = ""
-    finish: str | None = None
-    error: str | None = None
-    run_id: str | None = None
-    cost_nano_usd: int | None = None
-
-
-def _read(case: Case, said: bytes) -> _Told:
-    told = _Told()
-    lines = said.split(b"\n") if said.startswith(b"data:") else [b"data: " + said]
-    for line in lines:
-        payload = line.removeprefix(b"data: ").strip()
-        if not line.startswith(b"data: ") or not payload or payload == b"[DONE]":
-            continue
-        with contextlib.suppress(json.JSONDecodeError):  # a caller who left has half a line
-            _read_one(json.loads(payload), told)
-    return told
-
-
-def _read_one(value: dict[str, Any], told: _Told) -> None:
-    if (error := value.get("error")) is not None:
-        told.error = str(error.get("code"))
-        told.run_id = error.get("run_id") or value.get("run_id")
-        usage = error.get("usage") or value.get("usage")
-        told.cost_nano_usd = nano_usd(str(usage["cost_usd"])) if usage and "cost_usd" in usage else None
-        return
-    told.run_id = value.get("id")
-    if vectors := value.get("data"):
-        told.text = f"{len(vectors)} vectors"
-    for choice in value.get("choices", ()):
-        told.text += (choice.get("delta") or choice.get("message") or {}).get("content") or ""
-        told.finish = choice.get("finish_reason") or told.finish
-    usage = value.get("usage")
-    if usage and "cost_usd" in usage:
-        told.cost_nano_usd = nano_usd(str(usage["cost_usd"]))
 
 
 async def _generation(client: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
@@ -224,7 +201,7 @@ def _seen(
     case: Case,
     status: int | None,
     retry_after: str | None,
-    told: _Told,
+    told: Told,
     generation: dict[str, Any] | None,
     said: bytes,
 ) -> Seen:
@@ -249,17 +226,18 @@ def _seen(
 # --- the table --------------------------------------------------------------------------------------
 
 
-def table(played: Played) -> str:
-    """One row for each fault and way of asking; wires that do the same stand together."""
-    rows = ["| fault | asked | wire | the caller saw | billed |", "|---|---|---|---|---|"]
+def table(played: Played, *, by_door: bool = False) -> str:
+    """One row for each fault and way of asking; wires, or doors, that do the same stand together."""
+    what, all_of = ("door", len(OTHER_DOORS)) if by_door else ("wire", len(UPSTREAMS))
+    rows = [f"| fault | asked | {what} | the caller saw | billed |", "|---|---|---|---|---|"]
     groups: dict[tuple[str, str, str, str], list[str]] = {}
     for seen in played.seen:
         how = "streamed" if seen.case.streamed else "whole"
-        what = seen.case.fault.name if seen.case.wire else f"vectors: {seen.case.fault.name}"
-        key = (what, how, _saw(seen), _billed(seen))
-        groups.setdefault(key, []).append(seen.case.short)
+        name = seen.case.fault.name if seen.case.wire else f"vectors: {seen.case.fault.name}"
+        key = (name, how, _saw(seen), _billed(seen))
+        groups.setdefault(key, []).append(seen.case.door.name if by_door else seen.case.short)
     for (fault, how, saw, billed), wires in groups.items():
-        named = "all" if len(wires) == len(WIRES) else ", ".join(wires)
+        named = "all" if len(wires) == all_of else ", ".join(wires)
         rows.append(f"| {fault} | {how} | {named} | {saw} | {billed} |")
     end = f"\n{len(played.seen)} requests; afterwards {played.held_nano_usd} nano-dollars were held, "
     return "\n".join(rows) + end + f"and the audit of the ledger found {played.findings} mistakes.\n"
@@ -290,14 +268,17 @@ def _billed(seen: Seen) -> str:
     )
 
 
-def written(page: str, made: str) -> str:
+def written(page: str, made: str, name: str = "matrix") -> str:
     """The page with the table in its place."""
-    before, _, rest = page.partition(BEGIN)
-    return before + BEGIN + made + END + rest.partition(END)[2]
+    begin, end = f"<!-- {name}: {COMMAND} -->\n", f"<!-- end of the {name} -->\n"
+    before, found, rest = page.partition(begin)
+    assert found, begin
+    return before + begin + made + end + rest.partition(end)[2]
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        made = table(play(Path(folder)))
-    PAGE.write_text(written(PAGE.read_text(), made))
-    sys.stdout.write(made)
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as another:
+        made = table(play(Path(folder), cases()))
+        by_door = table(play(Path(another), cases_by_door()), by_door=True)
+    PAGE.write_text(written(written(PAGE.read_text(), made), by_door, "doors"))
+    sys.stdout.write(made + by_door)
