@@ -23,6 +23,7 @@ from api.asgi import Api, ApiMiddleware, Readiness
 from api.assets import Assets
 from api.edge import local_hosts
 from api.live import Live, live_app
+from api.shell import Shell
 from api_process import ApiProcesses
 from battles.live import LiveLanes
 from children.supervisor import ChildFailed
@@ -196,7 +197,8 @@ app = st.App(
             api=process.api,
             hosts=local_hosts(process.settings.host, process.settings.url),
             secure=process.settings.secure,
-        )
+        ),
+        Middleware(Shell),
     ],
 )
 

@@ -1,4 +1,5 @@
-"""What the theme cannot say: aligned digits, the block of a prompt, text for screen readers alone.
+"""What the theme cannot say: aligned digits, the block of a prompt, text for screen readers alone; and when
+a page is shown: not while its first elements still push each other about.
 
 Aims only at our own classes (`ty-`), at the keys that we give (`st-key-`) and at what ARIA says inside them,
 never at Streamlit's own classes. What is chosen is bold in the text's colour, because the accent as text
@@ -12,12 +13,19 @@ from typing import Final
 import streamlit as st
 
 CSS: Final = """
+#root { visibility: visible; animation: none; }
 .st-key-standing, .st-key-model-facts, .st-key-quote, .st-key-battle-quote, .st-key-figures, .st-key-bill,
 [class*="st-key-figure-"] { font-variant-numeric: tabular-nums; }
 .st-key-quote, .st-key-battle-quote { min-height: clamp(3.3rem, (40rem - 100vw) * 999, 4.75rem);
   max-height: clamp(3.3rem, (40rem - 100vw) * 999, 20rem);
   margin-top: clamp(-3.3rem, (40rem - 100vw) * 999, 0rem);
   max-width: clamp(100% - 8rem, (40rem - 100vw) * 999, 100%); }
+[class*="st-key-room-"] { --ty-below: clamp(5.25rem, (40rem - 100vw) * 999, 6.75rem); }
+[class*="st-key-room-260-"] { min-height: calc(260px + var(--ty-below)); }
+[class*="st-key-room-320-"] { min-height: calc(320px + var(--ty-below)); }
+[class*="st-key-figure-"] { min-height: 6.25rem; min-width: 7.5rem; }
+@media (max-width: 40rem) { [class*="st-key-figure-"] { width: calc(50vw - 2.1rem); } }
+.st-key-still-spending { min-height: 300px; }
 .ty-hidden { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; overflow: hidden;
   clip-path: inset(50%); white-space: nowrap; border: 0; }
 .ty-dim { color: color-mix(in srgb, currentColor 70%, transparent); font-size: 0.875rem; font-weight: 400; }
@@ -92,5 +100,19 @@ CSS: Final = """
 """
 
 
-def apply() -> None:
-    st.html(f"<style>{CSS}</style>")
+# A first drawing is seen whole: as long as it takes and a moment more, in which the browser fetches what
+# draws the widgets, but no later than after two seconds.
+_NOT_YET: Final = "#root main { visibility: hidden; animation: ty-come 0s linear 2s forwards; }"
+_NOW: Final = """@keyframes ty-now { to { visibility: visible; } }
+#root main { visibility: hidden; animation: ty-now 0s linear 0.3s forwards; }"""
+_STAYS: Final = "#root main { visibility: visible; animation: none; }"
+
+
+def apply(*, first: bool = False) -> None:
+    """Before the page is drawn. The `first` time in a tab its content stays unseen until `shown`."""
+    st.html(f"<style>{CSS}{_NOT_YET if first else ''}</style>")
+
+
+def shown(*, first: bool) -> None:
+    """After a page was drawn, whatever came of it."""
+    st.html(f"<style>{_NOW if first else _STAYS}</style>")

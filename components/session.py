@@ -27,6 +27,7 @@ from identity.principal import Principal
 from identity.tickets import LIFE_MS
 from telemetry.requests import Place
 
+_DRAWN: Final = "drawn"
 # Widgets, by their keys: `st-key-<key>` is also what the style sheet may aim at.
 MODEL: Final = "playground-model"
 DRAFT: Final = "playground-draft"
@@ -462,6 +463,13 @@ def set_connected(done: str) -> None:
 
 
 # --- a view that its address names ------------------------------------------------------------
+
+
+def first_drawing() -> bool:
+    """Whether this is the first time that this tab draws anything; true once."""
+    first = _DRAWN not in st.session_state
+    st.session_state[_DRAWN] = True
+    return first
 
 
 def from_address(readers: Mapping[str, Callable[[str], object]]) -> None:

@@ -1,5 +1,6 @@
 """What Streamlit runs for each browser session, at each rerun: sign-in, the list of pages, and the foot
-below it. Without a signed-in person nothing else is drawn, whatever the address.
+below it. Without a signed-in person nothing else is drawn, whatever the address. What a reader sees begins
+with the house's style, which comes last: until then `api/shell.py` keeps the page blank, and nothing moves.
 
 The icon of the tab is set before the pages are listed: a page's own icon would otherwise be fetched
 from a font server for it.
@@ -63,15 +64,22 @@ OPERATOR: Final = st.Page(
     "operator_desk.py", title=team_words.OPERATOR, url_path="operator", icon=":material/shield_person:"
 )
 
+
+def alone() -> None:
+    """Nobody is signed in: one page without a navigation."""
+    st.navigation([*PAGES, SHARED], position="hidden")
+    st.logo(TAB_ICON, size="medium")
+    house_style.apply()
+
+
 st.set_page_config(page_icon=TAB_ICON)
-st.logo(TAB_ICON, size="medium")
-house_style.apply()
 
 services = runtime.current()
-principal = sign_in.enter(services.people, lambda: st.navigation([*PAGES, SHARED], position="hidden"))
+principal = sign_in.enter(services.people, alone)
 listed = [*PAGES, SHARED]
 page = st.navigation([*listed, OPERATOR] if may(principal, "operate") else listed, expanded=True)
 st.set_page_config(page_title=words.tab_title(page.title))
+st.logo(TAB_ICON, size="medium")
 
 balance = standing.read(services.statements, principal.team_id, time.time_ns() // 1_000_000)
 names = Names(model_names.of(services.catalog), principal.user_id)
@@ -89,4 +97,9 @@ troubles = standing.troubles(
 session.set_troubles(troubles)
 standing.show(principal, balance, session.zone(), troubles)
 sign_in.show_person(services.people)
-page.run()
+first = session.first_drawing()
+house_style.apply(first=first)
+try:
+    page.run()
+finally:
+    house_style.shown(first=first)

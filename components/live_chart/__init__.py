@@ -31,7 +31,13 @@ _mount = st.components.v2.component(
 
 
 def live_chart(chart_id: str, params: Mapping[str, object], ticket: str, key: str, height: int = 320) -> None:
-    """Show chart `chart_id` of the live channel, drawn for `params`; `height` in pixels is the plot's."""
+    """Show chart `chart_id` of the live channel, drawn for `params`; `height` in pixels is the plot's. Its
+    place is kept while it loads (`house_style`)."""
+    with st.container(key=f"room-{height}-{key}"):
+        _mount_in_place(chart_id, params, ticket, key, height)
+
+
+def _mount_in_place(chart_id: str, params: Mapping[str, object], ticket: str, key: str, height: int) -> None:
     _mount(
         key=key,
         data={

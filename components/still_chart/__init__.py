@@ -30,17 +30,18 @@ _mount = st.components.v2.component(
 
 
 def still_chart(figure: Mapping[str, Any], sentence: str, key: str, height: int) -> None:
-    """Draw `figure`, Plotly's data and layout; `height` in pixels."""
-    _mount(
-        key=key,
-        data={
-            "figure": dict(figure),
-            "sentence": sentence,
-            "height": height,
-            "plotly": plotly_url(),
-            "no_picture": words.NO_PICTURE,
-        },
-    )
+    """Draw `figure`, Plotly's data and layout; `height` in pixels, kept while it loads (`house_style`)."""
+    with st.container(key=f"still-{key}"):
+        _mount(
+            key=key,
+            data={
+                "figure": dict(figure),
+                "sentence": sentence,
+                "height": height,
+                "plotly": plotly_url(),
+                "no_picture": words.NO_PICTURE,
+            },
+        )
 
 
 __all__ = ["still_chart"]
