@@ -1,5 +1,7 @@
 """A provider on loopback that answers at once, and remembers what it was asked: `MODEL` is in the catalog
-where `config` is in tiltyard.toml. It names the number that stands in a prompt as `row N`."""
+where `config` is in tiltyard.toml. It names the number that stands in a prompt as `row N`. `JUDGE` compares
+two answers: it prefers the shorter, and always the one shown first where `takes_the_first` says so of the
+number."""
 
 from __future__ import annotations
 
@@ -8,10 +10,12 @@ import json
 import re
 import threading
 from collections import Counter
+from collections.abc import Callable
 
 from aiohttp import web
 
 MODELS = ("lab/one", "lab/two")
+JUDGE = "lab/judge"
 _CONFIG = """\
 [providers.lab]
 base_url = "http://127.0.0.1:{port}/v1"
@@ -28,6 +32,7 @@ input_usd_per_million = "1.00"
 output_usd_per_million = "4.00"
 providers = [ {{ id = "lab", model = "{id}" }} ]
 """
+_COMPARED = re.compile(r"<<<(?:FIRST|SECOND) ANSWER\n(.*?)\n(?:FIRST|SECOND) ANSWER>>>", re.DOTALL)
 
 
 class FastUpstream:
@@ -41,6 +46,7 @@ class FastUpstream:
         self.answer_s = answer_s
         self.two_errs = two_errs
         self.fails: list[int] = []
+        self.takes_the_first: Callable[[int], bool] = lambda _: False
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="fast upstream")
@@ -48,7 +54,7 @@ class FastUpstream:
 
     @property
     def config(self) -> str:
-        return _CONFIG.format(port=self._port) + "".join(_MODEL.format(id=name) for name in MODELS)
+        return _CONFIG.format(port=self._port) + "".join(_MODEL.format(id=name) for name in (*MODELS, JUDGE))
 
     def __enter__(self) -> FastUpstream:
         self._thread.start()
@@ -89,12 +95,10 @@ class FastUpstream:
         try:
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
             await response.prepare(request)
-            await self._send(response, {"delta": {"content": "number "}, "finish_reason": None})
+            begins, goes_on = self._said(asked["model"], prompt, found[1] if found else "none")
+            await self._send(response, {"delta": {"content": begins}, "finish_reason": None})
             await asyncio.sleep(self.answer_s)
-            said = found[1] if found else "none"
-            if self.two_errs and asked["model"] == MODELS[1] and found and int(found[1]) % 2:
-                said += " or so"
-            await self._send(response, {"delta": {"content": said}, "finish_reason": None})
+            await self._send(response, {"delta": {"content": goes_on}, "finish_reason": None})
             await self._send(response, {"delta": {}, "finish_reason": "stop"})
             usage = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
             await self._chunk(response, {"choices": [], "usage": usage})
@@ -102,6 +106,18 @@ class FastUpstream:
             return response
         finally:
             self.at_once -= 1
+
+    def _said(self, model: str, prompt: str, number: str) -> tuple[str, str]:
+        if model == JUDGE:
+            return "One is to the point.\n", f"VERDICT: {self._verdict(prompt, number)}"
+        errs = self.two_errs and model == MODELS[1] and number.isdigit() and int(number) % 2
+        return "number ", number + " or so" * bool(errs)
+
+    def _verdict(self, prompt: str, number: str) -> str:
+        first, second = (found.group(1) for found in _COMPARED.finditer(prompt))
+        if self.takes_the_first(int(number)) or len(first) < len(second):
+            return "FIRST"
+        return "TIE" if first == second else "SECOND"
 
     async def _send(self, response: web.StreamResponse, choice: dict[str, object]) -> None:
         await self._chunk(response, {"choices": [{"index": 0, **choice}]})

@@ -9,69 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
-import httpx
-import psutil
 import pytest
 
+from tests.battles.batch_server import ENDED, has_the_jobs, opened, over, shown, until
 from tests.battles.fast_upstream import FastUpstream
 from tests.conftest import StartServer
-from tests.server import ROOT, Server, nano_usd
+from tests.server import ROOT, nano_usd
 
 pytestmark = pytest.mark.slow
 
-_ENDED = ("done", "stopped")
 _KILLS = 3
-
-
-def opened(server: Server, rows: int, **more: Any) -> str:
-    body = {
-        "name": "Numbers",
-        "rows": [{"no": no, "expected": f"number {no}"} for no in range(rows)],
-        "request": {
-            "messages": [{"role": "user", "content": "Say the number of row {{no}}."}],
-            "max_tokens": 20,
-        },
-        "lanes": [{"model": "lab/one"}],
-        "checks": [{"kind": "exact", "expected": "{{expected}}"}],
-        "at_once": 16,
-        "cost_cap_usd": "4.00",
-        **more,
-    }
-    with server.client() as client:
-        told = client.post("/v1/batches", json=body)
-    assert told.status_code == 201, told.text
-    return str(told.json()["id"])
-
-
-def shown(server: Server, batch_id: str) -> dict[str, Any]:
-    told: dict[str, Any] = server.get(f"/v1/batches/{batch_id}").json()
-    return told
-
-
-def until(
-    server: Server, batch_id: str, is_so: Callable[[dict[str, Any]], bool], within_s: float
-) -> dict[str, Any]:
-    limit_s = time.monotonic() + within_s
-    while True:
-        try:
-            told = shown(server, batch_id)
-            if is_so(told):
-                return told
-        except httpx.HTTPError:
-            pass
-        assert time.monotonic() < limit_s, f"{told['state']} {told['why']} {told['progress']}\n{server.log}"
-        time.sleep(0.1)
-
-
-def over(told: dict[str, Any]) -> int:
-    progress = told["progress"]
-    return int(progress["done"] + progress["failed"] + progress["cut"])
-
-
-def has_the_jobs(server: Server) -> bool:
-    return any("jobs" in child.cmdline()[2:3] for child in psutil.Process(server.pid).children())
 
 
 @pytest.mark.timeout(600)
@@ -90,7 +38,7 @@ def test_five_thousand_rows_killed_and_resumed_are_each_paid_once(
             server.signal(signal.SIGKILL)
             server.wait_ended(10)
             server.start()
-        told = until(server, batch_id, lambda told: told["state"] in _ENDED, 400)
+        told = until(server, batch_id, lambda told: told["state"] in ENDED, 400)
         credits = server.credits()
         server.end()
 
@@ -156,7 +104,7 @@ def test_another_host_takes_up_the_batch_of_one_that_was_killed(
         before = over(shown(second, batch_id))
         until(second, batch_id, lambda told: over(told) > before, 120)
         taken_up_s = time.monotonic() - killed_s
-        told = until(second, batch_id, lambda told: told["state"] in _ENDED, 150)
+        told = until(second, batch_id, lambda told: told["state"] in ENDED, 150)
         # What the dead host still held ends with its lease.
         limit_s = time.monotonic() + 60
         while (credits := second.credits())["held"]:
