@@ -8,6 +8,8 @@ endif
 need-python = @test -n "$(PYTHON)"
 uv = $(PYTHON) -m tools.uv
 WORKERS ?= 2# processes that share the tests; 0 runs them all in one
+# Compiled once, and not in each process of each run, also where the machine says otherwise.
+test slow: export PYTHONDONTWRITEBYTECODE =
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -21,7 +23,7 @@ test: ## every test but the slow ones, a real browser's and PostgreSQL's include
 	$(need-python)
 	@$(PYTHON) -m tools.install --dev
 	@chromium="$$($(PYTHON) -m tools.chromium)"; test $$? -ne 2 || exit 2; \
-	TILTYARD_CHROMIUM="$$chromium" $(uv) run --no-sync pytest -m "not slow" -n $(WORKERS) --dist loadgroup $(PYTEST)
+	TILTYARD_CHROMIUM="$$chromium" $(uv) run --no-sync pytest -m "not slow" -n $(WORKERS) $(PYTEST)
 
 slow: ## the sweeps that are too long for each day: processes killed again and again, every corner of a view
 	$(need-python)

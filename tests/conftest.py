@@ -24,11 +24,11 @@ from tests.postgresql import (
     postgresql_url as postgresql_url,
 )
 from tests.server import Server
+from tests.sharing import Sharing
 from tests.upstream import SlowUpstream
 from tools import chromium
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
-_SHARING = frozenset({"browser", "clients", "live"})
 _LOG_TAIL = 12_000  # characters
 
 StartServer = Callable[..., Server]
@@ -39,7 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=2, help="how often tests/faults kills the app, an engine")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers' plugin reads the groups
+@pytest.hookimpl(optionalhook=True)  # where there are workers
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    return Sharing(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What this machine cannot run is skipped by name; in CI nothing is: there it fails."""
     missing = {
@@ -48,16 +52,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "postgresql": "" if real_postgresql.available() else "no PostgreSQL on this machine",
     }
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
         for marker, reason in missing.items():
             if reason and item.get_closest_marker(marker) and not IN_CI:
                 item.add_marker(pytest.mark.skip(reason=reason))
-
-
-def _group(path: Path) -> str:
-    """What one worker process runs, in order: a file, or a folder whose tests share servers."""
-    folder = path.parent.name
-    return folder if folder in _SHARING else str(path)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

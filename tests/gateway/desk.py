@@ -27,6 +27,7 @@ from identity.principal import Principal
 from store.databases import Databases
 from telemetry.paces import Paces
 from telemetry.rows import RequestRow
+from tests.databases import open_migrated
 
 LOCAL = Principal(team_id=1, team_name="Local", user_id=1, role="owner")
 FREE_USD = 5_000_000_000
@@ -72,7 +73,7 @@ async def desk(
             each.log(row)
 
     catalog = Catalog.load(overrides)
-    databases = databases or Databases.open(folder)
+    databases = databases or open_migrated(folder)
     ledger = await Ledger.open(folder / "ledger.db", free_money_limit_nano_usd=1000 * FREE_USD)
     simulated = Simulated(pace or Pace(first_token_s=0, slow_first_token_s=0.2, tokens_per_s=0))
     gateway = Gateway(
