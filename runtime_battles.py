@@ -12,7 +12,7 @@ from battles.battle import Battles
 from battles.comparisons import Comparison, VoterKind
 from battles.first import FirstBattle, FirstView
 from battles.history import BattleLine, Sought
-from battles.looking import view
+from battles.looking import battle_of, view
 from battles.models import BattleWish, Prompt, Reason, Vote
 from battles.views import BattleView
 from battles.votes import PEOPLE, Votes
@@ -96,6 +96,10 @@ class BattleDesk:
     def hidden_runs(self, principal: Principal) -> frozenset[str]:
         """Runs that no list, figure or entry may show this reader yet: they may still vote on them."""
         return self._battles.hidden_runs.of(principal)
+
+    def battle_of(self, principal: Principal, run_id: str) -> str | None:
+        """The battle that a run is a lane of, where this reader may open it and knows the names."""
+        return self._on_loop(battle_of(self._battles, principal, run_id), _LOOK_S)
 
     # --- vote ---------------------------------------------------------------------------------
 

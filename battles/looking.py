@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from battles import access, storage
 from battles.ballots import Stage, stage_for
 from battles.battle import Battles
-from battles.errors import VoteRefused
+from battles.errors import BattleNotFound, VoteRefused
 from battles.models import Battle, Vote
 from battles.views import BattleView, Known, heads, turn_views
 from battles.votes import newest, standing_of, votes_of
@@ -39,6 +39,19 @@ async def is_hidden(battles: Battles, principal: Principal, battle: Battle) -> b
         return False
     reader = await battles.database.read(lambda session: reader_of(session, principal, battle))
     return access.is_hidden(principal, battle, reader.revealed, reader.anybody)
+
+
+async def battle_of(battles: Battles, principal: Principal, run_id: str) -> str | None:
+    """The battle that a run is a lane of; None where it is of none, or of one that this reader may not open
+    or does not know the names of yet."""
+    found = await battles.database.read(lambda session: storage.battle_runs(session, [run_id]))
+    if run_id not in found:
+        return None
+    try:
+        battle = await battles.find(principal, found[run_id])
+    except BattleNotFound:
+        return None
+    return None if await is_hidden(battles, principal, battle) else battle.id
 
 
 def reader_of(session: Session, principal: Principal, battle: Battle) -> Reader:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import streamlit as st
+
 from battles.views import BattleView, LaneView, TurnView
 from components import battle_words as say, figure, table
 from components.table import Cell
@@ -23,6 +25,21 @@ def show(view: BattleView, turn: TurnView, catalog: Catalog, name_of: NameOf) ->
     ]
     heads = (say.LANE, say.MODEL, say.PRICE, say.FIRST_TOKEN, say.WHOLE, say.SPEED, say.COST)
     table.show(say.WHO, heads, rows)
+
+
+def link_to_requests(view: BattleView, turn: TurnView) -> None:
+    """To each lane's row in the request log, once its reader may know which it is."""
+    if view.hidden:
+        return
+    with st.container(horizontal=True, gap="small", key=f"lane-requests-{turn.id}"):
+        for lane in turn.lanes:
+            if lane.run_id is not None:
+                st.page_link(
+                    "requests.py",
+                    label=say.request_of(lane.label),
+                    icon=":material/receipt_long:",
+                    query_params={"request": lane.run_id},
+                )
 
 
 def _row(lane: LaneView, model: str, catalog: Catalog, name_of: NameOf, at_ms: int) -> tuple[str | Cell, ...]:

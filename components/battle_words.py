@@ -134,6 +134,10 @@ def quote(likely: str, high: str, held: str, lanes: int) -> str:
     return f"About {likely} for {lanes} lanes, at most likely {high}. Holds {held} while they run."
 
 
+def request_of(letter: str) -> str:
+    return f"Lane {letter}: its request"
+
+
 def spent(cost: str, cap: str | None) -> str:
     return f"{cost} of {cap} spent" if cap else f"{cost} spent"
 

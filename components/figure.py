@@ -114,6 +114,12 @@ def day_and_time(at_ms: int, zone_name: str | None) -> str:
     return f"{at.day} {at:%b, %H:%M} ({short})"
 
 
+def day_and_second(at_ms: int, zone_name: str | None) -> str:
+    """`21 Dec, 09:14:07`, in a column whose head names the zone."""
+    at = datetime.fromtimestamp(at_ms / _MS_PER_S, UTC).astimezone(zone(zone_name)[0])
+    return f"{at.day} {at:%b, %H:%M:%S}"
+
+
 def day(at_ms: int, zone_name: str | None) -> str:
     """`21 Dec`."""
     at = datetime.fromtimestamp(at_ms / _MS_PER_S, UTC).astimezone(zone(zone_name)[0])

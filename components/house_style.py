@@ -41,7 +41,14 @@ CSS: Final = """
   font-weight: 400; }
 .ty-wide thead th { color: color-mix(in srgb, currentColor 70%, transparent); }
 .st-key-entry .ty-wide :is(th, td) { padding-right: 0.75rem; }
-.ty-wide :is(th:first-child) { text-align: start; }
+.ty-wide :is(th:first-child, .ty-text) { text-align: start; }
+.ty-wide tr[aria-current] {
+  background: color-mix(in srgb, var(--st-primary-color, currentColor) 12%, transparent); }
+[class*="st-key-"][class*="-picks"] { position: absolute; }
+.st-key-requests-open { flex-direction: row-reverse; }
+.st-key-requests-table table, .st-key-models-table table, .st-key-entries-table table { width: 100%; }
+.st-key-requests-table :is(th, td), .st-key-models-table :is(th, td), .st-key-entries-table :is(th, td) {
+  padding-right: 0.75rem; }
 .ty-wide :is(th, td):last-child { padding-right: 0.25rem; }
 .ty-wide small { font-size: 0.8125rem; display: block; white-space: pre-line; }
 .st-key-latency-table .ty-wide thead th, .st-key-leaderboard-table .ty-wide thead th {
@@ -68,6 +75,9 @@ CSS: Final = """
   .ty-stack td::before { content: attr(data-head); display: block; font-size: 0.8125rem;
     color: color-mix(in srgb, currentColor 70%, transparent); }
   .ty-stack .ty-faint::before { color: inherit; }
+  .ty-stack .ty-aside { display: none; }
+  .ty-wide:not(.ty-stack) :is(th, td) { padding-right: 0.75rem; }
+  .ty-wide:not(.ty-stack) :is(th, td):last-child { padding-right: 0; }
 }
 [class*="st-key-"] [role="radio"][aria-checked="true"], [class*="st-key-"] [role="tab"][aria-selected="true"],
 [class*="st-key-"] [aria-checked="true"] > [role="radio"] { color: inherit; font-weight: 600; }

@@ -40,6 +40,8 @@ def take() -> None:
     st.session_state[f"requests-{say.KEY}"] = key
     if stretch() is not None:
         st.session_state[session.REQUESTS_WINDOW] = say.LINKED
+    if said.get("request"):
+        session.open_request_row(said["request"])
 
 
 def stretch() -> tuple[int, int] | None:
@@ -47,11 +49,6 @@ def stretch() -> tuple[int, int] | None:
     said = session.requests_link()
     since, until = _number(said.get("since")), _number(said.get("until"))
     return (since, until) if since is not None and until is not None and since < until else None
-
-
-def request_id() -> str | None:
-    """The request that the link opens."""
-    return session.requests_link().get("request")
 
 
 def _number(text: str | None) -> int | None:

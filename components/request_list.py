@@ -5,14 +5,15 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import streamlit as st
 
 from billing.money import parse_usd
-from components import figure, request_link, request_words as say, session, words
+from components import figure, request_link, request_words as say, session, table, words
 from components.entry_names import Names
 from components.latency_window import WINDOWS
+from components.table import Cell
 from telemetry.clocks import ended_at_ms, first_token_ms
 from telemetry.requests import MOST_LOOKED_AT, Found, Place, Wanted
 from telemetry.rows import AttemptRow, Outcome, RequestRow
@@ -20,8 +21,7 @@ from telemetry.rows import AttemptRow, Outcome, RequestRow
 T = TypeVar("T")
 
 PAGE: Final = 50  # rows
-_ROW_HEIGHT: Final = 36  # pixels
-_MOST_HEIGHT: Final = 640
+TABLE: Final = "requests-table"
 _FIRST: Final = "24 h"
 ANYTHING: Final = Wanted()
 
@@ -50,16 +50,19 @@ class Offered:
 
 
 def filters(from_ms: int, to_ms: int | None, offered: Offered, names: Names) -> Wanted:
+    """The two that most people want stand there; the others are behind a button that counts them."""
     with st.container(horizontal=True, gap="small", key="requests-filters"):
         outcome = _choice(say.OUTCOME, list(say.OUTCOMES), say.OUTCOMES.__getitem__)
         model = _choice(say.MODEL, offered.models, names.model)
-        provider = _choice(say.PROVIDER, offered.providers, str)
-        surface = _choice(say.SURFACE, list(say.SURFACES), say.SURFACES.__getitem__)
-        user_id = _choice(say.MEMBER, offered.user_ids, names.member) if len(offered.user_ids) > 1 else None
-        key_id = _choice(say.KEY, offered.key_ids, names.key) if offered.key_ids else None
-        tag = _typed(say.TAG)
-        slower = _typed(say.SLOWER)
-        dearer = _typed(say.DEARER)
+        with st.popover(say.filters(_folded()), icon=":material/filter_list:", key="requests-more"):
+            provider = _choice(say.PROVIDER, offered.providers, str)
+            surface = _choice(say.SURFACE, list(say.SURFACES), say.SURFACES.__getitem__)
+            several = len(offered.user_ids) > 1
+            user_id = _choice(say.MEMBER, offered.user_ids, names.member) if several else None
+            key_id = _choice(say.KEY, offered.key_ids, names.key) if offered.key_ids else None
+            tag = _typed(say.TAG)
+            slower = _typed(say.SLOWER)
+            dearer = _typed(say.DEARER)
     wanted = Wanted(
         from_ms=from_ms,
         to_ms=to_ms,
@@ -74,21 +77,29 @@ def filters(from_ms: int, to_ms: int | None, offered: Offered, names: Names) -> 
     return replace(wanted, least_total_ms=_number(slower), least_cost_nano_usd=_dollars(dearer))
 
 
-def show(rows: Sequence[RequestRow], name_of: Callable[[str], str], zone: str | None) -> RequestRow | None:
-    """The row that the reader picked."""
-    event: Any = st.dataframe(
-        [_row(row, name_of) for row in rows],
-        key=f"requests-{rows[0].request_id}-{len(rows)}",
-        hide_index=True,
-        placeholder=figure.UNKNOWN,
-        on_select="rerun",
-        selection_mode="single-row",
-        row_height=_ROW_HEIGHT,
-        height=min(_MOST_HEIGHT, _ROW_HEIGHT * (len(rows) + 1) + 2),
-        column_config=_columns(zone),
-    )
-    picked = event.selection.rows
-    return rows[picked[0]] if picked and picked[0] < len(rows) else None
+def _folded() -> int:
+    """How many filters behind the button are set."""
+    labels = (say.PROVIDER, say.SURFACE, say.MEMBER, say.KEY, say.TAG, say.SLOWER, say.DEARER)
+    return sum(st.session_state.get(f"requests-{label}") not in (None, "") for label in labels)
+
+
+def show(
+    rows: Sequence[RequestRow], name_of: Callable[[str], str], zone: str | None, open_id: str | None
+) -> None:
+    """A page of rows, of which `open_id` stands open: then what its panel says is left out."""
+    short = figure.zone(zone)[1]
+    narrow = open_id is not None
+    heads = [words.when(short), say.WHAT, say.STATUS, say.FIRST, say.TOOK, say.COST]
+    current = next((no for no, row in enumerate(rows) if open_id in (row.request_id, row.run_id)), None)
+    with st.container(key=TABLE):
+        table.show(
+            say.NEWEST_FIRST,
+            [*map(_head, heads), *([] if narrow else map(_aside, (say.IN, say.OUT, say.WHO, say.FROM)))],
+            [_row(row, name_of, zone, narrow=narrow) for row in rows],
+            texts=3,
+            about=say.PICK,
+            current=current,
+        )
 
 
 def show_newest(rows: Sequence[RequestRow], zone: str | None) -> None:
@@ -142,10 +153,10 @@ def export(
             )
 
 
-def show_one(row: RequestRow, name_of: Callable[[str], str], zone: str | None) -> None:
-    """One request: what became of it, and its attempts beside each other in time."""
+def show_one(row: RequestRow, names: Names, zone: str | None) -> None:
+    """One request: what became of it, its attempts beside each other in time, and its figures."""
     with st.container(border=True, key="request"):
-        title = name_of(row.model) if row.model else row.model_asked
+        title = names.model(row.model) if row.model else row.model_asked
         st.markdown(f"**{words.escaped(title)}** {figure.DOT} {say.OUTCOMES[row.outcome]}")
         st.caption(words.escaped(figure.day_and_time(ended_at_ms(row), zone)))
         st.code(row.run_id or row.request_id, language=None)
@@ -157,6 +168,30 @@ def show_one(row: RequestRow, name_of: Callable[[str], str], zone: str | None) -
             st.caption(say.NO_ATTEMPT)
         for reason in row.dropped:
             st.caption(words.escaped(f"{say.DROPPED}: {reason}"))
+        table.show(say.FIGURES, ["", ""], _figures(row, names))
+
+
+def _figures(row: RequestRow, names: Names) -> list[list[str | Cell]]:
+    """What is known of it, a line each."""
+    known: list[tuple[str, str | Cell | None]] = [
+        (say.TOOK, figure.duration(row.total_ms)),
+        (say.FIRST, figure.duration(_first_ms(row))),
+        (say.OURS, None if row.gateway_ms is None else figure.duration(row.gateway_ms)),
+        (say.TOKENS_IN, figure.tokens(row.input_tokens)),
+        (say.CACHED, figure.tokens(row.cached_input_tokens) if row.cached_input_tokens else None),
+        (say.TOKENS_OUT, figure.tokens(row.output_tokens)),
+        (say.THOUGHT, figure.tokens(row.reasoning_tokens) if row.reasoning_tokens else None),
+        (say.COST, Cell(figure.money(row.cost_nano_usd), about=_exact(row.cost_nano_usd))),
+        (say.WHO, row.provider),
+        (say.FROM, say.SURFACES.get(row.surface, row.surface)),
+        (say.BY_KEY, None if row.key_id is None else names.key(row.key_id)),
+        (say.TAGS, ", ".join(row.tags) or None),
+    ]
+    return [[name, value] for name, value in known if value is not None]
+
+
+def _first_ms(row: RequestRow) -> float | None:
+    return first_token_ms(row.attempts[-1], streamed=row.streamed) if row.attempts else None
 
 
 def waterfall(row: RequestRow) -> str:
@@ -198,39 +233,38 @@ def _told(row: RequestRow) -> str:
     )
 
 
-def _row(row: RequestRow, name_of: Callable[[str], str]) -> dict[str, Any]:
-    first = first_token_ms(row.attempts[-1], streamed=row.streamed) if row.attempts else None
-    return {
-        "at": figure.instant(ended_at_ms(row)),
-        "what": name_of(row.model) if row.model else row.model_asked,
-        "outcome": say.OUTCOMES[row.outcome],
-        "first": figure.duration(first),
-        "took": figure.duration(row.total_ms),
-        "in": figure.tokens(row.input_tokens),
-        "out": figure.tokens(row.output_tokens),
-        "cost": figure.money(row.cost_nano_usd),
-        "provider": row.provider or figure.UNKNOWN,
-        "from": say.SURFACES.get(row.surface, row.surface),
-    }
+def _row(
+    row: RequestRow, name_of: Callable[[str], str], zone: str | None, *, narrow: bool
+) -> list[str | Cell]:
+    shown: list[str | Cell] = [
+        Cell(figure.day_and_second(ended_at_ms(row), zone), pick=row.request_id),
+        name_of(row.model) if row.model else row.model_asked,
+        say.OUTCOMES[row.outcome],
+        Cell(figure.duration(_first_ms(row)), wide_only=True),
+        figure.duration(row.total_ms),
+        Cell(figure.money(row.cost_nano_usd), about=_exact(row.cost_nano_usd)),
+    ]
+    if narrow:
+        return shown
+    tokens = (figure.tokens(row.input_tokens), figure.tokens(row.output_tokens))
+    return [
+        *shown,
+        *map(_aside, tokens),
+        _aside(row.provider or figure.UNKNOWN),
+        _aside(say.SURFACES.get(row.surface, row.surface)),
+    ]
 
 
-def _columns(zone: str | None) -> dict[str, Any]:
-    found, short = figure.zone(zone)
-    column = st.column_config
-    return {
-        "at": column.DatetimeColumn(
-            words.when(short), format="D MMM, HH:mm:ss", timezone=found.key, width=122
-        ),
-        "what": column.TextColumn(say.WHAT, width=118),
-        "outcome": column.TextColumn(say.STATUS, width=84),
-        "first": column.TextColumn(say.FIRST, alignment="right", width=72),
-        "took": column.TextColumn(say.TOOK, alignment="right", width=62),
-        "in": column.TextColumn(say.IN, alignment="right", width=42),
-        "out": column.TextColumn(say.OUT, alignment="right", width=42),
-        "cost": column.TextColumn(say.COST, alignment="right", width=88),
-        "provider": column.TextColumn(say.WHO, width=74),
-        "from": column.TextColumn(say.FROM, width=42),
-    }
+def _head(text: str) -> str | Cell:
+    return text
+
+
+def _aside(text: str) -> str | Cell:
+    return Cell(text, wide_only=True)
+
+
+def _exact(nano_usd: int | None) -> str:
+    return "" if nano_usd is None else figure.exact_money(nano_usd)
 
 
 def _choice(any_of_them: str, values: Sequence[T], name: Callable[[T], str]) -> T | None:

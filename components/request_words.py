@@ -20,7 +20,11 @@ KEY: Final = "Any key"
 TAG: Final = "Tag"
 SLOWER: Final = "Longer than, ms"
 DEARER: Final = "Dearer than, $"
-PICK: Final = "Pick a row to see its attempts."
+NEWEST_FIRST: Final = "Newest first"
+PICK: Final = "Press a time to open its request."
+CLOSE: Final = "Close"
+FILTERS: Final = "Filters"
+BATTLE: Final = "Open its battle"
 TOOK: Final = "Took"
 FIRST: Final = "First token"
 IN: Final = "In"
@@ -30,6 +34,14 @@ STATUS: Final = "Status"
 WHAT: Final = "Model"
 WHO: Final = "Provider"
 FROM: Final = "From"
+OURS: Final = "Gateway's own time"
+TOKENS_IN: Final = "Tokens in"
+CACHED: Final = "of them cached"
+TOKENS_OUT: Final = "Tokens out"
+THOUGHT: Final = "of them reasoning"
+BY_KEY: Final = "Key"
+TAGS: Final = "Tags"
+FIGURES: Final = "In figures"
 ATTEMPTS: Final = "Attempts"
 DROPPED: Final = "Not asked"
 REPLAY: Final = "See the conversation"
@@ -60,8 +72,16 @@ OUTCOMES: Final = {
 SURFACES: Final = {"page": "Pages", "api": "API"}
 
 
+def filters(count: int) -> str:
+    return f"{FILTERS} ({count})" if count else FILTERS
+
+
 def attempt(no: int, provider: str, outcome: str) -> str:
     return f"{no}. {provider}: {OUTCOMES.get(outcome, outcome).lower()}"
+
+
+def about_model(name: str) -> str:
+    return f"About {name}"
 
 
 def newest(when: str) -> str:

@@ -107,6 +107,7 @@ _TICKET: Final = "live-ticket"
 _TROUBLES: Final = "standing-troubles"
 _REQUESTS: Final = "requests-pages"
 _REQUESTS_LINK: Final = "requests-link"
+_REQUEST_OPEN: Final = "request-open"
 _MODEL_RUN: Final = "model-run"
 _ADDRESS: Final = "address-written"
 _RUN_IN_ADDRESS: Final = "run"
@@ -367,6 +368,21 @@ def newer_requests() -> None:
 
 def first_requests() -> None:
     st.session_state.pop(_REQUESTS, None)
+    close_request()
+
+
+def request_open() -> str | None:
+    """The request that stands open beside the list, by its own id or its run's."""
+    kept: str | None = st.session_state.get(_REQUEST_OPEN)
+    return kept
+
+
+def open_request_row(request_id: str) -> None:
+    st.session_state[_REQUEST_OPEN] = request_id
+
+
+def close_request() -> None:
+    st.session_state.pop(_REQUEST_OPEN, None)
 
 
 def entry_asked() -> str | None:

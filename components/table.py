@@ -18,7 +18,7 @@ _STACKED_ABOVE: Final = 3  # columns: a phone has no room for more, and shows ea
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A figure with what stands small beside it; `faint` where there are too few samples to lean on. With
-    `pick` it is a button (`picks`), with `link` it leads there."""
+    `pick` it is a button (`picks`), with `link` it leads there. `wide_only`: a phone's card leaves it out."""
 
     text: str
     aside: str = ""
@@ -26,6 +26,7 @@ class Cell:
     about: str = ""
     pick: str = ""
     link: str = ""
+    wide_only: bool = False
 
 
 def show(
@@ -35,11 +36,20 @@ def show(
     *,
     total: bool = False,
     about: str = "",
+    texts: int = 1,
+    current: int | None = None,
 ) -> None:
-    """The first column is text, the others figures. `total` sets the last row apart."""
-    head = "".join(f'<th scope="col"{_title(each)}>{_inside(each)}</th>' for each in heads)
+    """The first columns, so many as `texts` says, are text, the others figures. `total` sets the last row
+    apart, `current` is the row that stands open."""
+    head = "".join(
+        f'<th scope="col"{_class(each, no < texts)}{_title(each)}>{_inside(each)}</th>'
+        for no, each in enumerate(heads)
+    )
     names = [each if isinstance(each, str) else _named(each) for each in heads]
-    body = "".join(_row(row, names, last=total and no == len(rows) - 1) for no, row in enumerate(rows))
+    body = "".join(
+        _row(row, names, texts, last=total and no == len(rows) - 1, current=no == current)
+        for no, row in enumerate(rows)
+    )
     note = f'<span class="ty-dim"> {html.escape(about)}</span>' if about else ""
     kind = "ty-wide ty-stack" if len(heads) > _STACKED_ABOVE else "ty-wide"
     st.html(
@@ -55,14 +65,15 @@ def _named(head: Cell) -> str:
     return f"{head.text}: {aside}" if aside else head.text
 
 
-def _row(row: Sequence[str | Cell], heads: Sequence[str], *, last: bool) -> str:
+def _row(row: Sequence[str | Cell], heads: Sequence[str], texts: int, *, last: bool, current: bool) -> str:
     first, *rest = row
     cells = "".join(
-        f'<td role="cell" data-head="{html.escape(head)}"{_class(each)}{_title(each)}>{_inside(each)}</td>'
-        for each, head in zip(rest, heads[1:], strict=True)
+        f'<td role="cell" data-head="{html.escape(head)}"{_class(each, no < texts)}{_title(each)}>'
+        f"{_inside(each)}</td>"
+        for no, (each, head) in enumerate(zip(rest, heads[1:], strict=True), 1)
     )
-    total = ' class="ty-total"' if last else ""
-    return f'<tr role="row"{total}><th scope="row" role="rowheader">{_inside(first)}</th>{cells}</tr>'
+    kind = ' class="ty-total"' if last else ' aria-current="true"' if current else ""
+    return f'<tr role="row"{kind}><th scope="row" role="rowheader">{_inside(first)}</th>{cells}</tr>'
 
 
 def _inside(cell: str | Cell) -> str:
@@ -79,8 +90,11 @@ def _pressed(cell: Cell) -> str:
     return f'<a href="{html.escape(cell.link)}" target="_self">{text}</a>' if cell.link else text
 
 
-def _class(cell: str | Cell) -> str:
-    return ' class="ty-faint"' if isinstance(cell, Cell) and cell.faint else ""
+def _class(cell: str | Cell, is_text: bool) -> str:
+    kinds = ["ty-text"] if is_text else []
+    if isinstance(cell, Cell):
+        kinds += [name for name, has in (("ty-faint", cell.faint), ("ty-aside", cell.wide_only)) if has]
+    return f' class="{" ".join(kinds)}"' if kinds else ""
 
 
 def _title(cell: str | Cell) -> str:

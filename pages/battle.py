@@ -224,6 +224,7 @@ def judged(view: BattleView, turn: TurnView) -> None:
         vote_panel.show_said(view, principal.user_id)
         if view.blind and not view.hidden:
             battle_reveal.show(view, turn, services.catalog, name_of)
+        battle_reveal.link_to_requests(view, turn)
         answer_diff.show(
             [
                 answer_diff.Side(lane.label, lane.text, lane.reasoning, lane.tool_calls)

@@ -20,8 +20,10 @@ from components import (
     words,
 )
 from components.entry_names import Names
+from components.picks import picks
 from components.request_list import PAGE, Offered
 from identity.permissions import may
+from telemetry.rows import RequestRow
 
 st.set_page_config(layout="wide")
 principal = guard.enter("read_runs")
@@ -45,6 +47,9 @@ def offered() -> Offered:
 
 st.title(say.REQUESTS)
 request_link.take()
+if (pressed := picks(request_list.TABLE, key="requests-picks", shows="requests-opened")) is not None:
+    session.open_request_row(pressed)
+open_id = session.request_open()
 from_ms, to_ms = request_list.window(now_ms)
 hidden = services.battles.hidden_runs(principal)
 wanted = replace(request_list.filters(from_ms, to_ms, offered(), names), without=hidden)
@@ -66,12 +71,11 @@ def follow() -> None:
     newest = log.look(team_id, wanted, 1).rows
     request_list.show_newest(newest, zone)
     if newest and session.requests_before() is None and newest[0].request_id != rows[0].request_id:
-        request_list.follow(picked is not None)
+        request_list.follow(open_id is not None)
 
 
-listed, opened = st.columns([15, 4], gap="small")
-with listed:
-    picked = request_list.show(rows[:PAGE], name_of, zone)
+def show_list() -> None:
+    request_list.show(rows[:PAGE], name_of, zone, open_id)
     if to_ms is None:
         follow()
     request_list.turn(found, zone)
@@ -80,41 +84,47 @@ with listed:
         lambda: b"".join(log.as_json_lines(team_id, wanted)),
         lambda: log.as_parquet(team_id, wanted),
     )
-with opened:
-    linked = request_link.request_id()
-    if picked is None and linked is not None:
-        picked = log.one(team_id, linked)
-        if picked is not None and picked.run_id in hidden:
-            st.info(say.HIDDEN)
-            st.stop()
-    if picked is None:
-        st.caption(say.PICK)
-    else:
-        row = log.one(team_id, picked.request_id) or picked
-        request_list.show_one(row, name_of, zone)
-        if row.run_id is not None and row.cost_nano_usd is not None:
-            st.page_link(
-                "credits.py",
-                label=say.ENTRY,
-                icon=":material/account_balance_wallet:",
-                query_params={"run": row.run_id},
-            )
-        if row.run_id is not None and row.surface == "page":
-            st.page_link(
-                "playground.py",
-                label=say.REPLAY,
-                icon=":material/forum:",
-                query_params={"run": row.run_id},
-            )
-        if row.run_id is not None:
-            run_id = row.run_id
-            reopen.show(
-                services.record(principal, run_id),
-                row.user_id == principal.user_id,
-                replay=lambda: services.replay(principal, run_id),
-                may_run=may(principal, "run_models"),
-            )
-        if row.surface != "page" and row.model is not None:
-            st.page_link(
-                "models.py", label=words.escaped(name_of(row.model)), query_params={"model": row.model}
-            )
+
+
+def show_open(row: RequestRow) -> None:
+    """One request, and where it leads."""
+    st.button(say.CLOSE, icon=":material/close:", key="request-close", on_click=session.close_request)
+    request_list.show_one(row, names, zone)
+    if row.run_id is None:
+        return
+    run_id = row.run_id
+    to_run = {"run": run_id}
+    if row.cost_nano_usd is not None:
+        icon = ":material/account_balance_wallet:"
+        st.page_link("credits.py", label=say.ENTRY, icon=icon, query_params=to_run)
+    battle_id = services.battles.battle_of(principal, run_id)
+    if battle_id is not None:
+        link = {"battle": battle_id}
+        st.page_link("battle.py", label=say.BATTLE, icon=":material/swords:", query_params=link)
+    elif row.surface == "page":
+        st.page_link("playground.py", label=say.REPLAY, icon=":material/forum:", query_params=to_run)
+    reopen.show(
+        services.record(principal, run_id),
+        row.user_id == principal.user_id,
+        replay=lambda: services.replay(principal, run_id),
+        may_run=may(principal, "run_models"),
+    )
+    if row.surface != "page" and row.model is not None:
+        label, icon = words.escaped(say.about_model(name_of(row.model))), ":material/view_list:"
+        st.page_link("models.py", label=label, icon=icon, query_params={"model": row.model})
+
+
+picked = None if open_id is None else log.one(team_id, open_id)
+if picked is None:
+    show_list()
+else:
+    # The one that is open comes first: on a phone, above the others; the style sheet puts it on the right
+    # where there is room.
+    with st.container(horizontal=True, gap="medium", key="requests-open"):
+        with st.container(key="requests-opened", width=360):
+            if picked.run_id in hidden:
+                st.info(say.HIDDEN)
+            else:
+                show_open(picked)
+        with st.container(key="requests-rest", width="stretch"):
+            show_list()

@@ -21,9 +21,10 @@ def _ignore() -> None:
     pass
 
 
-def picks(within: str, key: str) -> str | None:
-    """The `pick` of the cell that was just pressed in the container whose key is `within`, this once."""
-    result = _mount(key=key, data={"within": within}, on_pick_change=_ignore)
+def picks(within: str, key: str, shows: str = "") -> str | None:
+    """The `pick` of the cell that was just pressed in the container whose key is `within`, this once. The
+    container whose key is `shows` is scrolled to when it then stands elsewhere."""
+    result = _mount(key=key, data={"within": within, "shows": shows}, on_pick_change=_ignore)
     picked: str | None = result.pick
     return picked
 

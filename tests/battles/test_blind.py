@@ -8,10 +8,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from battles import history
+from battles import history, storage
 from battles.ballots import Ballot
 from battles.history import Sought
 from battles.live import FRAME_S
+from battles.looking import battle_of
 from battles.models import BattleWish, LaneWish
 from battles.pacing import Ready, furthest, is_over, moved
 from gateway.errors import RunNotFound
@@ -56,6 +57,18 @@ async def test_a_search_by_model_does_not_find_a_hidden_battle(at: Ring) -> None
     assert battle.id not in found()
     await at.votes.reveal(LOCAL, battle.id)
     assert battle.id in found()
+
+
+async def test_a_request_leads_to_its_battle_once_its_reader_knows_the_names(at: Ring) -> None:
+    battle, turn = await at.fought("alpha", "beta", blind=True)
+    runs = await at.battles.database.read(lambda session: storage.runs_of(session, [turn.id]))
+    run_id = runs[0].run_id
+    assert await battle_of(at.battles, LOCAL, run_id) is None
+    await at.votes.reveal(LOCAL, battle.id)
+    assert await battle_of(at.battles, LOCAL, run_id) == battle.id
+    assert await battle_of(at.battles, MEMBER, run_id) is None, "who has not seen the names"
+    assert await battle_of(at.battles, replace(LOCAL, team_id=2), run_id) is None
+    assert await battle_of(at.battles, LOCAL, "run_of_no_battle") is None
 
 
 async def test_runs_of_a_hidden_battle_are_hidden_from_those_who_may_vote(at: Ring) -> None:

@@ -76,8 +76,7 @@ async def test_requests_of_curl_come_to_chart_and_log_and_neither_zoom_nor_page_
     for _ in range(3):
         await asyncio.to_thread(curl, tiltyard)
     log = await open_page("/requests")
-    table = log.locator("[data-testid=stDataFrame]").first
-    await table.wait_for()
+    await log.locator(".st-key-requests-table .ty-pick").first.wait_for()
     page = await open_page("/latency?simulated=yes")
     await wait_until(lambda: _at_least(page, 3), 20, "the chart is drawn")
     await page.wait_for_timeout(2_500)  # what loads late has come

@@ -100,15 +100,21 @@ def test_a_pinned_setting_is_the_lanes_own_and_the_rest_follows_all_lanes(
     assert [request.sampling.temperature for request in world.gateway.asked] == [0.7, 0.1]
 
 
+def links(at: AppTest) -> list[str]:
+    return [each.proto.label for each in at.get("page_link")]
+
+
 def test_a_blind_battle_shows_no_name_until_the_vote_and_both_votes_are_kept(
     world: World, open_page: OpenPage
 ) -> None:
     at = start(blind(opened(open_page)))
     assert [(lane["name"], lane["about"], lane["colour"]) for lane in heads(at)] == [("", "", None)] * 2
     assert reading.views(at, "battle_view")[-1]["hidden"]
+    assert say.request_of("A") not in links(at)
     at.button_group(key=next(group.key or "" for group in at.button_group)).set_value(["clear"])
     press(at, "vote-0")
     assert all(lane["name"] for lane in heads(at))
+    assert {say.request_of("A"), say.request_of("B")} <= set(links(at))
     assert say.your_vote(say.better("A"), None) in reading.texts(at)
     assert at.button(key="vote-0").label == say.keep(say.better("A"))
     press(at, "vote-tie")
