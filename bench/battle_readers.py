@@ -20,23 +20,28 @@ import msgspec
 import uvloop
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
+from api.live.sources import subject
+from identity.principal import Principal
+from identity.tickets import Tickets
+
 _TOKEN = re.compile(r"w\d+@(\d+)(?=[ <\n])")  # in HTML, where a paragraph ends without a blank
 _BYTES = re.compile(rb"w(\d+)@(\d+) ")
 _NEWEST = 2_400  # bytes at the end of a message in which a new token of `st.write_stream` stands
 _RAMP_S = 4.0
 _LANES = 4
+_PERSON = Principal(team_id=1, team_name="Local", user_id=1, role="owner", operator=True)
 
 
 class Order(msgspec.Struct):
-    """With a `ticket` the sessions watch battles, else a page that streams by itself. `count` tokens come in
-    each lane, `rate` a second."""
+    """With a `secret` that signs tickets the sessions watch battles, else a page that streams by itself.
+    `count` tokens come in each lane, `rate` a second."""
 
     url: str
     sessions: int
     count: int
     rate: int
     key: str = ""
-    ticket: str = ""
+    secret: str = ""
 
 
 class Told(msgspec.Struct):
@@ -84,7 +89,8 @@ async def _lanes(http: aiohttp.ClientSession, order: Order, lanes: list[str], wa
     tails, open_ = dict.fromkeys(lanes, ""), set(lanes)
     address = order.url.replace("http", "ws", 1) + "/live"
     async with http.ws_connect(address, origin=order.url, max_msg_size=0) as socket:
-        await socket.send_json({"sub": {lane: {"ticket": order.ticket} for lane in lanes}})
+        ticket = Tickets(order.secret.encode()).issue(_PERSON, subject(lanes[0]))
+        await socket.send_json({"sub": {lane: {"ticket": ticket} for lane in lanes}})
         async for message in socket:
             told: dict[str, Any] = msgspec.json.decode(message.data)
             if told.get("refused"):
@@ -139,7 +145,7 @@ async def _messages(http: aiohttp.ClientSession, url: str, query: str, page: str
 
 async def carry_out(order: Order) -> Told:
     watches = [Watch() for _ in range(order.sessions)]
-    ways = battle if order.ticket else write_stream
+    ways = battle if order.secret else write_stream
     whole_s = order.count / order.rate
     async with aiohttp.ClientSession(trust_env=False, connector=aiohttp.TCPConnector(limit=0)) as http:
 

@@ -27,8 +27,6 @@ import psutil
 from bench.battle_readers import Order, Told
 from bench.table import Row, print_table, quantile
 from bench.ways import CONFIG, SETTINGS, start
-from identity.principal import Principal
-from identity.tickets import Tickets
 from tests.server import API_KEY, ROOT, Server, free_port
 
 SIZES = [int(size) for size in os.environ.get("BENCH_SESSIONS", "1,5,10,20,30,40,60").split(",")]
@@ -45,12 +43,12 @@ class Way:
     name: str
     url: str
     pid: int
-    ticket: str = ""
+    secret: str = ""
     told: dict[int, tuple[Told, float, int]] = field(default_factory=dict)
     late: bool = False
 
     def order(self, sessions: int) -> Order:
-        return Order(self.url, sessions, COUNT, RATE, API_KEY, self.ticket)
+        return Order(self.url, sessions, COUNT, RATE, API_KEY, self.secret)
 
 
 def measure() -> list[Row]:
@@ -62,7 +60,7 @@ def measure() -> list[Row]:
         readers = start(opened, [sys.executable, "-m", "bench.battle_readers"])
         ways = [_ours(opened, port), _write_stream(opened, port)]
         for way in ways:
-            _carry_out(readers, Order(way.url, 1, 20, RATE, API_KEY, way.ticket))  # what is loaded at first
+            _carry_out(readers, Order(way.url, 1, 20, RATE, API_KEY, way.secret))  # what is loaded at first
         for size in SIZES:
             for way in ways:
                 if not way.late:
@@ -92,8 +90,7 @@ def _ours(opened: ExitStack, port: int) -> Way:
     server = Server(Path(folder), settings, CONFIG.format(port=port))
     opened.callback(server.end)
     server.start()
-    person = Principal(team_id=1, team_name="Local", user_id=1, role="owner", operator=True)
-    return Way("Tiltyard", server.url, server.pid, Tickets(_SECRET.encode()).issue(person))
+    return Way("Tiltyard", server.url, server.pid, _SECRET)
 
 
 def _write_stream(opened: ExitStack, upstream: int) -> Way:
@@ -130,7 +127,7 @@ def _rows(way: Way) -> Iterator[Row]:
             f"{p50:.0f} / {p95:.0f} ms; {share:.0%} of a core, {memory / 1e6:.0f} MB, "
             f"{told.came / told.due:.1%} came",
             f"{len(told.ms):,}",
-            "p95 <= 250 ms" if size == 20 and way.ticket else "",
+            "p95 <= 250 ms" if size == 20 and way.secret else "",
         )
     yield Row(
         f"{way.name}: most sessions with p95 <= {LATE_MS:.0f} ms", str(max(held, default=0)), f"of {SIZES}"

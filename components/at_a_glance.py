@@ -11,7 +11,13 @@ from components import figure, standing, words
 
 
 def show(
-    balance: Balance | None, troubles: Sequence[str], answering: Sequence[str], models: int, zone: str | None
+    balance: Balance | None,
+    troubles: Sequence[str],
+    answering: Sequence[str],
+    models: int,
+    zone: str | None,
+    *,
+    may_connect: bool,
 ) -> None:
     """`troubles` are sentences, `answering` the names of models that answer here, of so many `models`."""
     with st.container(key="at-a-glance", gap="xsmall"):
@@ -26,7 +32,8 @@ def show(
         with models_here:
             st.markdown(f"**{words.GLANCE_MODELS}**")
             st.markdown(words.escaped(words.models_answer(len(answering), models)))
-            st.page_link("connect.py", label=words.GLANCE_CONNECT, icon=":material/power:")
+            if may_connect:
+                st.page_link("connect.py", label=words.GLANCE_CONNECT, icon=":material/power:")
         with state:
             st.markdown(f"**{words.GLANCE_NOW}**")
             if not troubles:

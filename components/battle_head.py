@@ -14,9 +14,14 @@ from components.battle_keys import battle_keys
 KEYS_BUTTON: Final = "battle-keys"
 
 
-def show(view: BattleView, start_over: Callable[[], None]) -> None:
+def show(view: BattleView, start_over: Callable[[], None], *, may_run: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="battle-head"):
-        st.button(say.NEW, key="new-battle", icon=":material/add:", help=say.NEW_HELP, on_click=start_over)
+        if may_run:
+            st.button(
+                say.NEW, key="new-battle", icon=":material/add:", help=say.NEW_HELP, on_click=start_over
+            )
+        else:
+            st.button(say.ALL, key="new-battle", icon=":material/arrow_back:", on_click=start_over)
         if view.blind:
             st.badge(say.BLIND, icon=":material/visibility_off:", color="blue", help=say.BLIND_HELP)
         if view.kind == "drill":

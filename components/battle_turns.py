@@ -21,6 +21,7 @@ from components import (
 from components.battle_view import ALL, FAILED, Asked, LaneHead, battle_view
 
 NameOf = Callable[[str], str]
+TicketFor = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,15 @@ def path(view: BattleView, asked: str | None) -> tuple[TurnView, ...]:
     return tuple(found)
 
 
-def show(view: BattleView, turns: Sequence[TurnView], ticket: str, name_of: NameOf, asks: Asks) -> None:
+def show(
+    view: BattleView, turns: Sequence[TurnView], ticket_for: TicketFor, name_of: NameOf, asks: Asks
+) -> None:
     with st.container(key="turns", gap="large"):
         for turn in turns:
             with st.container(key=f"turn-{turn.id}", gap="small"):
                 _branches(view, turn)
                 _prompt(turn)
-                _lanes(view, turn, ticket, name_of, asks, current=turn is turns[-1])
+                _lanes(view, turn, ticket_for(turn.id), name_of, asks, current=turn is turns[-1])
                 if turn is not turns[-1]:
                     _fork(view, turn)
 

@@ -64,6 +64,7 @@ FIRST_ABOUT: Final = (
 )
 NOT_HERE: Final = "There is no such battle here."
 NOT_HERE_ADVICE: Final = "It may belong to another team, or be somebody's own. Start a new one below."
+ALL: Final = "All battles"
 READ_ONLY: Final = "You may look at battles. To start one or vote, ask an owner for another role."
 HISTORY: Final = "Earlier battles"
 SEARCH: Final = "Search prompts, models, tags"

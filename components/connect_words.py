@@ -45,6 +45,10 @@ DISCONNECT: Final = "Disconnect"
 DISCONNECT_SURE: Final = "New prompts find nobody there. Answers under way go on."
 TRY: Final = "Try it in the playground"
 
+OPERATORS_CONNECT: Final = (
+    "Providers and servers for everybody are connected by those who run this installation. What your team "
+    "may add is keys of its own, for providers that are listed here."
+)
 OWN_KEYS: Final = "Your team's own keys"
 OWN_KEYS_ABOUT: Final = (
     "Requests of this team to these providers go over your key. You pay the provider; here they cost "

@@ -11,8 +11,8 @@ from components.run_view import run_view
 from gateway.records import RunRecord
 
 
-def show(turns: Sequence[RunRecord], ticket: str, on_end: Callable[[], None]) -> None:
-    """Draw every turn. `on_end` is called once a run of this page has ended."""
+def show(turns: Sequence[RunRecord], ticket_for: Callable[[str], str], on_end: Callable[[], None]) -> None:
+    """Draw every turn, each under its own ticket. `on_end` is called once a run of this page has ended."""
     with st.container(key="turns", gap="large"):
         for no, turn in enumerate(turns):
             with st.container(key=f"turn-{turn.id}", gap="small"):
@@ -23,7 +23,7 @@ def show(turns: Sequence[RunRecord], ticket: str, on_end: Callable[[], None]) ->
                     st.caption(image_words.beside(images))
                 for note in turn.notes:
                     st.caption(words.escaped(words.sentence(note)))
-                run_view(turn.id, ticket, f"run-{turn.id}", on_end=on_end)
+                run_view(turn.id, ticket_for(turn.id), f"run-{turn.id}", on_end=on_end)
                 trail.show(turn)
 
 

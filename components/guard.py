@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components import session, words
+from components import session, team_words, words
 from identity.errors import IdentityError
-from identity.permissions import Permission, may
+from identity.permissions import WORDS, Permission, may, roles_with
 from identity.principal import Principal
 
 
@@ -19,6 +19,22 @@ def enter(permission: Permission) -> Principal:
         st.info(words.NOT_SIGNED_IN)
         st.stop()
     if not may(principal, permission):
-        st.info(f"**{words.NOT_PERMITTED}**  \n{words.NOT_PERMITTED_ADVICE}")
+        _refuse(principal, permission)
         st.stop()
     return principal
+
+
+def _refuse(principal: Principal, permission: Permission) -> None:
+    """Which right is missing, who has it, and where that is written."""
+    st.info(f"**{words.NOT_PERMITTED}**")
+    if permission == "operate":
+        st.markdown(team_words.FOR_OPERATORS)
+        return
+    st.markdown(
+        words.escaped(
+            team_words.not_yours(
+                principal.role, principal.team_name, WORDS[permission], roles_with(permission)
+            )
+        )
+    )
+    st.page_link("team.py", label=team_words.SEE_ROLES, icon=":material/group:")

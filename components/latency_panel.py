@@ -96,18 +96,27 @@ def _interval(figure_id: str, interval: spreads.Interval | None) -> Cell:
 
 
 def show_slowest(
-    figure_id: str, rows: Sequence[RequestRow], name_of: Callable[[str], str], zone: str | None
+    figure_id: str,
+    rows: Sequence[RequestRow],
+    name_of: Callable[[str], str],
+    zone: str | None,
+    *,
+    linked: bool,
 ) -> None:
-    """Each leads to its row in the log."""
+    """Each leads to its row in the log, for whoever may see that."""
     st.subheader(say.SLOWEST, help=say.SLOWEST_HELP)
     if not rows:
         st.caption(say.NO_SLOWEST)
     for row in rows:
         value = shown(figure_id, value_of(figure_id, row))
         when = figure.day_and_time(row.accepted_at_ms, zone)
+        label = words.escaped(say.row_link(value, name_of(row.model or row.model_asked), when))
+        if not linked:
+            st.markdown(label)
+            continue
         st.page_link(
             "requests.py",
-            label=words.escaped(say.row_link(value, name_of(row.model or row.model_asked), when)),
+            label=label,
             icon=":material/receipt_long:",
             query_params={"request": row.request_id},
         )

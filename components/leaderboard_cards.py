@@ -97,13 +97,13 @@ def show_pareto(view: View, names: Names) -> None:
         tables.front(rows, names, money=money)
 
 
-def show_next(view: View, names: Names) -> None:
+def show_next(view: View, names: Names, *, may_run: bool) -> None:
     st.header(say.NEXT, help=say.NEXT_HELP)
     if not view.next_pairs:
         return
     tables.next_pairs(view.next_pairs, names)
     first = view.next_pairs[0]
-    if view.wish.board == "model":
+    if may_run and view.wish.board == "model":
         st.page_link(
             "battle.py",
             label=say.START_NEXT,

@@ -7,7 +7,6 @@ what must, belongs to the run.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
@@ -24,7 +23,6 @@ from gateway.providers.listing import FoundServer, OfferedModel
 from identity.claims import Claims
 from identity.errors import NotAuthenticated
 from identity.principal import Principal
-from identity.tickets import LIFE_MS
 from telemetry.requests import Place
 
 _DRAWN: Final = "drawn"
@@ -103,7 +101,6 @@ _TYPED: Final = "playground-typed"
 _TOLD: Final = "playground-told"
 _RUN: Final = "playground-run"
 _NOTICE: Final = "playground-notice"
-_TICKET: Final = "live-ticket"
 _TROUBLES: Final = "standing-troubles"
 _REQUESTS: Final = "requests-pages"
 _REQUESTS_LINK: Final = "requests-link"
@@ -150,21 +147,15 @@ def zone() -> str | None:
     return st.context.timezone
 
 
-def ticket() -> str:
-    """Lets this tab's live channel say who it is. Kept for most of its life: a new one remounts views."""
-    now_ms = time.time_ns() // 1_000_000
-    who = principal()
-    kept = st.session_state.get(_TICKET)
-    if kept is None or kept[1] <= now_ms or kept[2] != who:
-        kept = (runtime.current().tickets.issue(who), now_ms + LIFE_MS // 2, who)
-        st.session_state[_TICKET] = kept
-    value: str = kept[0]
-    return value
+def ticket_for(who: Principal) -> Callable[[str], str]:
+    """Makes what lets this tab's live channel show one thing: a run, a battle's turn, the charts."""
+    tickets = runtime.current().tickets
+    return lambda about: tickets.issue(who, about)
 
 
 def forget_team() -> None:
     """Another team is open from now on: what was on the page was the last one's."""
-    for key in (_TICKET, _RUN, _NOTICE, _OPENED):
+    for key in (_RUN, _NOTICE, _OPENED):
         st.session_state.pop(key, None)
     st.query_params.clear()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 # --- sign-in ---------------------------------------------------------------------------------
@@ -147,3 +148,19 @@ CONNECTED: Final = "connected"
 
 def team_line(name: str, members: int) -> str:
     return f"{name} ({members} {'member' if members == 1 else 'members'})"
+
+
+FOR_OPERATORS: Final = "It is for those who run this installation. They name each other in its settings."
+SEE_ROLES: Final = "What each role may do"
+
+
+def not_yours(role: str, team: str, right: str, roles: Sequence[str]) -> str:
+    """Why a page or a part of one is closed, and who could open it."""
+    return (
+        f"You are {_a(role)} of {team}. This takes the right to {right[0].lower()}{right[1:]}, which "
+        f"{' and '.join(f'{each}s' for each in roles)} have. An owner can change your role."
+    )
+
+
+def _a(role: str) -> str:
+    return f"an {role}" if role[0] in "aeiou" else f"a {role}"

@@ -558,7 +558,6 @@ def left_of(available: str) -> str:
 
 NOT_SIGNED_IN: Final = "Sign in to see this page."
 NOT_PERMITTED: Final = "Your role in this team does not allow this page."
-NOT_PERMITTED_ADVICE: Final = "Ask an owner of the team for it."
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-!|~$:])")
 

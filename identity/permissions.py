@@ -99,6 +99,10 @@ def role_may(role: TeamRole, permission: Permission) -> bool:
     return permission in _TABLE[role]
 
 
+def roles_with(permission: Permission) -> tuple[TeamRole, ...]:
+    return tuple(role for role in _TABLE if permission in _TABLE[role])
+
+
 def require(principal: Principal, permission: Permission) -> None:
     """Raises `NotPermitted`."""
     if not may(principal, permission):

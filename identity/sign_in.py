@@ -122,7 +122,8 @@ class SignIn(Changing):
         return self._write(work)
 
     def still(self, principal: Principal) -> bool:
-        """Whether what a ticket said of somebody is so now: the sign-in goes on, the role stands."""
+        """Whether what a ticket said of somebody is so now: the sign-in goes on, the role stands, and
+        with it whose text it reads."""
 
         def work(session: Session) -> bool:
             if principal.session is not None:
@@ -135,6 +136,7 @@ class SignIn(Changing):
             return (
                 row is not None and row.role == principal.role
                 and team is not None and team.deleted_ms is None
+                and decoded(team.policy).text_readers == principal.policy.text_readers
             )  # fmt: skip
 
         return self._read(work)

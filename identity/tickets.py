@@ -1,8 +1,10 @@
 """Signed tickets that let a page's own channel say who it is.
 
-A ticket is good for that channel alone, and for one principal: a person in a team, by one sign-in. It
-holds no secret, so a page may carry it, and it ends after 12 hours or with the sign-in. Nothing is stored:
-whether what it says is still so, the channel asks (`api/live/standing.py`).
+A ticket is good for that channel alone, for one principal (a person in a team, by one sign-in) and for one
+thing: a run, a turn of a battle, or the charts. It holds no secret, so a page may carry it, and it ends
+within the hour; a page that stays open has it renewed (`api/live/tab.py`). Nothing is stored: whether what
+it says is still so, and what that person may see of the thing, the channel asks at each use
+(`api/live/standing.py`, `gateway/completion.py`).
 """
 
 from __future__ import annotations
@@ -20,13 +22,15 @@ from identity.keys import PurposeKey, purpose_key
 from identity.policy import Policy
 from identity.principal import Principal
 
-LIFE_MS = 12 * 60 * 60 * 1000
+LIFE_MS = 60 * 60 * 1000
+CHARTS = "charts"
 _PURPOSE = "live-ticket"
 _LONGEST = 2048
 
 
 class _Claims(msgspec.Struct, forbid_unknown_fields=True):
     principal: Principal
+    about: str
     expires_ms: int
 
 
@@ -42,15 +46,19 @@ class Tickets:
         self._now_ms = now_ms
         self._claims = msgspec.json.Decoder(_Claims)
 
-    def issue(self, principal: Principal) -> str:
+    def issue(self, principal: Principal, about: str) -> str:
+        """`about`: the id of a run or of a battle's turn, or `CHARTS`. Good for half an hour at least. All
+        that are made in one half hour are alike: a page that is drawn again carries what it carried."""
         # To look takes no rules, and a long list of models would not fit.
         looking = replace(principal, policy=Policy(text_readers=principal.policy.text_readers), models=())
-        claims = msgspec.json.encode(_Claims(looking, self._now_ms() + LIFE_MS))
+        half_ms = LIFE_MS // 2
+        claims = msgspec.json.encode(_Claims(looking, about, (self._now_ms() // half_ms + 2) * half_ms))
         body = f"{self._key.id}.{_base64(claims)}"
         return f"{body}.{_base64(self._key.sign(body.encode()))}"
 
-    def read(self, ticket: str) -> Principal:
-        """Whose ticket this is. Raises `NotAuthenticated` where it is forged, foreign or too old."""
+    def read(self, ticket: str, about: str) -> Principal:
+        """Whose ticket this is. Raises `NotAuthenticated` where it is forged, foreign, too old, or about
+        something else."""
         if len(ticket) > _LONGEST or not ticket.isascii():
             raise NotAuthenticated
         body, _, signature = ticket.rpartition(".")
@@ -62,7 +70,7 @@ class Tickets:
             claims = self._claims.decode(_unbase64(encoded))
         except (binascii.Error, msgspec.DecodeError):
             raise NotAuthenticated from None
-        if claims.expires_ms <= self._now_ms():
+        if claims.about != about or claims.expires_ms <= self._now_ms():
             raise NotAuthenticated
         return claims.principal
 

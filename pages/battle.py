@@ -138,7 +138,9 @@ def start_first() -> None:
 
 
 def set_up() -> None:
-    """No battle is open: lanes, options, prompt; what was fought before."""
+    """No battle is open: what was fought before; lanes, options and prompt for whoever may start one."""
+    if not may_run:
+        return earlier()
     if (linked := session.linked()) is not None:
         models, prompt = linked
         session.set_lanes(lane_setup.linked(offered, models))
@@ -159,12 +161,7 @@ def set_up() -> None:
     )
     lane_setup.show(offer)
     lane_prompt.show_variables(battle_wish.variables(offer))
-    sought = Sought(text=session.search() or None)
-    lines = services.battles.lines(principal, sought, battle_history.PAGE)
-    if not any(line.kind == "first" for line in lines) and sought.text is None:
-        first_battle.show_start(start_first, disabled=not may_run or services.demonstration_note is not None)
-    battle_history.show_search()
-    battle_history.show(lines, name_of, page_session.zone(), searched=sought.text is not None)
+    earlier()
     battle_form.show(
         lambda: start(offer),
         first=True,
@@ -177,16 +174,26 @@ def set_up() -> None:
                 Prompt(draft, page_session.images(IMAGES), battle_wish.variables(offer)),
             )
         ),
-        disabled=not may_run,
+        disabled=False,
     )
+
+
+def earlier() -> None:
+    """What was fought before, and the first battle where there was none."""
+    sought = Sought(text=session.search() or None)
+    lines = services.battles.lines(principal, sought, battle_history.PAGE)
+    if may_run and sought.text is None and not any(line.kind == "first" for line in lines):
+        first_battle.show_start(start_first, disabled=services.demonstration_note is not None)
+    battle_history.show_search()
+    battle_history.show(lines, name_of, page_session.zone(), searched=sought.text is not None)
 
 
 def show(view: BattleView) -> None:
     """A battle: its turns, the vote, and the next prompt."""
     turns = battle_turns.path(view, session.turn())
-    battle_head.show(view, session.close_battle)
+    battle_head.show(view, session.close_battle, may_run=may_run)
     asks = battle_turns.Asks(ended=lambda: None, retry=lambda turn_id, lanes: retry(view.id, turn_id, lanes))
-    battle_turns.show(view, turns, page_session.ticket(), name_of, asks)
+    battle_turns.show(view, turns, page_session.ticket_for(principal), name_of, asks)
     if view.kind == "first" and view.batch_id is not None:
         first_id = view.batch_id
         first_battle.show(lambda: services.battles.first(principal, first_id), view.id)
@@ -195,7 +202,7 @@ def show(view: BattleView) -> None:
     take_away(view)
     if turns and vote_panel.is_due(view, turns[-1]):
         judge(view, turns[-1])
-    else:
+    elif may_run:
         next_prompt(view, turns)
 
 
@@ -258,7 +265,7 @@ def next_prompt(view: BattleView, turns: Sequence[TurnView]) -> None:
         quote=lambda draft: quoted(
             lambda: services.quote_turn(principal, view.id, Prompt(draft), (forked or turns[-1]).id)
         ),
-        disabled=not may_run or not turns or turns[-1].running,
+        disabled=not turns or turns[-1].running,
     )
 
 
@@ -286,4 +293,5 @@ if view is not None:
     show(view)
 else:
     set_up()
-battle_head.listen(vote_panel.keys(view) if view is not None else {"/": lane_setup.first_picker(offered)})
+if view is not None or may_run:
+    battle_head.listen(vote_panel.keys(view) if view is not None else {"/": lane_setup.first_picker(offered)})

@@ -33,5 +33,7 @@ if may(principal, "operate"):
         st.header(say.CONNECTED)
         connecting.show_connected(services, principal, connections)
 
+else:
+    st.caption(say.OPERATORS_CONNECT)
 with st.expander(say.OWN_KEYS):
     own_keys.show(services, principal)

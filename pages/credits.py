@@ -66,7 +66,7 @@ def history() -> None:
             st.caption(words.PICK_A_ROW)
         else:
             entries.show_one(picked, names.model, zone)
-            if picked.run_id is not None and picked.key_id is None:
+            if picked.run_id is not None and picked.key_id is None and may(principal, "run_models"):
                 st.page_link(
                     "playground.py",
                     label=words.OPEN_RUN,

@@ -22,6 +22,7 @@ from components import (
 from components.live_chart import live_chart
 from components.picks import picks
 from identity.permissions import may
+from identity.tickets import CHARTS
 from live_charts import slice_of
 from telemetry.metrics import METRICS
 from telemetry.slices import name_of as group_name
@@ -82,7 +83,7 @@ session.to_address(latency_window.address(shown) | latency_focus.address(focus))
 latency_focus.share()
 metric = METRICS[focus.figure]
 st.subheader(metric.name, help=metric.definition)
-ticket = session.ticket()
+ticket = session.ticket_for(principal)(CHARTS)
 if focus.percent is None:
     live_chart(focus.figure, params, ticket, key="chart-figure")
 else:
@@ -97,7 +98,8 @@ with opened:
     if earlier is not None:
         before = earlier.whole() if focus.group_id is None else earlier.of(*focus.group_id)
     latency_panel.show(focus.figure, focus.name, group, before, found, zone)
-    latency_panel.link_to_rows(asked, focus.group_id)
+    if may(principal, "read_runs"):
+        latency_panel.link_to_rows(asked, focus.group_id)
 with lying:
     if focus.figure in HISTOGRAM_OF:
         st.subheader(say.DISTRIBUTION)
@@ -108,4 +110,5 @@ with phases:
     st.subheader(say.PHASES, help=latency_panel.PHASES_HELP)
     live_chart("bands", params, ticket, key="chart-phases", height=260)
 with slowest:
-    latency_panel.show_slowest(focus.figure, latency_focus.slowest(views, asked, focus), name_of, zone)
+    slow = latency_focus.slowest(views, asked, focus)
+    latency_panel.show_slowest(focus.figure, slow, name_of, zone, linked=may(principal, "read_runs"))

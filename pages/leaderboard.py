@@ -38,7 +38,8 @@ team_ids = filters.teams(principal.team_id, {team.id: team.name for team in know
 everything = board.view(principal, Wish(teams=team_ids))
 if not everything.facets.votes:
     st.info(f"**{say.NONE}**  \n{say.NONE_ADVICE}")
-    st.page_link("battle.py", label=say.START, icon=":material/swords:")
+    if may(principal, "run_models"):
+        st.page_link("battle.py", label=say.START, icon=":material/swords:")
     st.stop()
 
 wish = filters.show(everything.facets, frozenset(each.odd.voter for each in everything.odd), team_ids)
@@ -56,7 +57,7 @@ else:
     reference, margin = filters.choice(view, names.of)
     cards.show_choice(board.advice(principal, view, reference, margin), names)
     cards.show_pareto(view, names)
-    cards.show_next(view, names)
+    cards.show_next(view, names, may_run=may(principal, "run_models"))
     cards.show_matrix(view, names)
     cards.show_effects(view)
 cards.show_controlled(view, names)

@@ -74,7 +74,9 @@ def try_it(model: Model) -> None:
             notices.show(notices.notice_of(error, session.reader()))
     run_id = session.model_run(model.id)
     if run_id is not None:
-        conversation.show(services.conversation(principal, run_id), session.ticket(), on_end=lambda: None)
+        conversation.show(
+            services.conversation(principal, run_id), session.ticket_for(principal), on_end=lambda: None
+        )
 
 
 asked = session.model_open()
@@ -99,7 +101,8 @@ known = here(model)
 model_page.show_head(model, known, now_ms)
 model_page.show_about(model)
 if known.why_not is None and model.lifecycle.state != "retired" and model.answers:
-    try_it(model)
+    if may(principal, "run_models"):
+        try_it(model)
 model_page.show_use(model, known)
 model_page.show_providers(model, catalog, known)
 rivals = st.multiselect(

@@ -12,6 +12,7 @@ import time
 from typing import Final
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 import runtime
 from components import (
@@ -36,7 +37,8 @@ from components import (
     words,
 )
 from components.entry_names import Names
-from identity.permissions import may
+from identity.permissions import Permission, may
+from identity.principal import Principal
 
 TAB_ICON: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
@@ -44,30 +46,57 @@ TAB_ICON: Final = (
     '<path d="M7 9h18M16 9v14" stroke="#fff" stroke-width="4" stroke-linecap="round"/></svg>'
 )
 
-PAGES: Final = [
-    st.Page("playground.py", title=words.PLAYGROUND, icon=":material/edit_square:", default=True),
-    st.Page("battle.py", title=battle_words.BATTLE, icon=":material/swords:"),
-    st.Page("batches.py", title=batch_words.BATCHES, icon=":material/dataset:"),
-    st.Page("leaderboard.py", title=leaderboard_words.LEADERBOARD, icon=":material/leaderboard:"),
-    st.Page("latency.py", title=words.LATENCY, icon=":material/timeline:"),
-    st.Page("requests.py", title=request_words.REQUESTS, icon=":material/receipt_long:"),
-    st.Page("models.py", title=model_words.MODELS, icon=":material/view_list:"),
-    st.Page("prompts.py", title=prompt_words.PROMPTS, icon=":material/bookmarks:"),
-    st.Page("compare.py", title=compare_words.COMPARE, icon=":material/compare:"),
-    st.Page("benchmarks.py", title=benchmark_words.BENCHMARKS, icon=":material/speed:"),
-    st.Page("connect.py", title=connect_words.CONNECT, icon=":material/power:"),
-    st.Page("credits.py", title=words.CREDITS, icon=":material/account_balance_wallet:"),
-    st.Page("team.py", title=team_words.TEAM, icon=":material/group:"),
-]
-SHARED: Final = st.Page("shared.py", title=share_words.SHARED, icon=":material/share:", visibility="hidden")
-OPERATOR: Final = st.Page(
-    "operator_desk.py", title=team_words.OPERATOR, url_path="operator", icon=":material/shield_person:"
+# File, title, icon and what `guard.enter` asks there. What a role may not open is not listed; its address
+# says why.
+PAGES: Final[tuple[tuple[str, str, str, Permission], ...]] = (
+    ("playground.py", words.PLAYGROUND, "edit_square", "run_models"),
+    ("battle.py", battle_words.BATTLE, "swords", "read_runs"),
+    ("batches.py", batch_words.BATCHES, "dataset", "read_runs"),
+    ("leaderboard.py", leaderboard_words.LEADERBOARD, "leaderboard", "read_runs"),
+    ("latency.py", words.LATENCY, "timeline", "read_credits"),
+    ("requests.py", request_words.REQUESTS, "receipt_long", "read_runs"),
+    ("models.py", model_words.MODELS, "view_list", "read_team"),
+    ("prompts.py", prompt_words.PROMPTS, "bookmarks", "read_prompts"),
+    ("compare.py", compare_words.COMPARE, "compare", "read_team"),
+    ("benchmarks.py", benchmark_words.BENCHMARKS, "speed", "read_credits"),
+    ("connect.py", connect_words.CONNECT, "power", "connect_models"),
+    ("credits.py", words.CREDITS, "account_balance_wallet", "read_credits"),
+    ("team.py", team_words.TEAM, "group", "read_team"),
+    ("operator_desk.py", team_words.OPERATOR, "shield_person", "operate"),
 )
+HOME: Final = "playground.py"
+HOMES: Final = ("requests.py", "credits.py")  # of whom may not send prompts: the first that they may see
+SHARED: Final = st.Page("shared.py", title=share_words.SHARED, icon=":material/share:", visibility="hidden")
+
+
+def pages_of(principal: Principal | None) -> dict[str, StreamlitPage]:
+    """By file. Before anybody came in there is the list alone."""
+    return {
+        file: st.Page(
+            file,
+            title=title,
+            icon=f":material/{icon}:",
+            default=file == HOME,
+            url_path="operator" if file == "operator_desk.py" else None,
+            visibility="visible" if principal is not None and may(principal, needed) else "hidden",
+        )
+        for file, title, icon, needed in PAGES
+    }
+
+
+def at_home(page: StreamlitPage, listed: dict[str, StreamlitPage]) -> None:
+    """Whoever may not send prompts and came to no page in particular starts where they may look."""
+    if page == listed[HOME] and not may(principal, "run_models") and not st.query_params.to_dict():
+        st.switch_page(next(listed[file] for file in HOMES if _allowed(file)))
+
+
+def _allowed(file: str) -> bool:
+    return any(each == file and may(principal, needed) for each, _, _, needed in PAGES)
 
 
 def alone() -> None:
     """Nobody is signed in: one page without a navigation."""
-    st.navigation([*PAGES, SHARED], position="hidden")
+    st.navigation([*pages_of(None).values(), SHARED], position="hidden")
     st.logo(TAB_ICON, size="medium")
     house_style.apply()
 
@@ -76,8 +105,9 @@ st.set_page_config(page_icon=TAB_ICON)
 
 services = runtime.current()
 principal = sign_in.enter(services.people, alone)
-listed = [*PAGES, SHARED]
-page = st.navigation([*listed, OPERATOR] if may(principal, "operate") else listed, expanded=True)
+listed = pages_of(principal)
+page = st.navigation([*listed.values(), SHARED], expanded=True)
+at_home(page, listed)
 st.set_page_config(page_title=words.tab_title(page.title))
 st.logo(TAB_ICON, size="medium")
 

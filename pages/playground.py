@@ -173,7 +173,7 @@ names = model_picker.names(offered)
 model_picker.show_state(choice, names)
 
 if turns:
-    conversation.show(turns, session.ticket(), on_end=session.clear_notice)
+    conversation.show(turns, session.ticket_for(principal), on_end=session.clear_notice)
     with st.container(horizontal=True, gap="small"):
         conversation.show_after(turns, retry, to_battle)
         if turns[-1].state != "running" and turns[-1].user_id == principal.user_id:
@@ -198,7 +198,14 @@ else:
         starters.show(send_starter, ready_battle, disabled=not choice.answers)
         answering = [each.model.name for each in offered if each.answers]
         balance = standing.read(services.statements, principal.team_id, now_ms)
-        at_a_glance.show(balance, session.troubles(), answering, len(offered), session.zone())
+        at_a_glance.show(
+            balance,
+            session.troubles(),
+            answering,
+            len(offered),
+            session.zone(),
+            may_connect=may(principal, "connect_models"),
+        )
 
 prompt_form.show(
     send,

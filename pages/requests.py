@@ -92,7 +92,7 @@ def show_open(row: RequestRow) -> None:
     request_list.show_one(row, names, zone)
     if row.run_id is None:
         return
-    run_id = row.run_id
+    run_id, may_run = row.run_id, may(principal, "run_models")
     to_run = {"run": run_id}
     if row.cost_nano_usd is not None:
         icon = ":material/account_balance_wallet:"
@@ -101,13 +101,13 @@ def show_open(row: RequestRow) -> None:
     if battle_id is not None:
         link = {"battle": battle_id}
         st.page_link("battle.py", label=say.BATTLE, icon=":material/swords:", query_params=link)
-    elif row.surface == "page":
+    elif row.surface == "page" and may_run:
         st.page_link("playground.py", label=say.REPLAY, icon=":material/forum:", query_params=to_run)
     reopen.show(
         services.record(principal, run_id),
         row.user_id == principal.user_id,
         replay=lambda: services.replay(principal, run_id),
-        may_run=may(principal, "run_models"),
+        may_run=may_run,
     )
     if row.surface != "page" and row.model is not None:
         label, icon = words.escaped(say.about_model(name_of(row.model))), ":material/view_list:"

@@ -20,13 +20,20 @@ from components import (
     words,
 )  # fmt: skip
 from components.asks import ask
-from identity.permissions import may
+from identity.permissions import WORDS, Permission, may, roles_with
 
 st.set_page_config(layout="centered")
 principal = guard.enter("read_team")
 services = runtime.current()
 people, team_id, zone = services.people, principal.team_id, session.zone()
 now_ms = time.time_ns() // 1_000_000
+
+
+def refused(permission: Permission) -> None:
+    """Why a part of the page is closed to this role."""
+    right, roles = WORDS[permission], roles_with(permission)
+    st.caption(words.escaped(say.not_yours(principal.role, principal.team_name, right, roles)))
+
 
 st.title(words.escaped(principal.team_name))
 members, keys, rules, issuers, data, log = st.tabs(
@@ -61,10 +68,10 @@ with data:
             ask(lambda: services.delete_team(principal))
             st.rerun()
     if not may(principal, "export_team"):
-        st.caption(say.RULES_NEED_OWNER)
+        refused("export_team")
 with log:
     if may(principal, "read_audit"):
         names = {member.user_id: member.name for member in people.teams.members(principal, team_id)}
         audit_table.show(people.audit.entries(team_id=team_id), names, zone)
     else:
-        st.caption(words.NOT_PERMITTED_ADVICE)
+        refused("read_audit")

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 from api.live.renderings import Renderings
 from api.live.sources import LANE, Lanes, Record
 from api.live.standing import Standing, Still
-from api.live.tab import POLICY, Desk, Stop, Tab, TicketReader
+from api.live.tab import POLICY, Desk, Stop, Tab, TicketBook
 from api.live.topics import Chart, Subscribe, Topics
 from gateway.runs import RunHub
 from identity.principal import Principal
@@ -28,7 +28,7 @@ class Live:
     def __init__(
         self,
         hub: RunHub,
-        tickets: TicketReader,
+        tickets: TicketBook,
         record: Record,
         stop: Stop,
         charts: Mapping[str, Chart],
@@ -97,7 +97,7 @@ def _stops(stop: Stop, lanes: Lanes | None) -> Stop:
 
 def live_app(
     hub: RunHub,
-    tickets: TicketReader,
+    tickets: TicketBook,
     record: Record,
     stop: Stop,
     charts: Mapping[str, Chart],

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.errors import RunNotFound
 from gateway.glimpse import Glimpse, Source, of_record, of_run
 from gateway.records import RunRecord
 from gateway.runs import Run, RunState
 from identity.principal import Principal
+from identity.tickets import CHARTS
 
 _log = logging.getLogger(__name__)
 
 _POLL_S = 1.0
 
 LANE = "lane_"  # how the names of lanes begin, which say nothing of the runs behind them
+
+RUN = "run_"
+_OF_A_LANE: Final = re.compile(rf"{LANE}([0-9a-f]{{1,40}})_")
+
+
+def subject(name: str) -> str:
+    """What a ticket must be about to open what a page calls so: a run, a lane's turn, else the charts."""
+    if name.startswith(RUN):
+        return name
+    lane = _OF_A_LANE.match(name)
+    return f"trn_{lane[1]}" if lane else CHARTS
+
 
 Record = Callable[[Principal, str], Awaitable[RunRecord]]
 

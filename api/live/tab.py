@@ -12,12 +12,14 @@ from typing import Any, Final, Protocol, TypeVar
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from api.live.renderings import FRAME_S, Rendering, Renderings
+from api.live.sources import subject
 from api.live.standing import Standing
 from api.live.topics import NoSuchChart, Topic, Topics
 from api.live.wire import ChartJoin, Join, Malformed, Said, Seen, decode, encode, frame
 from gateway.errors import GatewayError, RunNotFound
 from identity.errors import NotAuthenticated
 from identity.principal import Principal
+from identity.tickets import CHARTS
 
 _log = logging.getLogger(__name__)
 
@@ -39,9 +41,11 @@ T = TypeVar("T")
 Stop = Callable[[Principal, str], Awaitable[None]]
 
 
-class TicketReader(Protocol):
-    def read(self, ticket: str) -> Principal:
+class TicketBook(Protocol):
+    def read(self, ticket: str, about: str) -> Principal:
         """Raises `NotAuthenticated`."""
+
+    def issue(self, principal: Principal, about: str) -> str: ...
 
 
 @dataclass(slots=True)
@@ -72,6 +76,7 @@ class _Replies:
 
     refused: dict[str, dict[str, str]] = field(default_factory=dict)
     text: dict[str, str] = field(default_factory=dict)
+    tickets: dict[str, str] = field(default_factory=dict)
     pong: int | None = None
 
 
@@ -79,7 +84,7 @@ class _Replies:
 class Desk:
     """What a tab asks of the process."""
 
-    tickets: TicketReader
+    tickets: TicketBook
     stop: Stop
     renderings: Renderings
     topics: Topics
@@ -169,6 +174,8 @@ class Tab:
             await self._join_run(run_id, join)
         for run_id, ticket in said.copy.items():
             await self._copy(run_id, ticket)
+        for name, ticket in said.renew.items():
+            await self._renew(name, ticket)
 
     async def _stop(self, run_id: str) -> None:
         if watched := self._runs.get(run_id):
@@ -185,7 +192,7 @@ class Tab:
 
     async def _join_chart(self, name: str, join: ChartJoin) -> None:
         self._let_go(name)
-        principal = await self._principal(name, join.ticket)
+        principal = await self._principal(name, join.ticket, CHARTS)
         if principal is None:
             return
         if len(self._charts) >= MOST_CHARTS:
@@ -199,7 +206,7 @@ class Tab:
 
     async def _join_run(self, run_id: str, join: Join) -> None:
         self._let_go(run_id)
-        principal = await self._principal(run_id, join.ticket)
+        principal = await self._principal(run_id, join.ticket, subject(run_id))
         if principal is None:
             return
         if len(self._runs) >= MOST_RUNS:
@@ -217,11 +224,17 @@ class Tab:
         watched.leave = rendering.watch(changed)
 
     async def _copy(self, run_id: str, ticket: str) -> None:
-        principal = await self._principal(run_id, ticket)
+        principal = await self._principal(run_id, ticket, subject(run_id))
         if principal is not None:
             text = await self._found(run_id, self._desk.renderings.text(principal, run_id))
             if text is not None:
                 self._replies.text[run_id] = text
+
+    async def _renew(self, name: str, ticket: str) -> None:
+        """A page that stays open gets a new ticket for an old one, as long as whoever it names may look."""
+        principal = await self._principal(name, ticket, subject(name))
+        if principal is not None:
+            self._replies.tickets[name] = self._desk.tickets.issue(principal, subject(name))
 
     async def _found(self, run_id: str, look: Awaitable[T]) -> T | None:
         """What was looked for; else the page is told why not, and everything else goes on."""
@@ -234,9 +247,9 @@ class Tab:
             self._refuse(run_id, "unavailable", "This answer cannot be read just now.")
         return None
 
-    async def _principal(self, name: str, ticket: str) -> Principal | None:
+    async def _principal(self, name: str, ticket: str, about: str) -> Principal | None:
         try:
-            principal = self._desk.tickets.read(ticket)
+            principal = self._desk.tickets.read(ticket, about)
         except NotAuthenticated:
             principal = None
         if principal is None or not await self._desk.standing.of(principal):
@@ -286,6 +299,7 @@ class Tab:
             "charts": self._pictures(),
             "refused": replies.refused,
             "text": replies.text,
+            "tickets": replies.tickets,
             "pong": replies.pong,
         }
         return {name: part for name, part in message.items() if part or (name == "pong" and part is not None)}

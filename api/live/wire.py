@@ -2,11 +2,13 @@
 
 The page says any of
     {"sub": {run: {"ticket", "blocks", "epoch"}}}    show me this run or lane; I hold so many blocks of it
-    {"unsub": [run]}  {"stop": [run]}  {"copy": {run: ticket}}
+    {"unsub": [run]}  {"stop": [run]}  {"copy": {run: ticket}}  {"renew": {run or name: ticket}}
     {"chart": {name: {"id", "ticket", "params"}}}  {"unchart": [name]}  {"ping": n}
 and hears any of
     {"runs": {run: frame}}  {"charts": {name: payload}}  {"refused": {run or name: {"kind", "message"}}}
-    {"text": {run: text}}  {"pong": n}
+    {"text": {run: text}}  {"tickets": {run or name: ticket}}  {"pong": n}
+
+A ticket is about one run, about one turn of a battle with all of its lanes, or about charts.
 
 A run's frame holds only what is new: `epoch` and `base` (how many of the held blocks stand) in the
 first one; `blocks` to append; `mend`, blocks to replace by index; the tail as how many UTF-16 units of
@@ -58,6 +60,7 @@ class Said(msgspec.Struct, frozen=True):
     unsub: Names = []
     stop: Names = []
     copy: Annotated[dict[Name, Ticket], Meta(max_length=MOST_NAMED)] = {}
+    renew: Annotated[dict[Name, Ticket], Meta(max_length=MOST_NAMED)] = {}
     chart: Annotated[dict[Name, ChartJoin], Meta(max_length=MOST_NAMED)] = {}
     unchart: Names = []
     ping: int | None = None

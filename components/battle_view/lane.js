@@ -46,10 +46,9 @@ export class Lane {
     this.letter = info.letter;
     this.no = info.no;
     this.#hidden = this.view.hidden = hidden;
-    this.view.ticket = ticket;
     this.retry.hidden = !info.retry;
     this.#name(info, hidden);
-    if (this.#at === info.id) return;
+    if (this.#at === info.id) return live.give(info.id, ticket);
     this.#leave?.();
     this.#at = info.id;
     this.#state = "";

@@ -22,7 +22,7 @@ export default function ({ parentElement: root, data }) {
   const turn = ++place.turn;
   const asked = JSON.stringify([data.chart, data.params]);
   place.view.look(data, asked);
-  if (place.asked !== asked || !place.leave) {
+  if (place.asked !== asked || !place.leave || place.view.outdated) {
     place.leave?.();
     place.asked = asked;
     place.leave = live.chart(data.chart, data.params, data.ticket, place.view);
@@ -36,6 +36,7 @@ export default function ({ parentElement: root, data }) {
 }
 
 class View {
+  outdated = false; // refused for want of a good ticket: the page's next one is tried
   #parts;
   #data = null;
   #revision = "";
@@ -70,6 +71,7 @@ class View {
   }
 
   draw(payload) {
+    this.outdated = false;
     const { said, plot, note } = this.#parts;
     this.#payload = payload;
     this.host.dataset.state = payload.n ? "drawn" : "empty";
@@ -89,7 +91,8 @@ class View {
     );
   }
 
-  refuse({ message }) {
+  refuse({ kind, message }) {
+    this.outdated = kind === "ticket";
     this.host.dataset.state = "refused";
     this.#parts.note.textContent = message;
   }

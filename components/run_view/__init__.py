@@ -31,7 +31,6 @@ def _ignore() -> None:
 
 
 def run_view(run_id: str, ticket: str, key: str, *, on_end: Callable[[], None] | None = None) -> Any:
-    """Show a run. `ticket` comes from `identity.tickets` and is best kept for the session: each new one
-    calls the view's script again. Returns the component's result; `.ended` is the run's id in the rerun
-    that its end caused."""
+    """Show a run. `ticket` comes from `identity.tickets` and is about this run. Returns the component's
+    result; `.ended` is the run's id in the rerun that its end caused."""
     return _mount(key=key, data={"run": run_id, "ticket": ticket}, on_ended_change=on_end or _ignore)

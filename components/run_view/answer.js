@@ -12,7 +12,6 @@ const RECONNECT_AFTER_MS = 700; // shorter breaks are nobody's business
 const AT_THE_END_PX = 60;
 
 export class View {
-  ticket = "";
   tell = () => {};
   #run = "";
   #running = false;
@@ -176,7 +175,7 @@ export class View {
 
   async #copy() {
     const { copy } = this.#parts;
-    const copied = await toClipboard(live.copy(this.#run, this.ticket));
+    const copied = await toClipboard(live.copy(this.#run));
     copy.textContent = copied ? words.COPIED : words.NOT_COPIED;
     this.#say(copy.textContent);
     setTimeout(() => (copy.textContent = words.COPY), 1500);

@@ -11,6 +11,7 @@ const LINGER_MS = 2000; // a view that moves on the page leaves and joins again
 const COPY_WITHIN_MS = 5000;
 const TRY_AGAIN_MS = 3000;
 const SUBS_A_MESSAGE = 16;
+const RENEW_MS = 600000; // tickets are good for half an hour at least
 
 class Live {
   #socket = null;
@@ -23,10 +24,14 @@ class Live {
   #announced = new Set();
   #heardAt = 0;
   #askedAt = 0;
+  #renewedAt = performance.now();
   #names = 0;
 
   constructor() {
-    setInterval(() => this.#beat(ANSWER_WITHIN_MS), BEAT_MS);
+    setInterval(() => {
+      this.#beat(ANSWER_WITHIN_MS);
+      if (performance.now() - this.#renewedAt >= RENEW_MS) this.#renew();
+    }, BEAT_MS);
     addEventListener("online", () => this.#hurry());
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") this.#hurry();
@@ -54,6 +59,16 @@ class Live {
     };
   }
 
+  // The page was drawn again, with this ticket: what was refused for want of a good one is asked for again.
+  give(id, ticket) {
+    const run = this.#runs.get(id);
+    if (!run || run.ticket === ticket) return;
+    run.ticket = ticket;
+    if (run.refusal?.kind !== "ticket") return;
+    run.refusal = null;
+    this.#subscribe([run]);
+  }
+
   // Said again after a broken connection.
   stop(id) {
     const run = this.#runs.get(id);
@@ -62,12 +77,12 @@ class Live {
   }
 
   // The answer as the model wrote it.
-  copy(id, ticket) {
+  copy(id) {
     return new Promise((done, failed) => {
       const timer = setTimeout(() => this.#answer(id, null), COPY_WITHIN_MS);
       const answer = (text) => (clearTimeout(timer), text === null ? failed(new Error("no text")) : done(text));
-      this.#copies.set(id, { ticket, answer });
-      this.#say({ copy: { [id]: ticket } });
+      this.#copies.set(id, answer);
+      this.#say({ copy: { [id]: this.#runs.get(id)?.ticket ?? "" } });
       this.#connect();
     });
   }
@@ -122,7 +137,7 @@ class Live {
     const open = [...this.#runs.values()].filter((run) => !settled(run));
     this.#subscribe(open);
     for (const run of open) if (run.stopping) this.#say({ stop: [run.id] });
-    for (const [id, { ticket }] of this.#copies) this.#say({ copy: { [id]: ticket } });
+    for (const id of this.#copies.keys()) this.#say({ copy: { [id]: this.#runs.get(id)?.ticket ?? "" } });
   }
 
   #lost(socket) {
@@ -160,6 +175,16 @@ class Live {
     }
   }
 
+  // What stays on the page keeps a good ticket, also what has ended and may still be copied.
+  #renew() {
+    const held = [...this.#runs, ...this.#charts].map(([name, { ticket }]) => [name, ticket]);
+    if (!this.#open || !held.length) return;
+    this.#renewedAt = performance.now();
+    for (let i = 0; i < held.length; i += SUBS_A_MESSAGE) {
+      this.#say({ renew: Object.fromEntries(held.slice(i, i + SUBS_A_MESSAGE)) });
+    }
+  }
+
   #say(message) {
     if (this.#open) this.#socket.send(JSON.stringify(message));
   }
@@ -192,7 +217,11 @@ class Live {
   #hear(data) {
     this.#heardAt = performance.now();
     this.#failures = 0;
-    const { runs = {}, charts = {}, refused = {}, text = {} } = JSON.parse(data);
+    const { runs = {}, charts = {}, refused = {}, text = {}, tickets = {} } = JSON.parse(data);
+    for (const [name, ticket] of Object.entries(tickets)) {
+      const held = this.#runs.get(name) ?? this.#charts.get(name);
+      if (held) held.ticket = ticket;
+    }
     for (const [id, frame] of Object.entries(runs)) {
       const run = this.#runs.get(id);
       if (run) this.#take(run, frame);
@@ -225,9 +254,9 @@ class Live {
   }
 
   #answer(id, text) {
-    const copy = this.#copies.get(id);
+    const answer = this.#copies.get(id);
     this.#copies.delete(id);
-    copy?.answer(text);
+    answer?.(text);
   }
 
   #refuse(name, refusal) {

@@ -17,12 +17,13 @@ export default function ({ parentElement: root, data, setTriggerValue }) {
   }
   const turn = ++place.turn;
   place.view.tell = () => setTriggerValue("ended", data.run);
-  place.view.ticket = data.ticket;
   if (place.run !== data.run) {
     place.leave?.();
     place.run = data.run;
     place.view.begin(data.run);
     place.leave = live.join(data.run, data.ticket, place.view);
+  } else {
+    live.give(data.run, data.ticket);
   }
   return () => {
     if (place.turn !== turn) return;

@@ -180,8 +180,10 @@ def test_an_invitation_lets_somebody_in_who_sees_what_their_role_may(
     expect(page.get_by_test_id("stSidebar").get_by_role("combobox")).to_be_visible(timeout=WITHIN_MS)
     page.goto(f"{signed.url}/team")
     expect(page.get_by_text("Owners invite, change roles and remove.")).to_be_visible(timeout=WITHIN_MS)
-    page.goto(f"{signed.url}/operator")
-    expect(page.get_by_text("Page not found")).to_be_visible(timeout=WITHIN_MS)
+    for closed, why in (("Operator", "those who run this installation"), ("Connect", "which owners have")):
+        expect(page.get_by_role("link", name=closed, exact=True)).to_have_count(0)
+        page.goto(f"{signed.url}/{closed.lower()}")
+        expect(page.get_by_text(why)).to_be_visible(timeout=WITHIN_MS)
     theirs.close()
 
 

@@ -163,6 +163,17 @@ def test_a_person_switches_between_their_teams_and_no_others(here: House, clock:
     assert moved is not None and moved.team_id == 2 and here.sign_in.still(moved)
 
 
+def test_an_open_page_reads_no_more_of_others_than_the_rules_say_now(here: House, clock: Clock) -> None:
+    owner = here.people["owner"]
+    ann = here.sign_in.who(claims("ann", clock.ms))
+    here.teams.accept(ann.user_id, here.teams.invite(owner, 1, "auditor").secret)
+    here.teams.set_policy(owner, 1, {"text_readers": ["auditor"]})
+    reading = here.sign_in.who(claims("ann", clock.ms)).principal
+    assert reading is not None and here.sign_in.still(reading)
+    here.teams.set_policy(owner, 1, {})
+    assert not here.sign_in.still(reading)
+
+
 def test_two_tabs_that_open_at_once_make_one_person(here: House, clock: Clock) -> None:
     said, found = claims("ann", clock.ms), list[int]()
     tabs = [threading.Thread(target=lambda: found.append(here.sign_in.who(said).user_id)) for _ in range(6)]

@@ -8,7 +8,7 @@ from identity.errors import NotAuthenticated, NotPermitted
 from identity.keys import hkdf_sha256, purpose_key
 from identity.permissions import may, require
 from identity.principal import Principal
-from identity.tickets import LIFE_MS, Tickets
+from identity.tickets import CHARTS, LIFE_MS, Tickets
 from tests.identity.conftest import Clock
 
 SECRET = b"s" * 32
@@ -16,23 +16,35 @@ ADA = Principal(team_id=7, team_name="Ada's \u2603", user_id=3, role="member")
 
 
 def test_a_ticket_says_who_it_was_made_for(clock: Clock) -> None:
-    assert Tickets(SECRET, now_ms=clock).read(Tickets(SECRET, now_ms=clock).issue(ADA)) == ADA
+    ticket = Tickets(SECRET, now_ms=clock).issue(ADA, "run_1")
+    assert Tickets(SECRET, now_ms=clock).read(ticket, "run_1") == ADA
 
 
-def test_a_ticket_lives_twelve_hours(clock: Clock) -> None:
+@pytest.mark.parametrize("other", ["run_2", "run_11", "run_", "", "trn_1", CHARTS])
+def test_a_ticket_is_about_one_thing(clock: Clock, other: str) -> None:
     tickets = Tickets(SECRET, now_ms=clock)
-    ticket = tickets.issue(ADA)
-    clock.ms += 12 * 3_600_000 - 1
-    assert LIFE_MS == 12 * 3_600_000
-    assert tickets.read(ticket) == ADA
+    with pytest.raises(NotAuthenticated):
+        tickets.read(tickets.issue(ADA, "run_1"), other)
+
+
+def test_a_ticket_lives_half_an_hour_to_an_hour_and_is_the_same_for_half_of_one(clock: Clock) -> None:
+    tickets = Tickets(SECRET, now_ms=clock)
+    clock.ms = 1_000 * LIFE_MS
+    ticket = tickets.issue(ADA, "run_1")
+    clock.ms += 1_800_000 - 1
+    assert (LIFE_MS, tickets.issue(ADA, "run_1")) == (3_600_000, ticket)
+    clock.ms += 1
+    assert tickets.issue(ADA, "run_1") != ticket
+    clock.ms += 1_800_000 - 1
+    assert tickets.read(ticket, "run_1") == ADA
     clock.ms += 1
     with pytest.raises(NotAuthenticated):
-        tickets.read(ticket)
+        tickets.read(ticket, "run_1")
 
 
 def test_a_changed_foreign_or_garbled_ticket_is_refused(clock: Clock) -> None:
     tickets = Tickets(SECRET, now_ms=clock)
-    ticket = tickets.issue(ADA)
+    ticket = tickets.issue(ADA, "run_1")
     key_id, claims, signature = ticket.split(".")
     raw = base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4))
     raised = base64.urlsafe_b64encode(raw.replace(b'"member"', b'"owner"')).rstrip(b"=").decode()
@@ -45,22 +57,22 @@ def test_a_changed_foreign_or_garbled_ticket_is_refused(clock: Clock) -> None:
         ticket + "A",
         f"{key_id}.{raised}.{signature}",
         f"deadbeef.{claims}.{signature}",
-        Tickets(b"t" * 32, now_ms=clock).issue(ADA),
+        Tickets(b"t" * 32, now_ms=clock).issue(ADA, "run_1"),
         "x" * 100_000,
         "\u00e9." + ticket,
     ]
     for one in bad:
         with pytest.raises(NotAuthenticated):
-            tickets.read(one)
+            tickets.read(one, "run_1")
 
 
 def test_a_key_of_another_purpose_does_not_sign_tickets(clock: Clock) -> None:
-    ticket = Tickets(SECRET, now_ms=clock).issue(ADA)
+    ticket = Tickets(SECRET, now_ms=clock).issue(ADA, "run_1")
     body, _, _ = ticket.rpartition(".")
     other = purpose_key(SECRET, "provider-key")
     forged = base64.urlsafe_b64encode(other.sign(body.encode())).rstrip(b"=").decode()
     with pytest.raises(NotAuthenticated):
-        Tickets(SECRET, now_ms=clock).read(f"{body}.{forged}")
+        Tickets(SECRET, now_ms=clock).read(f"{body}.{forged}", "run_1")
     assert other.id != purpose_key(SECRET, "live-ticket").id
     assert other.secret.hex() not in repr(other)
 

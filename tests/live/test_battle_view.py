@@ -29,7 +29,7 @@ TOLD = "() => document.body.innerText.match(/told \\w+ -?\\d+/)?.[0]"
 def lanes(harness: Harness, count: int, per_s: float) -> tuple[str, list[str]]:
     """The address of a strip of so many lanes, and their runs; the last is the fastest."""
     runs = [harness.start(ANSWER, piece=16, per_s=per_s + no) for no in range(count)]
-    return "/?lanes=" + ",".join(run.replace("run_", "lane_") for run in runs), runs
+    return "/?lanes=" + ",".join(run.replace("run_", "lane_1_") for run in runs), runs
 
 
 async def writing(tab: Tab, count: int) -> None:

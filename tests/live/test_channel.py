@@ -13,9 +13,9 @@ import pytest
 from starlette.types import Message, Scope
 
 from api.live import Live, live_app, renderings, tab
-from gateway.records import RunRecord, record_of
+from gateway.records import RunRecord, record_of, without_text
 from identity.principal import Principal
-from identity.tickets import Tickets
+from identity.tickets import CHARTS, LIFE_MS, Tickets
 from markup.answer import GrowingAnswer
 from tests.live.harness.typist import STRANGER, TEAM, Script, Typist
 
@@ -111,11 +111,11 @@ class Room:
         )
         self.clients: list[Client] = []
 
-    def ticket(self, principal: Principal = TEAM) -> str:
-        return self.tickets.issue(principal)
+    def ticket(self, about: str = CHARTS, principal: Principal = TEAM) -> str:
+        return self.tickets.issue(principal, about)
 
-    def join(self, **held: Any) -> dict[str, Any]:
-        return {"ticket": self.ticket(), **held}
+    def join(self, run_id: str, **held: Any) -> dict[str, Any]:
+        return {"ticket": self.ticket(run_id), **held}
 
     def client(self, headers: Mapping[str, str] = HERE) -> Client:
         client = Client(self.live, headers)
@@ -144,7 +144,7 @@ TEXT = "One **two** three.\n\n```python\nx = 1\n```\n\nLast words, and a few mor
 async def test_a_run_reaches_its_reader_whole(room: Room) -> None:
     run = room.typist.start(Script(TEXT, per_s=200, reasoning="Hm."))
     client = room.client()
-    client.say({"sub": {run.id: room.join()}})
+    client.say({"sub": {run.id: room.join(run.id)}})
     await client.until(lambda: client.ended(run.id))
     frames = client.frames(run.id)
     assert "<strong>two</strong>" in client.html(run.id)
@@ -159,7 +159,7 @@ async def test_a_run_reaches_its_reader_whole(room: Room) -> None:
 async def test_a_run_is_shown_at_most_sixteen_times_a_second(room: Room) -> None:
     run = room.typist.start(Script("word " * 400, piece=5, per_s=400))
     client = room.client()
-    client.say({"sub": {run.id: room.join()}})
+    client.say({"sub": {run.id: room.join(run.id)}})
     began_s = asyncio.get_running_loop().time()
     await client.until(lambda: client.ended(run.id), 10)
     took_s = asyncio.get_running_loop().time() - began_s
@@ -171,13 +171,13 @@ async def test_a_run_is_shown_at_most_sixteen_times_a_second(room: Room) -> None
 async def test_whoever_comes_back_gets_only_the_blocks_that_are_missing(room: Room) -> None:
     run = room.typist.start(Script("First block.\n\nSecond block.\n\n" + "more\n" * 40, per_s=40))
     first = room.client()
-    first.say({"sub": {run.id: room.join()}})
+    first.say({"sub": {run.id: room.join(run.id)}})
     await first.until(lambda: sum(len(frame.get("blocks", ())) for frame in first.frames(run.id)) == 2)
     epoch = first.frames(run.id)[0]["epoch"]
     await first.leave()
     room.clients.remove(first)
     second = room.client()
-    second.say({"sub": {run.id: room.join(blocks=1, epoch=epoch)}})
+    second.say({"sub": {run.id: room.join(run.id, blocks=1, epoch=epoch)}})
     await second.until(lambda: second.frames(run.id))
     frame = second.frames(run.id)[0]
     assert (frame["base"], frame["epoch"]) == (1, epoch)
@@ -187,7 +187,12 @@ async def test_whoever_comes_back_gets_only_the_blocks_that_are_missing(room: Ro
 async def test_another_teams_run_is_as_unknown_as_none(room: Room) -> None:
     run = room.typist.start(Script(TEXT), team_id=STRANGER.team_id)
     client = room.client()
-    client.say({"sub": {run.id: room.join(), "run_none": room.join()}, "copy": {run.id: room.ticket()}})
+    client.say(
+        {
+            "sub": {run.id: room.join(run.id), "run_none": room.join("run_none")},
+            "copy": {run.id: room.ticket(run.id)},
+        }
+    )
     await client.until(lambda: len(client.refused()) == 2)
     refused = client.refused()
     assert refused[run.id] == refused["run_none"]
@@ -201,7 +206,7 @@ async def test_another_teams_run_is_as_unknown_as_none(room: Room) -> None:
 @pytest.mark.parametrize("ticket", ["", "x.y.z", "forged"])
 async def test_without_a_good_ticket_nothing_is_shown(room: Room, ticket: str) -> None:
     run = room.typist.start(Script(TEXT))
-    other = Tickets(b"o" * 32).issue(TEAM)
+    other = Tickets(b"o" * 32).issue(TEAM, run.id)
     client = room.client()
     client.say(
         {"sub": {run.id: {"ticket": ticket or other}}, "chart": {"c": {"id": "ttft", "ticket": ticket}}}
@@ -209,6 +214,64 @@ async def test_without_a_good_ticket_nothing_is_shown(room: Room, ticket: str) -
     await client.until(lambda: client.heard)
     assert {why["kind"] for why in client.heard[0]["refused"].values()} == {"ticket"}
     assert set(client.heard[0]) == {"refused"}
+
+
+MATE = dataclasses.replace(TEAM, user_id=9, role="member")
+
+
+async def test_a_ticket_opens_the_run_that_it_names_and_no_other(room: Room) -> None:
+    one, other = room.typist.start(Script(TEXT)), room.typist.start(Script(TEXT))
+    ticket, lane = room.ticket(one.id), "lane_ab_0_1"
+    client = room.client()
+    client.say(
+        {
+            "sub": {other.id: {"ticket": ticket}, lane: {"ticket": room.ticket("trn_cd")}},
+            "copy": {"run_more": ticket},
+            "renew": {"run_third": ticket},
+            "chart": {"c": {"id": "ttft", "ticket": ticket}},
+        }
+    )
+    await client.until(lambda: len(client.refused()) == 5)
+    assert {why["kind"] for why in client.refused().values()} == {"ticket"}
+    client.say({"stop": [other.id], "ping": 1})
+    await client.until(lambda: any("pong" in message for message in client.heard))
+    assert other.state == "running"
+    assert not any({"runs", "text", "charts", "tickets"} & set(message) for message in client.heard)
+
+
+async def test_a_ticket_for_a_colleagues_run_shows_none_of_its_text(room: Room) -> None:
+    """Signed well, for a run that its holder may know of: what it shows is asked of the gateway."""
+    run = room.typist.start(Script(TEXT))
+
+    async def facts(principal: Principal, run_id: str) -> RunRecord:
+        return record_of(run) if principal.user_id == run.user_id else without_text(record_of(run))
+
+    live = live_app(room.typist.hub, room.tickets, facts, room.typist.stop, {})
+    client = Client(live, HERE)
+    room.clients.append(client)
+    theirs = room.tickets.issue(MATE, run.id)
+    client.say({"sub": {run.id: {"ticket": theirs}}, "copy": {run.id: theirs}})
+    await client.until(lambda: client.ended(run.id), 10)
+    assert "two" not in client.html(run.id)
+    assert not any((message.get("text") or {}).get(run.id) for message in client.heard)
+
+
+async def test_a_page_that_stays_open_has_its_tickets_renewed(room: Room) -> None:
+    now_ms = 1_700_000_000_000
+    room.tickets = Tickets(b"k" * 32, now_ms=lambda: now_ms)
+    room.live = live_app(room.typist.hub, room.tickets, room.typist.record, room.typist.stop, {})
+    run = room.typist.start(Script(TEXT, per_s=1000, piece=20))
+    await run.ended.wait()
+    first = {run.id: room.ticket(run.id), "c1": room.ticket()}
+    client = room.client()
+    now_ms += LIFE_MS // 2
+    client.say({"renew": first})
+    await client.until(lambda: client.heard)
+    renewed = client.heard[0]["tickets"]
+    now_ms += LIFE_MS // 2
+    client.say({"copy": {run.id: renewed[run.id]}, "renew": first})
+    await client.until(lambda: any("text" in message for message in client.heard))
+    assert {why["kind"] for why in client.refused().values()} == {"ticket"}
 
 
 @pytest.mark.parametrize(
@@ -261,7 +324,7 @@ async def test_who_shows_no_ticket_is_shown_out(room: Room, monkeypatch: pytest.
 async def test_one_page_may_not_watch_without_end(room: Room) -> None:
     runs = [room.typist.start(Script(TEXT * 20)) for _ in range(tab.MOST_RUNS + 1)]
     client = room.client()
-    client.say({"sub": {run.id: room.join() for run in runs}})
+    client.say({"sub": {run.id: room.join(run.id) for run in runs}})
     await client.until(lambda: any("refused" in message for message in client.heard))
     refused = next(message["refused"] for message in client.heard if "refused" in message)
     assert {why["kind"] for why in refused.values()} == {"too_many"}
@@ -273,7 +336,7 @@ async def test_runs_that_have_ended_do_not_count(room: Room) -> None:
     await asyncio.gather(*(run.ended.wait() for run in runs))
     client = room.client()
     for run in runs:
-        client.say({"sub": {run.id: room.join()}})
+        client.say({"sub": {run.id: room.join(run.id)}})
         await client.until(lambda run=run: client.ended(run.id))  # type: ignore[misc]
     assert not any("refused" in message for message in client.heard)
 
@@ -281,7 +344,7 @@ async def test_runs_that_have_ended_do_not_count(room: Room) -> None:
 async def test_stop_ends_a_run_and_its_receipt_follows_at_once(room: Room) -> None:
     run = room.typist.start(Script("word " * 500))
     client = room.client()
-    client.say({"sub": {run.id: room.join()}})
+    client.say({"sub": {run.id: room.join(run.id)}})
     await client.until(lambda: client.html(run.id))
     client.say({"stop": [run.id]})
     await client.until(lambda: client.ended(run.id), 0.5)
@@ -293,7 +356,7 @@ async def test_copy_sends_the_text_as_the_model_wrote_it(room: Room) -> None:
     run = room.typist.start(Script(TEXT, per_s=1000, piece=20))
     await run.ended.wait()
     client = room.client()
-    client.say({"copy": {run.id: room.ticket()}})
+    client.say({"copy": {run.id: room.ticket(run.id)}})
     await client.until(lambda: client.heard)
     assert client.heard[0]["text"] == {run.id: TEXT}
 
@@ -301,7 +364,7 @@ async def test_copy_sends_the_text_as_the_model_wrote_it(room: Room) -> None:
 async def test_a_slow_reader_gets_the_newest_state_and_nothing_piles_up(room: Room) -> None:
     run = room.typist.start(Script("word " * 300, piece=5, per_s=300))
     client = room.client()
-    client.say({"sub": {run.id: room.join()}})
+    client.say({"sub": {run.id: room.join(run.id)}})
     await client.until(lambda: client.frames(run.id))
     client.reading.clear()
     await run.ended.wait()
@@ -317,7 +380,7 @@ async def test_a_reader_who_stands_still_is_let_go(room: Room, monkeypatch: pyte
     monkeypatch.setattr(tab, "_SLOW_READER_S", 0.1)
     run = room.typist.start(Script("word " * 300, per_s=300))
     client = room.client()
-    client.say({"sub": {run.id: room.join()}})
+    client.say({"sub": {run.id: room.join(run.id)}})
     await client.until(lambda: client.frames(run.id))
     client.reading.clear()
     await asyncio.sleep(0.3)
@@ -339,7 +402,7 @@ async def test_a_run_of_another_process_is_followed_by_its_checkpoints(room: Roo
     live = live_app(room.typist.hub, room.tickets, record, room.typist.stop, {})
     client = Client(live, HERE)
     room.clients.append(client)
-    client.say({"sub": {run.id: room.join()}})
+    client.say({"sub": {run.id: room.join(run.id)}})
     await client.until(lambda: client.ended(run.id), 10)
     assert client.html(run.id).count("Last words") == 3
     assert 2 <= len(steps) <= 8
@@ -349,7 +412,7 @@ async def test_a_late_receipt_still_arrives(room: Room) -> None:
     run = room.typist.start(Script("Short.", per_s=500))
     final = asyncio.create_task(run.ended.wait())
     client = room.client()
-    client.say({"sub": {run.id: room.join()}})
+    client.say({"sub": {run.id: room.join(run.id)}})
     await final
     paid = run.figures
     run.figures = dataclasses.replace(paid, cost_nano_usd=None, available_after_nano_usd=None)
@@ -398,7 +461,7 @@ async def test_a_chart_that_does_not_exist_or_take_these_parameters_is_refused(r
 async def test_what_nobody_watches_costs_nothing(room: Room) -> None:
     run = room.typist.start(Script("word " * 200))
     client = room.client()
-    client.say({"sub": {run.id: room.join()}, "chart": {"c1": {"id": "ttft", "ticket": room.ticket()}}})
+    client.say({"sub": {run.id: room.join(run.id)}, "chart": {"c1": {"id": "ttft", "ticket": room.ticket()}}})
     await client.until(lambda: client.frames(run.id))
     assert len(run._watchers) == 1
     await client.leave()
@@ -436,7 +499,7 @@ async def test_an_answer_that_cannot_be_rendered_is_shown_as_plain_text(
     monkeypatch.setattr(renderings, "GrowingAnswer", Stumbling)
     run = room.typist.start(Script("One **bold** <b>banana</b> split.", per_s=100))
     client = room.client()
-    client.say({"sub": {run.id: room.join()}})
+    client.say({"sub": {run.id: room.join(run.id)}})
     await client.until(lambda: client.ended(run.id))
     assert client.html(run.id) == (
         '<p class="raw" dir="auto">One **bold** &lt;b&gt;banana&lt;/b&gt; split.</p>'

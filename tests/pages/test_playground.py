@@ -278,7 +278,7 @@ def test_the_code_is_that_of_the_prompt_on_the_page(world: World, open_page: Ope
 
 def test_an_auditor_may_not_send_prompts(build: Build, open_page: OpenPage) -> None:
     build(role="auditor")
-    at = open_page()
+    at = open_page(run="run_1")
     assert words.NOT_PERMITTED in reading.texts(at)
     assert not at.text_area
 

@@ -85,4 +85,6 @@ def test_only_an_operator_sees_the_operators_page(build: Build, open_page: OpenP
 
 def test_a_viewer_is_told_why_the_playground_is_not_theirs(build: Build, open_page: OpenPage) -> None:
     as_role(build, "viewer")
-    assert words.NOT_PERMITTED in reading.texts(open_page())
+    said = reading.texts(open_page(run="run_1"))
+    assert words.NOT_PERMITTED in said
+    assert say.not_yours("viewer", "Local", "Send prompts, start battles", ("owner", "member")) in said

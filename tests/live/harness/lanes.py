@@ -1,4 +1,4 @@
-"""Lanes over the typist's runs: `lane_0001` is `run_0001`, less its figures while it is hidden."""
+"""Lanes over the typist's runs: `lane_1_0001` is `run_0001`, less its figures while it is hidden."""
 
 from __future__ import annotations
 
@@ -57,4 +57,4 @@ class _Lane:
 
 
 def _run_id(lane_id: str) -> str:
-    return lane_id.replace("lane_", "run_", 1)
+    return lane_id.replace("lane_1_", "run_", 1)

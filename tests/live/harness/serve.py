@@ -32,7 +32,8 @@ from tests.live.harness.lanes import TypistLanes
 from tests.live.harness.typist import STRANGER, TEAM, Script, Typist
 
 typist = Typist()
-tickets = Tickets(b"k" * 32)
+KEY = b"k" * 32
+tickets = Tickets(KEY)
 lanes = TypistLanes(typist)
 live = live_app(
     typist.hub,
@@ -43,7 +44,7 @@ live = live_app(
     subscribe=typist.subscribe,
     lanes=lanes,
 )
-os.environ["HARNESS_TICKET"] = tickets.issue(TEAM)
+os.environ["HARNESS_KEY"] = KEY.hex()
 
 
 async def control(request: Request) -> Response:

@@ -9,9 +9,11 @@ from components.battle_view import Asked, LaneHead, battle_view
 from components.colours import colour_pair
 from components.live_chart import live_chart
 from components.run_view import run_view
+from identity.tickets import CHARTS, Tickets
+from tests.live.harness.typist import TEAM
 
 st.set_page_config(page_title="Live", layout="wide")
-ticket = os.environ["HARNESS_TICKET"]
+tickets = Tickets(bytes.fromhex(os.environ["HARNESS_KEY"]))
 st.session_state.setdefault("ended", 0)
 
 
@@ -24,13 +26,15 @@ def told(what: Asked, value: int) -> None:
 
 
 if "chart" in st.query_params:
-    live_chart("ttft", {"figure": st.query_params["chart"]}, ticket, key="chart", height=320)
+    live_chart(
+        "ttft", {"figure": st.query_params["chart"]}, tickets.issue(TEAM, CHARTS), key="chart", height=320
+    )
 
 runs = st.query_params.get("runs", "").split(",")
 if runs != [""]:
     for column, run in zip(st.columns(len(runs)), runs, strict=True):
         with column:
-            run_view(run, ticket, key=f"run-{run}", on_end=count)
+            run_view(run, tickets.issue(TEAM, run), key=f"run-{run}", on_end=count)
 
 lanes = st.query_params.get("lanes", "").split(",")
 if lanes != [""]:
@@ -48,7 +52,8 @@ if lanes != [""]:
     ]
     is_open = "told" not in st.session_state
     hidden = "hidden" in st.query_params and "told revealed" not in st.session_state.get("told", "")
-    battle_view("turn_1", heads, ticket, key="strip", hidden=hidden, open=is_open, current=True, on_ask=told)
+    ticket = tickets.issue(TEAM, "trn_1")
+    battle_view("trn_1", heads, ticket, key="strip", hidden=hidden, open=is_open, current=True, on_ask=told)
     st.markdown(st.session_state.get("told", "told nothing"))
 
 st.markdown(f"ended {st.session_state.ended}, drawn at {time.monotonic_ns()}")
