@@ -19,25 +19,32 @@ def show(
     *,
     may_connect: bool,
 ) -> None:
-    """`troubles` are sentences, `answering` the names of models that answer here, of so many `models`."""
+    """Three lines, each of which leads to more: on a phone they stand above what can be tried. `troubles` are
+    sentences, `answering` the names of models that answer here, of so many `models`."""
     with st.container(key="at-a-glance", gap="xsmall"):
-        left, models_here, state = st.columns(3, gap="medium")
+        left, models_here, state = st.columns([5, 5, 6], gap="small")
         with left:
-            st.markdown(f"**{words.GLANCE_LEFT}**")
             if balance is None:
-                st.caption(words.escaped(words.LEDGER_UNREADABLE))
+                told = words.LEDGER_UNREADABLE
             else:
-                st.markdown(words.escaped(words.left_of(figure.money(balance.available_nano_usd))))
+                told = words.left_of(figure.money(balance.available_nano_usd))
+            _line("credits.py", words.escaped(told), ":material/account_balance_wallet:", words.GLANCE_LEFT)
+            if balance is not None:
                 st.caption(words.escaped(standing.next_of(balance, zone)))
         with models_here:
-            st.markdown(f"**{words.GLANCE_MODELS}**")
-            st.markdown(words.escaped(words.models_answer(len(answering), models)))
-            if may_connect:
-                st.page_link("connect.py", label=words.GLANCE_CONNECT, icon=":material/power:")
+            told = words.escaped(words.models_answer(len(answering), models))
+            page, leads_to = (
+                ("connect.py", words.GLANCE_CONNECT) if may_connect else ("models.py", words.MODEL)
+            )
+            _line(page, told, ":material/power:", leads_to)
         with state:
-            st.markdown(f"**{words.GLANCE_NOW}**")
-            if not troubles:
-                st.markdown(f":green[:material/check_circle:] {words.ALL_WELL}")
-            for trouble in troubles:
-                st.markdown(f":orange[:material/error:] {words.escaped(trouble)}")
-            st.page_link("latency.py", label=words.GLANCE_LATENCY, icon=":material/timeline:")
+            first, *others = troubles or (words.ALL_WELL,)
+            icon = ":material/error:" if troubles else ":material/check_circle:"
+            told = f":orange[{words.escaped(first)}]" if troubles else words.escaped(first)
+            _line("latency.py", told, icon, words.GLANCE_LATENCY)
+            for trouble in others:
+                st.caption(f":orange[:material/error:] {words.escaped(trouble)}")
+
+
+def _line(page: str, label: str, icon: str, leads_to: str) -> None:
+    st.page_link(page, label=label, icon=icon, help=leads_to)

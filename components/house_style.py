@@ -16,7 +16,7 @@ CSS: Final = """
 #root { visibility: visible; animation: none; }
 .st-key-standing, .st-key-model-facts, .st-key-quote, .st-key-battle-quote, .st-key-figures, .st-key-bill,
 [class*="st-key-figure-"] { font-variant-numeric: tabular-nums; }
-.st-key-quote, .st-key-battle-quote { min-height: clamp(3.3rem, (40rem - 100vw) * 999, 4.75rem);
+.st-key-quote, .st-key-battle-quote { min-height: 3.3rem;
   max-height: clamp(3.3rem, (40rem - 100vw) * 999, 20rem);
   margin-top: clamp(-3.3rem, (40rem - 100vw) * 999, 0rem);
   max-width: clamp(100% - 8rem, (40rem - 100vw) * 999, 100%); }

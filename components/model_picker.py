@@ -15,7 +15,7 @@ from gateway.catalog import Catalog, Model, Price
 from gateway.errors import GatewayError, ModelUnavailable, RetiredModel
 from gateway.pricing import cheapest_that_fits, price_at
 
-_WIDTH = 364  # pixels; on a phone the whole row
+_WIDTH = 320  # pixels: in one row with what stands beside it; on a phone the whole row
 _FACTS_GAP = "  \N{MIDDLE DOT}  "
 
 

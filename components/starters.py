@@ -53,9 +53,12 @@ def request(settings: asking.Settings) -> CompletionRequest:
     return asking.ask_after(settings, STARTERS[0].before, STARTERS[0].prompt)
 
 
-def show(send: Callable[[Starter], None], battle: Callable[[], None], disabled: bool) -> None:
-    """Draw the empty page; a press sends that prompt at once, `battle` takes the first to two models."""
-    with st.container(key="starters", gap="small"):
+def show(
+    send: Callable[[Starter], None], battle: Callable[[], None], disabled: bool, *, several: bool
+) -> None:
+    """Draw the empty page; a press sends that prompt at once, `battle` takes the first to two lanes, of two
+    models where `several` answer."""
+    with st.container(key="starters", gap="xsmall"):
         st.caption(words.TRY_ONE)
         for starter in STARTERS:
             st.button(
@@ -68,7 +71,7 @@ def show(send: Callable[[Starter], None], battle: Callable[[], None], disabled: 
                 args=(starter,),
             )
         if st.button(
-            words.READY_BATTLE,
+            words.READY_BATTLE if several else words.READY_SELF_BATTLE,
             key="starter-battle",
             icon=":material/compare_arrows:",
             width="stretch",

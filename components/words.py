@@ -36,11 +36,10 @@ ASK_ANYTHING: Final = "Ask something"
 ASK_ON: Final = "Go on"
 TRY_ONE: Final = "Try one of these"
 READY_BATTLE: Final = "Put the first one to two models at once and vote"
-GLANCE_LEFT: Final = "What is left"
-GLANCE_MODELS: Final = "What answers"
-GLANCE_NOW: Final = "Slow or broken"
-GLANCE_CONNECT: Final = "Connect more"
-GLANCE_LATENCY: Final = "How fast each is"
+READY_SELF_BATTLE: Final = "Put the first one to two lanes at once and vote"
+GLANCE_LEFT: Final = "Where it went, and when more comes"
+GLANCE_CONNECT: Final = "Connect more models"
+GLANCE_LATENCY: Final = "How fast and how reliable each is"
 SYSTEM_PROMPT: Final = "System prompt"
 SYSTEM_PROMPT_HELP: Final = "Goes before the conversation with each request, and is paid for as input."
 MODELS_DEFAULT: Final = "default"
@@ -547,7 +546,7 @@ def fails_often(model: str, rate: str, samples: str) -> str:
 
 
 def models_answer(answering: int, models: int) -> str:
-    return f"{answering} of {models} models"
+    return f"{answering} of {models} models answer"
 
 
 def left_of(available: str) -> str:

@@ -167,7 +167,8 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small", key
     code_snippets.show(request, services.base_url)
     if may(principal, "write_prompts"):
         prompt_list.show_save(save_prompt)
-    conversation.show_new(turns, session.start_over)
+    if turns:
+        conversation.show_new(turns, session.start_over)
 model_picker.show_facts(choice)
 names = model_picker.names(offered)
 model_picker.show_state(choice, names)
@@ -195,7 +196,6 @@ else:
     if (opened := session.opened()) is not None:
         opened_here.show(opened, session.drop_opened)
     else:
-        starters.show(send_starter, ready_battle, disabled=not choice.answers)
         answering = [each.model.name for each in offered if each.answers]
         balance = standing.read(services.statements, principal.team_id, now_ms)
         at_a_glance.show(
@@ -206,6 +206,8 @@ else:
             session.zone(),
             may_connect=may(principal, "connect_models"),
         )
+        several = len(set(lane_setup.first_models(lane_setup.to_pick(offered, drill=False)))) > 1
+        starters.show(send_starter, ready_battle, disabled=not choice.answers, several=several)
 
 prompt_form.show(
     send,
