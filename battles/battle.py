@@ -266,7 +266,7 @@ class Battles:
             if await self._forestalled(run):
                 continue
             with contextlib.suppress(RunNotFound):  # it was refused at this moment
-                await self._means.gateway.stop(principal, run.run_id)
+                await self._means.gateway.stop(principal, run.run_id, steered=True)
         return stopped
 
     async def _forestalled(self, run: LaneRun) -> bool:

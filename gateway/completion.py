@@ -42,7 +42,7 @@ from gateway.rate_limits import RateLimits, Ticket
 from gateway.records import RunRecord, record_of, without_text
 from gateway.refusals import refusal_row
 from gateway.routing import NO_OWN_KEYS, OwnKeys, Plan, Routing
-from gateway.runs import Run, RunHub, StopReason, Surface
+from gateway.runs import Run, RunHub, Surface
 from gateway.team_policy import PreSend, checked, keeps_text, narrowed, within
 from identity.permissions import may
 from identity.principal import Principal
@@ -365,14 +365,16 @@ class Gateway:
 
     # --- runs ---------------------------------------------------------------------------------
 
-    async def stop(self, principal: Principal, run_id: str, reason: StopReason = "user") -> None:
-        """Raises `RunNotFound`."""
+    async def stop(self, principal: Principal, run_id: str, *, steered: bool = False) -> None:
+        """For whoever asked it, and the team's owners; `steered`: who may was asked by the caller, whose run
+        it is in another sense. Raises `RunNotFound` and `Forbidden`."""
         run = self.runs.get(run_id, principal.team_id)
+        found = run or await self._recorded(principal, run_id)  # an ended run is there, and stays as it is
+        if not steered and found.user_id != principal.user_id and principal.role != "owner":
+            raise Forbidden("A run is stopped by whoever asked it, or by an owner of the team.")
         if run is not None:
-            run.stop(reason)
-            return
-        record = await self._recorded(principal, run_id)  # an ended run is there, and stays as it is
-        if record.state == "running":
+            run.stop("user")
+        elif found.state == "running":
             await self._kept.ask_to_stop(principal.team_id, run_id)  # another process has it
 
     async def record(self, principal: Principal, run_id: str) -> RunRecord:

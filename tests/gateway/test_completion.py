@@ -1,6 +1,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,20 @@ async def test_a_stopped_reasoning_model_is_drained_unseen_and_billed_as_reporte
         assert running.usage == Usage(input=5, output=900, reasoning=890)
         assert charged(here) == -(-(5 * 100_000 + 900 * 400_000) // 1000)
         assert not [piece for piece in caller.pieces if isinstance(piece, TextDelta)]
+
+
+async def test_a_colleagues_run_is_stopped_by_an_owner_alone(tmp_path: Path) -> None:
+    colleague = replace(LOCAL, user_id=9, role="member", operator=False)
+    async with desk(tmp_path, providers={"simulated": Thinker()}) as here:
+        running = await here.gateway.admit(LOCAL, asking("simulated/reasoning"), surface="page")
+        await first_words(running)
+        for other in (colleague, replace(colleague, role="viewer"), replace(colleague, user_id=None)):
+            with pytest.raises(Forbidden):
+                await here.gateway.stop(other, running.id)
+        assert running.stop_reason is None
+        await here.gateway.stop(replace(colleague, role="owner"), running.id)
+        await ended(running)
+        assert running.state == "stopped"
 
 
 async def test_when_too_many_are_drained_the_next_is_cut(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ from gateway.providers.simulated import Simulated
 from gateway.quote import Quote, Three
 from gateway.records import RunRecord, record_of
 from gateway.routing import Routing
-from gateway.runs import Failure, Figures, Run, RunHub, RunState, StopReason
+from gateway.runs import Failure, Figures, Run, RunHub, RunState
 from gateway.team_money import TeamMoney
 from gateway.tiers import read_tiers
 from identity.api_keys import ApiKeys
@@ -211,11 +211,11 @@ class FakeGateway:
         run.end(state)
         self.on_end(run)
 
-    async def stop(self, principal: Principal, run_id: str, reason: StopReason = "user") -> None:
+    async def stop(self, principal: Principal, run_id: str, *, steered: bool = False) -> None:
         run = self.runs.get(run_id, principal.team_id)
         if run is None:
             raise RunNotFound(run_id)
-        run.stop(reason)
+        run.stop("user")
 
     async def record(self, principal: Principal, run_id: str) -> RunRecord:
         run = self.runs.get(run_id, principal.team_id)
