@@ -29,7 +29,7 @@ _TEXT: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": 300}
 _WORD: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": 200}
 _INSTANT: Mapping[str, Any] = {"type": "integer", "minimum": 0, "maximum": 4_102_444_800_000}
 _DAY: Mapping[str, Any] = {"type": "string", "format": "date"}
-_RUN = Parameter("id", "A run's id, `run_...`", _TEXT, "path", required=True)
+_RUN = Parameter("id", "A run's id, `run_...`", _TEXT, "path", required=True, example="RUN_ID")
 _INCLUDE = Parameter("include[]", "The seals of thoughts too", {"enum": ["reasoning.encrypted_content"]})
 _IDEMPOTENCY = Parameter(
     "Idempotency-Key",
@@ -53,6 +53,7 @@ _RUNS = (_IDEMPOTENCY, _TAGS)
 _COMPLETES = (*_RUNS, _PROMPT_VERSION)
 _HELLO = [{"role": "user", "content": "Why is the sky blue?"}]
 _MODEL = "embedded/smollm2-135m"
+_VECTORS = "simulated/embedding"
 
 COMPLETIONS: dict[tuple[str, str], About] = {
     ("POST", "/v1/chat/completions"): About(
@@ -141,11 +142,12 @@ COMPLETIONS: dict[tuple[str, str], About] = {
         body=EmbeddingsBody,
         parameters=_RUNS,
         runs=True,
-        example={"model": "simulated/embedding", "input": ["the sky", "the sea"]},
+        example={"model": _VECTORS, "input": ["the sky", "the sea"]},
     ),
 }
 
-_MODEL_NAME = Parameter("model", "The rest of its id", _TEXT, "path", required=True)
+_CREATOR, _NAME = _MODEL.split("/")
+_MODEL_NAME = Parameter("model", "The rest of its id", _TEXT, "path", required=True, example=_NAME)
 CATALOG: dict[tuple[str, str], About] = {
     ("GET", "/v1/models"): About(
         "Every model: prices, limits, features, lifecycle, providers and how they did here lately",
@@ -157,7 +159,10 @@ CATALOG: dict[tuple[str, str], About] = {
         "Models",
         ("id", "object", "created", "owned_by", "pricing", "lifecycle", "providers", "available"),
         path="/v1/models/{creator}/{model}",
-        parameters=(Parameter("creator", "Who made it", _TEXT, "path", required=True), _MODEL_NAME),
+        parameters=(
+            Parameter("creator", "Who made it", _TEXT, "path", required=True, example=_CREATOR),
+            _MODEL_NAME,
+        ),
     ),
     ("POST", "/v1/quote"): About(
         "What a completion with this body would cost and hold, and who would be asked; nothing is held",
@@ -174,14 +179,14 @@ CATALOG: dict[tuple[str, str], About] = {
         "Money",
         ("currency", "amount", "entry", "available", "replayed"),
         body=RedeemBody,
-        example={"code": "TYC-..."},
+        example={"code": "TOP_UP_CODE"},
     ),
     ("GET", "/v1/what-if"): About(
         "The team's last days re-rated on another model, provider or both",
         "Money",
         ("object", "runs", "was", "would_be", "difference", "models"),
         parameters=(
-            Parameter("model", "On this model", _TEXT),
+            Parameter("model", "On this model", _TEXT, example=_MODEL),
             Parameter("provider", "At this provider", _TEXT),
             Parameter("version", "By this version of its price list", _TEXT),
             Parameter("days", "How many days back", {"type": "integer", "minimum": 1, "maximum": 366}),
@@ -194,8 +199,8 @@ CATALOG: dict[tuple[str, str], About] = {
         "Days are UTC's, both included. The rows of one grouping add up to the ledger's own total, but for "
         "those by tag.",
         parameters=(
-            Parameter("start_date", "The first day", _DAY, required=True),
-            Parameter("end_date", "The last day", _DAY, required=True),
+            Parameter("start_date", "The first day", _DAY, required=True, example="2026-11-01"),
+            Parameter("end_date", "The last day", _DAY, required=True, example="2026-11-30"),
             Parameter(
                 "group_by",
                 "What a row is; by day where nothing is said",
@@ -239,7 +244,7 @@ CATALOG: dict[tuple[str, str], About] = {
         "One request of your team: its attempts, its tokens, its receipt",
         "Requests",
         ("data",),
-        parameters=(Parameter("id", "A run's id, `run_...`", _TEXT, required=True),),
+        parameters=(Parameter("id", "A run's id, `run_...`", _TEXT, required=True, example="RUN_ID"),),
     ),
     ("GET", "/v1/leaderboard"): About(
         "What your team's votes say: ratings with intervals, biases, the cheapest model that will do",
@@ -269,7 +274,7 @@ CATALOG: dict[tuple[str, str], About] = {
     ),
 }
 
-_PROVIDER = Parameter("provider", "A provider's id", _TEXT, "path", required=True)
+_PROVIDER = Parameter("provider", "A provider's id", _TEXT, "path", required=True, example="openai")
 KEYS: dict[tuple[str, str], About] = {
     ("GET", "/v1/provider-keys"): About(
         "Your team's own keys for providers, but for the keys themselves", "Keys", ("object", "data")
@@ -289,11 +294,12 @@ KEYS: dict[tuple[str, str], About] = {
         (),
         path="/v1/provider-keys/{provider}",
         parameters=(_PROVIDER,),
+        status=204,
     ),
 }
 
 
-def _ai_sdk(base: str) -> dict[tuple[str, str], About]:
+def _ai_sdk(base: str, version: str) -> dict[tuple[str, str], About]:
     """The AI SDK's gateway provider: set its `baseURL` to this base."""
     said: Mapping[str, Any] = {"type": "string", "maxLength": 200, "pattern": "^[ -~]*$"}
     return {
@@ -304,11 +310,16 @@ def _ai_sdk(base: str) -> dict[tuple[str, str], About]:
             "Spoken by the gateway provider of the AI SDK (`streamText({ model: 'creator/model' })`).",
             body=LanguageModelBody,
             parameters=(
-                Parameter("ai-language-model-id", "The model", _TEXT, "header", required=True),
-                Parameter("ai-language-model-specification-version", "2, 3 or 4", said, "header"),
-                Parameter("ai-language-model-streaming", "true or false", said, "header"),
+                Parameter(
+                    "ai-language-model-id", "The model", _TEXT, "header", required=True, example=_MODEL
+                ),
+                Parameter(
+                    "ai-language-model-specification-version", "2, 3 or 4", said, "header", example=version
+                ),
+                Parameter("ai-language-model-streaming", "true or false", said, "header", example="false"),
                 *_COMPLETES,
             ),
+            example={"prompt": [{"role": "user", "content": [{"type": "text", "text": "Why is it blue?"}]}]},
             streams=True,
             runs=True,
             wire="ai_sdk",
@@ -318,7 +329,11 @@ def _ai_sdk(base: str) -> dict[tuple[str, str], About]:
             "AI SDK",
             ("embeddings", "usage", "warnings"),
             body=EmbeddingModelBody,
-            parameters=(Parameter("ai-model-id", "The model", _TEXT, "header", required=True), *_RUNS),
+            parameters=(
+                Parameter("ai-model-id", "The model", _TEXT, "header", required=True, example=_VECTORS),
+                *_RUNS,
+            ),
+            example={"values": ["the sky", "the sea"]},
             runs=True,
             wire="ai_sdk",
         ),
@@ -347,6 +362,9 @@ SERVER: dict[tuple[str, str], About] = {
 }
 DESCRIBED: dict[tuple[str, str], About] = {
     **COMPLETIONS,
+    **_ai_sdk("/v4/ai", "4"),
+    **_ai_sdk("/v3/ai", "3"),
+    **_ai_sdk("/v1/ai", "2"),
     **CATALOG,
     **KEYS,
     **PROMPTS,
@@ -354,8 +372,5 @@ DESCRIBED: dict[tuple[str, str], About] = {
     **PACKS,
     **BATTLES,
     **ADMIN,
-    **_ai_sdk("/v1/ai"),
-    **_ai_sdk("/v3/ai"),
-    **_ai_sdk("/v4/ai"),
     **SERVER,
 }

@@ -9,7 +9,7 @@ from api.described_values import About, Parameter
 from api.wire.batches import BatchBody, BatchChange
 
 _ID: Final[Mapping[str, Any]] = {"type": "string", "minLength": 1, "maxLength": 64}
-_BATCH = Parameter("batch", "The batch's id", _ID, "path", required=True)
+_BATCH = Parameter("batch", "The batch's id", _ID, "path", required=True, example="BATCH_ID")
 _KEY = Parameter(
     "Idempotency-Key",
     "Opens the batch once, however often it is sent",
@@ -54,7 +54,7 @@ BATCHES: dict[tuple[str, str], About] = {
         _SHOWN,
         body=BatchChange,
         parameters=(_BATCH,),
-        example={"cost_cap_usd": "5.00", "open_votes": True},
+        example={"cost_cap_usd": "5.00"},
     ),
     ("POST", "/v1/batches/{batch}/pause"): About(
         "Begin nothing further; what is under way ends", "Batches", _SHOWN, parameters=(_BATCH,)

@@ -11,7 +11,7 @@ from battles.models import CATEGORIES
 
 _TEXT: Final[Mapping[str, Any]] = {"type": "string", "minLength": 1, "maxLength": 200}
 _WHOLE: Final[Mapping[str, Any]] = {"type": "integer", "minimum": 0, "maximum": 253_402_300_799_999}
-_ID = Parameter("battle", "A battle's id, `btl_...`", _TEXT, "path", required=True)
+_ID = Parameter("battle", "A battle's id, `btl_...`", _TEXT, "path", required=True, example="BATTLE_ID")
 _BATTLE = ("object", "id", "state", "blind", "hidden", "cost", "lanes", "turns", "votes", "may_vote")
 _IDEMPOTENCY = Parameter(
     "Idempotency-Key",
@@ -78,7 +78,7 @@ BATTLES: dict[tuple[str, str], About] = {
         body=TurnBody,
         parameters=(_ID,),
         status=202,
-        example={"prompt": "And the longest of them?", "parent_turn_id": "trn_..."},
+        example={"prompt": "And the longest of them?"},
     ),
     ("POST", f"{_ONE}/stop"): About(
         "Stop one lane or all; what had arrived is billed",
@@ -95,7 +95,7 @@ BATTLES: dict[tuple[str, str], About] = {
         body=RetryBody,
         parameters=(_ID,),
         status=202,
-        example={"turn_id": "trn_...", "lane": 1},
+        example={"turn_id": "TURN_ID", "lane": 1},
     ),
     ("POST", f"{_ONE}/votes"): About(
         "Vote: first on the text alone, then once more with names, speed and price",

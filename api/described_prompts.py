@@ -9,8 +9,10 @@ from api.described_values import About, Parameter
 from api.prompts import ChangeBody, LabelBody, PromptBody, RowsBody, VersionBody
 
 _TEXT: Final[Mapping[str, Any]] = {"type": "string", "minLength": 1, "maxLength": 80}
-_NAME = Parameter("prompt", "The prompt's name", _TEXT, "path", required=True)
-_LABEL = Parameter("label", "A label, such as `production`", _TEXT, "path", required=True)
+_NAME = Parameter("prompt", "The prompt's name", _TEXT, "path", required=True, example="PROMPT_NAME")
+_LABEL = Parameter(
+    "label", "A label, such as `production`", _TEXT, "path", required=True, example="production"
+)
 _VERSION = ("object", "id", "name", "version", "labels", "variables", "takes_prompt", "request")
 _PROMPT = ("object", "id", "name", "description", "newest_version", "labels")
 _REQUEST: Final = {
@@ -18,7 +20,7 @@ _REQUEST: Final = {
     "messages": [{"role": "user", "content": "Extract the city as JSON: {{sentence}}"}],
     "temperature": 0,
 }
-_BATTLE = Parameter("battle", "A battle's id, `btl_...`", _TEXT, "path", required=True)
+_BATTLE = Parameter("battle", "A battle's id, `btl_...`", _TEXT, "path", required=True, example="BATTLE_ID")
 _FORM = Parameter("format", "json is the pack itself", {"enum": ["json", "markdown", "html"]})
 PACKS: dict[tuple[str, str], About] = {
     ("GET", "/v1/battles/{battle}/pack"): About(
@@ -40,7 +42,9 @@ PACKS: dict[tuple[str, str], About] = {
         "Battles",
         (),
         path="/s/{secret}",
-        parameters=(Parameter("secret", "The link's secret", _TEXT, "path", required=True),),
+        parameters=(
+            Parameter("secret", "The link's secret", _TEXT, "path", required=True, example="SECRET"),
+        ),
         also={"text/html": "A page without script"},
         with_key=False,
     ),
@@ -73,7 +77,12 @@ PROMPTS: dict[tuple[str, str], About] = {
         ),
     ),
     ("PATCH", "/v1/prompts/{prompt}"): About(
-        "Describe or archive a prompt", "Prompts", _PROMPT, body=ChangeBody, parameters=(_NAME,)
+        "Describe or archive a prompt",
+        "Prompts",
+        _PROMPT,
+        body=ChangeBody,
+        parameters=(_NAME,),
+        example={"description": "Names the city"},
     ),
     ("GET", "/v1/prompts/{prompt}/versions"): About(
         "Every version, newest first, with what it cost, how fast it was and how often it won",

@@ -31,6 +31,7 @@ class Parameter:
     schema: Mapping[str, Any]
     place: Literal["query", "header", "path"] = "query"
     required: bool = False
+    example: str | None = None  # what an example says here; a required one without it gets its name
 
 
 @dataclass(frozen=True, slots=True)

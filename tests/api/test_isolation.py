@@ -53,6 +53,7 @@ from identity.sealing import Sealer
 from identity.tables import InvitationRow, TrustedIssuerRow
 from telemetry.views import Views
 from tests.api.conftest import Answered, Caller, pages
+from tests.api.known import BATCH, BATTLE, PROMPT, TEAM, ai_sdk_with, bodies_with
 from tests.battles.ring import means_of
 from tests.gateway.desk import LOCAL, Desk, asking, desk, ended
 from tests.identity.house import ROLES, house
@@ -64,10 +65,6 @@ STRANGERS = "ty_" + "s" * 40
 REVOKED = "ty_" + "r" * 40
 
 Need = Permission | Literal["public", "anyone", "own_token"]  # a token of its own: no key of ours opens it
-TEAM = "/v1/admin/teams/{team}"
-PROMPT = "/v1/prompts/{prompt}"
-BATCH = "/v1/batches/{batch}"
-BATTLE = "/v1/battles/{battle}"
 
 NEEDS: dict[tuple[str, str], Need] = {
     ("POST", "/v1/chat/completions"): "run_models",
@@ -155,53 +152,8 @@ HIDDEN: frozenset[tuple[str, str]] = frozenset(
     # A key that is none of a member's business is not found, rather than refused.
     {("POST", f"{TEAM}/keys/{{key}}/rotate"), ("DELETE", f"{TEAM}/keys/{{key}}")}
 )
-_PROMPT = [{"role": "user", "content": "Hello"}]
-BODIES: dict[tuple[str, str], object] = {
-    ("POST", "/v1/chat/completions"): {"model": "simulated/steady", "messages": _PROMPT},
-    ("POST", "/v1/responses"): {"model": "simulated/steady", "input": "Hello"},
-    ("POST", "/v1/messages"): {"model": "simulated/steady", "max_tokens": 50, "messages": _PROMPT},
-    ("POST", "/v1/messages/count_tokens"): {"model": "simulated/steady", "messages": _PROMPT},
-    ("POST", "/v1/embeddings"): {"model": "simulated/vectors", "input": "Hello"},
-    ("POST", "/v1/quote"): {"model": "simulated/steady", "messages": _PROMPT},
-    ("POST", "/v1/credits/redeem"): {"code": "TYC-NONE"},
-    ("PUT", "/v1/provider-keys/*"): {"api_key": "sk-of-the-team-0123456789"},
-    **{
-        ("POST", f"{base}/language-model"): {
-            "prompt": [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]
-        }
-        for base in ("/v1/ai", "/v3/ai", "/v4/ai")
-    },
-    **{("POST", f"{base}/embedding-model"): {"values": ["Hello"]} for base in ("/v1/ai", "/v3/ai", "/v4/ai")},
-    ("POST", "/v1/batches"): {
-        "name": "Another",
-        "rows": [{"a": "1"}],
-        "request": {"messages": _PROMPT},
-        "lanes": [{"model": "embedded/smollm2-135m"}],
-    },
-    ("PATCH", BATCH): {"cost_cap_usd": "1.00"},
-    ("POST", f"{BATTLE}/turns"): {"prompt": "Hello"},
-    ("POST", f"{BATTLE}/retry"): {"turn_id": "trn_none"},
-    ("POST", f"{BATTLE}/votes"): {"outcome": "tie"},
-    ("POST", "/v1/prompts"): {"name": "another", "request": {"messages": _PROMPT}},
-    ("PATCH", PROMPT): {"description": "What it is for"},
-    ("POST", f"{PROMPT}/versions"): {"request": {"messages": _PROMPT}},
-    ("PUT", f"{PROMPT}/labels/{{label}}"): {"version": 1},
-    ("PUT", f"{PROMPT}/rows"): {"rows": []},
-    ("POST", "/v1/admin/teams"): {"name": "New"},
-    ("PATCH", TEAM): {"name": "Renamed"},
-    ("PUT", f"{TEAM}/policy"): {},
-    ("PATCH", f"{TEAM}/members/{{user}}"): {"role": "viewer"},
-    ("POST", f"{TEAM}/invitations"): {"role": "member"},
-    ("POST", f"{TEAM}/keys"): {"name": "made"},
-    ("POST", f"{TEAM}/issuers"): {"issuer": "https://ci.example", "claims": {"a": "b"}, "tag": "ci"},
-    ("POST", f"{TEAM}/grants"): {"amount_usd": "1", "reason": "matrix"},
-}
-AI_SDK = {
-    "ai-language-model-id": "simulated/steady",
-    "ai-language-model-specification-version": "3",
-    "ai-language-model-streaming": "false",
-    "ai-model-id": "simulated/embedding",
-}
+BODIES = bodies_with("simulated/steady", "simulated/vectors", "embedded/smollm2-135m")
+AI_SDK = ai_sdk_with("simulated/steady", "simulated/embedding")
 
 
 @dataclass

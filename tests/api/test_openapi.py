@@ -6,7 +6,10 @@ import functools
 import json
 import os
 import re
-from collections.abc import Callable
+import shlex
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -14,6 +17,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from schemathesis.checks import load_all_checks
+from schemathesis.core import NOT_SET
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -21,13 +25,15 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.described import DESCRIBED
+from api.docs_examples import curl
 from api.openapi import description
 from api.routes import ROUTES
+from tests.api.known import Good, Known
+from tests.clients.conftest import config_of
+from tests.clients.scripted import Scripted
 from tests.server import API_KEY, Server
 
 load_all_checks()
-# Simulated models that answer at once, each in its own way: schemathesis would never guess a name.
-AT_ONCE = ("simulated/empty", "simulated/rate-limited", "simulated/embedding", "nobody/knows")
 METHODS = ("get", "post", "put", "delete", "patch")
 
 
@@ -91,24 +97,43 @@ def test_the_page_names_every_path_and_runs_no_script(tiltyard: Server) -> None:
     ids=lambda value: str(value),
 )
 def test_an_example_is_answered(tiltyard: Server, method: str, path: str) -> None:
-    body = {**(DESCRIBED[method, path].example or {})}
-    if body["model"].startswith("embedded/"):
-        body["model"] = "simulated/hostile"
+    about = DESCRIBED[method, path]
+    body = {**(about.example or {})}
     headers = {"authorization": f"Bearer {API_KEY}"}
+    headers |= {one.name: one.example for one in about.parameters if one.place == "header" and one.example}
+    for said, name in ((body, "model"), (headers, "ai-language-model-id")):
+        if said.get(name, "").startswith("embedded/"):
+            said[name] = "simulated/hostile"
     answered = httpx.request(method, tiltyard.url + path, json=body, headers=headers, timeout=20)
     assert answered.status_code == 200, answered.text
-    assert set(DESCRIBED[method, path].keys) <= set(answered.json())
+    assert set(about.keys) <= set(answered.json())
 
 
 # --- whatever the description allows, and what it does not ------------------------------------
 
 
-def probe(url: str, method: str, path: str, examples: int, how: settings) -> int:
-    """Ask `examples` times, with what fits the description and with what does not. Returns how many
-    were answered well."""
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
+    """A server of its own, with a thing of each kind: what is asked here costs credit and ends teams."""
+    with Scripted() as upstream:
+        server = Server(tmp_path_factory.mktemp("known"), {"TILTYARD_EMBEDDED": "false"}, config_of(upstream))
+        server.start()
+        try:
+            known = Known(
+                server, model="lab/fast", other="lab/native", busy="lab/busy", vectors="simulated/embedding"
+            )
+            yield known
+            known.close()
+        finally:
+            server.end()
+
+
+def probe(known: Known, method: str, path: str, examples: int, how: settings) -> Counter[int]:
+    """Ask `examples` times: a good request, one with a part that was drawn, and whatever fits the description
+    or does not. Returns the statuses that were seen."""
     operation = document()[path][method.upper()]
-    well = 0
-    client = httpx.Client(base_url=url, headers={"authorization": f"Bearer {API_KEY}"}, timeout=20)
+    seen: Counter[int] = Counter()
+    client = httpx.Client(base_url=known.url, headers={"authorization": f"Bearer {API_KEY}"}, timeout=20)
 
     @settings(how, max_examples=examples)
     @given(
@@ -116,30 +141,49 @@ def probe(url: str, method: str, path: str, examples: int, how: settings) -> int
             operation.as_strategy(generation_mode=schemathesis.GenerationMode.POSITIVE),
             operation.as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE),
         ),
-        model=st.sampled_from((*AT_ONCE, None)),
+        good=st.sampled_from(GOOD),
     )
-    def ask(case: Any, model: str | None) -> None:
-        nonlocal well
-        if model is not None and isinstance(case.body, dict) and "model" in case.body:
-            case.body["model"] = model
-        if case.headers is not None and "ai-language-model-id" in case.headers and model is not None:
-            case.headers["ai-language-model-id"] = model
-        asked = case.as_transport_kwargs(base_url=url)
-        asked.pop("cookies", None)
-        # httpx sends no header that ends in a space; neither does any client.
-        told = {name: value.strip() for name, value in asked["headers"].items()}
-        asked["headers"] = {name: value for name, value in told.items() if name.lower() != "authorization"}
-        answered = client.request(content=asked.pop("data", None), **asked)
-        assert answered.status_code != 500, answered.text
-        well += answered.status_code == 200
-        case.validate_response(
-            answered,
-            checks=[status_code_conformance, content_type_conformance, response_schema_conformance],
-        )
+    def ask(case: Any, good: str) -> None:
+        if good != "nothing":
+            improve(case, known.request(method.upper(), path), good)
+        seen[send(client, case)] += 1
 
     with client:
         ask()
-    return well
+    return seen
+
+
+# What is good of a request, which is else as it was drawn.
+GOOD = ("all", "all but a field", "all but the query", "the place", "nothing")
+
+
+def improve(case: Any, good: Good, how_much: str) -> None:
+    drawn = case.body
+    case.path_parameters = dict(good.path)
+    case.headers = {**(case.headers or {}), **good.headers} if how_much == "the place" else dict(good.headers)
+    if how_much == "the place":
+        return
+    if how_much != "all but the query":
+        case.query = dict(good.query)
+    case.body = NOT_SET if good.body is None else good.body
+    case.media_type = None if good.body is None else "application/json"
+    if how_much == "all but a field" and isinstance(drawn, dict) and isinstance(good.body, dict):
+        name = next(iter(sorted(drawn)), None)
+        case.body = good.body if name is None else {**good.body, name: drawn[name]}
+
+
+def send(client: httpx.Client, case: Any) -> int:
+    asked = case.as_transport_kwargs(base_url=str(client.base_url))
+    asked.pop("cookies", None)
+    # httpx sends no header that ends in a space; neither does any client.
+    told = {name: value.strip() for name, value in asked["headers"].items()}
+    asked["headers"] = {name: value for name, value in told.items() if name.lower() != "authorization"}
+    answered = client.request(content=asked.pop("data", None), **asked)
+    assert answered.status_code != 500, answered.text
+    case.validate_response(
+        answered, checks=[status_code_conformance, content_type_conformance, response_schema_conformance]
+    )
+    return answered.status_code
 
 
 QUICK = settings(
@@ -152,20 +196,52 @@ QUICK = settings(
 
 
 @pytest.mark.parametrize(("method", "path"), operations(), ids=lambda value: str(value))
+def test_a_good_request_is_answered_as_described(known: Known, method: str, path: str) -> None:
+    good = known.request(method.upper(), path)
+    case = document()[path][method.upper()].Case()
+    improve(case, good, "all")
+    with httpx.Client(base_url=known.url, headers={"authorization": f"Bearer {API_KEY}"}) as client:
+        assert send(client, case) // 100 == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "path"), list(DESCRIBED), ids=lambda value: str(value))
+def test_each_command_of_the_page_can_be_pasted(known: Known, method: str, path: str) -> None:
+    about = DESCRIBED[method, path]
+    good = known.request(method, about.path or path)
+    said = curl(known.url, method, about.path or path, about)
+    yours: dict[str | None, Any] = {
+        one.example: good.path[one.name] for one in about.parameters if one.name in good.path
+    }
+    if isinstance(good.body, dict):
+        yours |= {"TURN_ID": good.body.get("turn_id"), "TOP_UP_CODE": good.body.get("code")}
+    yours |= {"RUN_ID": known.run_id, "embedded/smollm2-135m": "lab/fast"}
+    for placeholder, filled in yours.items():
+        if placeholder and filled and (placeholder.isupper() or "/" in placeholder):
+            said = said.replace(placeholder, filled)
+    told = ["-sS", "-o", "/dev/null", "-w", "%{http_code}"]
+    command = said.replace("curl ", f"curl {shlex.join(told)} ", 1)
+    environment = {"PATH": os.environ["PATH"], "TILTYARD_API_KEY": API_KEY}
+    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
+    assert done.stdout.startswith("2"), (command, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(("method", "path"), operations(), ids=lambda value: str(value))
 def test_nothing_that_the_description_allows_or_forbids_gets_a_500(
-    tiltyard: Server, method: str, path: str
+    known: Known, method: str, path: str
 ) -> None:
-    probe(tiltyard.url, method, path, 6, QUICK)
+    probe(known, method, path, 4, QUICK)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("method", "path"), operations(), ids=lambda value: str(value))
 def test_nothing_gets_a_500_however_long_one_asks(
-    tiltyard: Server, method: str, path: str, record_figure: Callable[[str], None]
+    known: Known, method: str, path: str, record_figure: Callable[[str], None]
 ) -> None:
     """The same questions each time, so that what fails here fails everywhere; others, to look for more, with
     `TILTYARD_TEST_RANDOM=1`."""
     how = settings(QUICK, derandomize="TILTYARD_TEST_RANDOM" not in os.environ)
-    well = probe(tiltyard.url, method, path, 50, how)
-    record_figure(f"schemathesis: {method.upper()} {path}: 50 asked, {well} answered 200, none 500")
+    seen = probe(known, method, path, 50, how)
+    statuses = ", ".join(f"{status} {times} times" for status, times in sorted(seen.items()))
+    record_figure(f"schemathesis: {method.upper()} {path}: {statuses}")
