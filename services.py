@@ -67,9 +67,10 @@ from settings import Settings, secret_key
 from signing_in import rules_of
 from store.databases import Database
 from store.errors import DatabaseUnavailable
-from store.leases import ALERTS, LOG, ROLLUPS
+from store.leases import ALERTS, LOG, ROLLUPS, SHEETS
 from stores import Role, Stores, open_stores
-from telemetry import upkeep
+from telemetry import grouping, upkeep
+from telemetry.grouping import Grouping
 from telemetry.latency import Latency
 from telemetry.paces import Paces
 from telemetry.retention import EVERY_S as LOG_RETENTION_S, LogRetention
@@ -279,6 +280,7 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         keep(opened, stores.leases.keep("retention", RETENTION_S, retention.forget_old))
         keep(opened, notice_changes(stores, prepared.catalog))
         keep(opened, stores.leases.keep(ROLLUPS, upkeep.EVERY_S, upkeep.Upkeep(stores.databases.log.engine)))
+        keep(opened, stores.leases.keep(SHEETS, grouping.EVERY_S, Grouping(stores.databases.log.engine).turn))
         log_retention = LogRetention(stores.databases.log.engine, settings.log_days)
         keep(opened, stores.leases.keep(LOG, LOG_RETENTION_S, log_retention.turn))
         keep(opened, RecurringGrants(app_db, stores.ledger.grant).keep_giving())

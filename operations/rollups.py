@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 from operations.office import DAY_MS, Office, Refused
-from telemetry import upkeep
+from telemetry import grouping, upkeep
 
 
 def rebuild(office: Office, asked: argparse.Namespace) -> int:
@@ -25,6 +25,7 @@ def rebuild(office: Office, asked: argparse.Namespace) -> int:
                 f"The log is whole from {_words(whole_ms)} on: what was before would be lost. Begin later."
             )
         hours = upkeep.rebuild(engine, from_ms, to_ms)
+        grouping.rebuild(engine, from_ms, to_ms)
     print(f"Made {hours:,} {'hour' if hours == 1 else 'hours'} again, from {_words(from_ms)} on.")
     return 0
 

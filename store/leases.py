@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 SWEEPER: Final = "sweeper"  # ends what dead processes left open
 ROLLUPS: Final = "roll-ups"
+SHEETS: Final = "sheets"  # what the latency page shows by key, tag and length
 ALERTS: Final = "alerts"
 JOBS: Final = "jobs"
 LOG: Final = "request log"  # makes its months, and lets go those that are too old

@@ -21,6 +21,9 @@ EMPTY = b""
 
 Counts = NDArray[np.int64]  # one count a bin
 
+NOTHING: Counts = np.zeros(BINS, dtype=np.int64)
+NOTHING.flags.writeable = False
+
 _PAIR = np.dtype([("bin", "<u2"), ("count", "<u4")])
 _LOG_GAMMA = math.log(GAMMA)
 _VALUES_MS = FIRST_MS * GAMMA ** np.arange(BINS) * (2 * GAMMA / (1 + GAMMA))

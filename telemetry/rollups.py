@@ -230,21 +230,28 @@ def values_of(key: Key, cell: Cell) -> dict[str, object]:
 
 @dataclass(slots=True)
 class Total:
-    """Roll-up rows of one model and series, added up."""
+    """Roll-up rows of one model and series, added up; of histograms, as blobs that were read or `ready`."""
 
     counts: Counter[str] = field(default_factory=Counter)
     blobs: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    ready: dict[str, histograms.Counts] = field(default_factory=dict)
 
     def outcomes(self, kind: Literal["requests", "attempts"]) -> dict[Outcome, int]:
         return {outcome: self.counts[f"{kind}_{outcome}"] for outcome in OUTCOMES}
 
     def histogram(self, name: str) -> histograms.Counts:
-        return histograms.unpack(self.blobs[name])
+        ready = self.ready.get(name)
+        if name not in self.blobs:
+            return histograms.NOTHING if ready is None else ready
+        found = histograms.unpack(self.blobs[name])
+        return found if ready is None else found + ready
 
     def add(self, other: Total) -> None:
         self.counts.update(other.counts)
         for name, blobs in other.blobs.items():
             self.blobs[name].extend(blobs)
+        for name, counts in other.ready.items():
+            self.ready[name] = counts + self.ready[name] if name in self.ready else counts
 
 
 def width_for(window_ms: int, age_ms: int = 0) -> int:

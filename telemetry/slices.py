@@ -1,8 +1,8 @@
 """What somebody wants to see of the log: which requests, over which window, told apart by what. Pure.
 
-By model and provider figures come from roll-ups, for any window. By key, tag or length they come from the
-rows themselves: of at most `MOST_RAW_MS`, and of at most the newest `MOST_ROWS` of them, so that a view
-costs the same however large the log is; whoever shows it says since when.
+By model and provider figures come from roll-ups, for any window; by key, tag or length, or of one key or
+tag, from sheets (`sheet_windows.py`). Where these are behind, at most the newest `MOST_ROWS` rows are read
+instead, so that a view costs the same however large the log is; whoever shows it says since when.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ DEFAULT_SERIES: tuple[Series, ...] = ("paid", "demonstration", "byok")
 
 SHORTEST_MS: Final = 5 * rollups.MINUTE_MS
 LONGEST_MS: Final = 90 * 24 * rollups.HOUR_MS
-MOST_RAW_MS: Final = 7 * 24 * rollups.HOUR_MS
 MOST_ROWS: Final = 10_000
 _MOST_READ: Final = 300  # slots, for a line
 _LONGEST_TEXT: Final = 200
@@ -60,7 +59,7 @@ class Slice:
 
     @property
     def rolled_up(self) -> bool:
-        """Whether roll-ups know it; else the rows must be read."""
+        """Whether roll-ups know it; else sheets must be read."""
         return self.by in ("model", "provider") and self.key_id is None and self.tag is None
 
     def before(self) -> Slice:

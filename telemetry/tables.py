@@ -1,4 +1,5 @@
-"""The tables of the log database: one row a request, one an attempt, roll-ups at four widths, marks, alerts.
+"""The tables of the log database: one row a request, one an attempt, roll-ups at four widths and by group,
+marks, alerts.
 
 `request` and `attempt` are append-only and keyed by the instant at which the request *ended*, so
 that rows arrive in order, "what ended since" is one range of the key, and PostgreSQL can partition
@@ -130,6 +131,38 @@ class _Rollup(LogTable):
     burst: bytes = Field(sa_type=LargeBinary)
 
 
+class SheetPiece(LogTable, table=True):
+    """A piece of a sheet (`sheets.py`): what a slot holds, of requests or added up by group. `kind` says by
+    what (`kept_sheets.py`); `team_id` 0 is the whole installation, `model` and `provider` are "" where it is
+    of all. `requests` are the log's rows behind it, in the piece `facts` of kind `requests`, else 0."""
+
+    __tablename__ = "sheet_piece"
+    __table_args__ = (Index("ix_sheet_piece_width_ms_slot_ms", "width_ms", "slot_ms"),)
+
+    team_id: int = Field(primary_key=True, sa_type=BigInteger)
+    kind: str = Field(primary_key=True)
+    width_ms: int = Field(primary_key=True, sa_type=BigInteger)
+    slot_ms: int = Field(primary_key=True, sa_type=BigInteger)
+    model: str = Field(primary_key=True)
+    provider: str = Field(primary_key=True)
+    piece: str = Field(primary_key=True)
+    requests: int = Field(sa_type=BigInteger)
+    body: bytes = Field(sa_type=LargeBinary)
+
+
+class SheetExtent(LogTable, table=True):
+    """One row, `id` 1: which slots have been made. Hours (and days within) [since_ms, hours_until_ms), with
+    their requests from `requests_since_ms` on; minutes from there to `until_ms`."""
+
+    __tablename__ = "sheet_extent"
+
+    id: int = Field(primary_key=True, sa_type=BigInteger)
+    since_ms: int = Field(sa_type=BigInteger)
+    requests_since_ms: int = Field(sa_type=BigInteger)
+    hours_until_ms: int = Field(sa_type=BigInteger)
+    until_ms: int = Field(sa_type=BigInteger)
+
+
 class Mark(LogTable, table=True):
     """What changed at an instant and may explain a chart. `kind` is deploy or alias."""
 
@@ -191,6 +224,8 @@ ROLLUPS: dict[int, Table] = {
     3_600_000: LogTable.metadata.tables["rollup_hour"],
     86_400_000: LogTable.metadata.tables["rollup_day"],
 }
+SHEET_PIECE: Table = LogTable.metadata.tables["sheet_piece"]
+SHEET_EXTENT: Table = LogTable.metadata.tables["sheet_extent"]
 MARK: Table = LogTable.metadata.tables["mark"]
 LAST_SEEN: Table = LogTable.metadata.tables["last_seen"]
 ALERT: Table = LogTable.metadata.tables["alert"]

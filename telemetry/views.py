@@ -1,33 +1,38 @@
 """What the latency page shows of a slice of the log: figures by group, lines over time, phases, the slowest.
 
+By model and provider from roll-ups, else from sheets and the rows that came since (`sheet_windows.py`).
 Synchronous and safe in any thread. Figures are of whole slots (`metrics.RULES`), so what is found says from
-when to when it is; what comes from rows says when there were more than are read.
+when to when it is, and whether there is more before that is not there to be read.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Table, and_, select
 
-from telemetry import clocks, rollups, spreads, stored
+from telemetry import adding_up, clocks, rollups, sheet_windows, sheets, spreads, stored
+from telemetry.adding_up import MOST_GROUPS, REST, LineKey
 from telemetry.charts import Point, point_of
 from telemetry.request_log import RequestLog
-from telemetry.rollups import COUNTERS, HISTOGRAMS, PHASES, Cell, Total
+from telemetry.rollups import COUNTERS, HISTOGRAMS, OUTCOMES, PHASES, Cell, Total
 from telemetry.rows import RequestRow, Series
-from telemetry.slices import MOST_RAW_MS, MOST_ROWS, Slice, groups_of
+from telemetry.sheet_windows import Need, Read, Wanted
+from telemetry.slices import MOST_ROWS, Slice, groups_of
 from telemetry.spreads import Share, Spread
 from telemetry.tables import INSTALLATION, REQUEST, ROLLUPS
 
 _SKEW_MS = 1_000
 MOST_POINTS = 1_000
+_MOST_CANDIDATES = 400
 
 Key = tuple[str, Series]  # group and series
+_OUTCOMES = tuple(f"{kind}_{outcome}" for kind in ("requests", "attempts") for outcome in OUTCOMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +53,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The busiest group first. Figures are of what ended in [from_ms, to_ms); `cut` says that the log holds
-    more of the window than was read, all of it older."""
+    """The busiest group first. Figures are of what ended in [from_ms, to_ms); `cut` says that there is more
+    of the window than could be read, all of it older. `rest` are the groups beyond `MOST_GROUPS`."""
 
     groups: tuple[Group, ...]
     from_ms: int
     to_ms: int
     cut: bool = False
+    rest: Total | None = None
 
     def of(self, group: str, series: str) -> Group | None:
         return next((one for one in self.groups if (one.group, one.series) == (group, series)), None)
@@ -64,9 +70,9 @@ class Found:
         if not self.groups:
             return None
         total = Total()
-        for one in self.groups:
-            total.add(one.total)
-        return Group("", self.groups[0].series, sum(one.requests for one in self.groups), total)
+        for one in (*(group.total for group in self.groups), *([self.rest] if self.rest else [])):
+            total.add(one)
+        return Group("", self.groups[0].series, sum(total.outcomes("requests").values()), total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +115,6 @@ class Phases:
     answering_ms: float
 
 
-@dataclass(slots=True)
-class _Rows:
-    """What was read for a slice that no roll-up knows."""
-
-    rows: list[RequestRow] = field(default_factory=list)
-    from_ms: int = 0
-    cut: bool = False
-
-
 class Views:
     """`log` is this process's own, whose rows are seen before they are stored."""
 
@@ -131,16 +128,13 @@ class Views:
 
     def groups(self, asked: Slice, now_ms: int | None = None) -> Found:
         now_ms = _now_ms() if now_ms is None else now_ms
-        if not asked.rolled_up:
-            read = self._rows(asked)
-            totals = _totals(_cells(read.rows, asked, None))
-            return Found(
-                _groups({key[:2]: total for key, total in totals.items()}),
-                read.from_ms,
-                asked.to_ms,
-                read.cut,
-            )
         from_ms, to_ms, width_ms = asked.whole_slots(now_ms)
+        if not asked.rolled_up:
+            read = self._read(asked, from_ms, to_ms, Need(HISTOGRAMS, counts=True))
+            added = adding_up.totals(read.parts, asked.by, HISTOGRAMS, COUNTERS, most=MOST_GROUPS)
+            rest = added.pop(REST, None)
+            told = _groups({key[:2]: total for key, total in added.items()})
+            return Found(told, read.from_ms, to_ms, read.cut, rest)
         with self._engine.connect() as connection:
             found = rollups.add_up_window(
                 connection, (asked.by, "series"), partial(_of, asked), from_ms, to_ms, width_ms
@@ -160,35 +154,53 @@ class Views:
         models = {model for model, _ in found if model}
         return tuple(sorted(models)), tuple(sorted({provider for _, provider in found if provider}))
 
-    def lines(self, asked: Slice, now_ms: int | None = None, wanted: tuple[str, ...] = HISTOGRAMS) -> Lines:
-        """By slots of time; `wanted` are the histograms to read, and none the counts alone."""
+    def lines(
+        self,
+        asked: Slice,
+        now_ms: int | None = None,
+        wanted: tuple[str, ...] = HISTOGRAMS,
+        only: Collection[tuple[str, str]] | None = None,
+    ) -> Lines:
+        """By slots of time; `wanted` are the histograms to read, and none the outcomes alone. `only` these
+        (group, series), where somebody knows which are to be drawn."""
         now_ms = _now_ms() if now_ms is None else now_ms
+        counters = () if wanted else _OUTCOMES
+        return self._lines(asked, now_ms, wanted, counters, only)
+
+    def phases(self, asked: Slice, now_ms: int | None = None) -> tuple[Phases, ...]:
+        """Of all groups of the slice together, oldest slot first."""
+        slots: defaultdict[int, Total] = defaultdict(Total)
+        counters = ("phased", *PHASES)
+        for line in self._lines(asked, _now_ms() if now_ms is None else now_ms, (), counters, None).lines:
+            for at_ms, total in line.slots:
+                slots[at_ms].counts.update(total.counts)
+        return tuple(_phases(at_ms, slots[at_ms]) for at_ms in sorted(slots) if slots[at_ms].counts["phased"])
+
+    def _lines(
+        self,
+        asked: Slice,
+        now_ms: int,
+        wanted: tuple[str, ...],
+        counters: tuple[str, ...],
+        only: Collection[tuple[str, str]] | None,
+    ) -> Lines:
         from_ms, to_ms, width_ms, shown_ms = asked.line_slots(now_ms)
         if not asked.rolled_up:
-            read = self._rows(asked)
-            added = _totals(_cells(read.rows, asked, shown_ms))
-            return Lines(_lines(added), read.from_ms, asked.to_ms, shown_ms, read.cut)
+            need = Need(wanted, counts=bool(counters), shown_ms=shown_ms)
+            read = self._read(asked, from_ms, to_ms, need)
+            added = adding_up.totals(read.parts, asked.by, wanted, counters, shown_ms=shown_ms, only=only)
+            in_ms = {(group, series, no * shown_ms): total for (group, series, no), total in added.items()}
+            return Lines(_as_lines(in_ms), read.from_ms, to_ms, shown_ms, read.cut)
         table = ROLLUPS[width_ms]
         slot = (table.c.slot_ms - table.c.slot_ms % shown_ms).label("shown_ms")
         with self._engine.connect() as connection:
             by: list[ColumnElement[Any]] = [table.c[asked.by], table.c.series, slot]
             here = and_(_of(asked, table), table.c.slot_ms.between(from_ms, to_ms - 1))
-            counters = () if wanted else COUNTERS
             found = rollups.add_up(connection, table, by, here, wanted, counters)
-        return Lines(
-            _lines({(group, series, at): total for (group, series, at), total in found}),
-            from_ms,
-            to_ms,
-            shown_ms,
-        )
-
-    def phases(self, asked: Slice, now_ms: int | None = None) -> tuple[Phases, ...]:
-        """Of all groups of the slice together, oldest slot first."""
-        slots: defaultdict[int, Total] = defaultdict(Total)
-        for line in self.lines(asked, now_ms, ()).lines:
-            for at_ms, total in line.slots:
-                slots[at_ms].counts.update(total.counts)
-        return tuple(_phases(at_ms, slots[at_ms]) for at_ms in sorted(slots) if slots[at_ms].counts["phased"])
+        added = {(group, series, at): total for (group, series, at), total in found}
+        if only is not None:
+            added = {key: total for key, total in added.items() if key[:2] in only}
+        return Lines(_as_lines(added), from_ms, to_ms, shown_ms)
 
     def points(self, asked: Slice, now_ms: int | None = None) -> tuple[list[Point], bool]:
         """The newest `MOST_POINTS` requests, oldest first, also those not stored yet; and whether there are
@@ -207,27 +219,50 @@ class Views:
         return points[-MOST_POINTS:], len(points) > MOST_POINTS
 
     def slowest(
-        self, asked: Slice, figure_id: str, limit: int = 10, group: tuple[str, str] | None = None
+        self,
+        asked: Slice,
+        figure_id: str,
+        limit: int = 10,
+        group: tuple[str, str] | None = None,
+        now_ms: int | None = None,
     ) -> tuple[RequestRow, ...]:
-        """The slowest requests of the slice, or of one (group, series) of it, by a figure that has a time;
-        of the newest rows of the log."""
-        read = self._rows(asked)
-        mine = (row for row in read.rows if _is_of(row, asked) and group in (None, *_groups_of(row, asked)))
-        timed = [(value, row) for row in mine if (value := value_of(figure_id, row)) is not None]
+        """The slowest requests of the slice, or of one (group, series) of it, by a figure that has a time,
+        as far back as the log has their rows. Each with its last attempt alone. Of more than
+        `_MOST_CANDIDATES` within 4 % of each other the newest are looked at."""
+        histogram = spreads.HISTOGRAM_OF[figure_id]
+        need = Need((histogram,), requests=True, also=_of_group(asked, group))
+        read = self._read(asked, asked.from_ms, asked.to_ms, need)
+        few = 4 * limit
+        while True:
+            highest = adding_up.highest(read.parts, histogram, few)
+            rows = self._at({at_ms for _, at_ms in highest}, asked)
+            mine = [row for row in rows if _is_of(row, asked) and group in (None, *_groups_of(row, asked))]
+            timed = [(value, row) for row in mine if (value := value_of(figure_id, row)) is not None]
+            # As many more as lie in the last bin of these, which was not read to its end.
+            if len(highest) < few or few >= _MOST_CANDIDATES:
+                break
+            least = highest[-1][0]
+            if sum(each > least for each, _ in highest) >= limit and len(timed) >= limit:
+                break
+            few = min(_MOST_CANDIDATES, 4 * few)
         timed.sort(key=lambda each: each[0], reverse=figure_id not in spreads.INVERTED)
         return tuple(row for _, row in timed[:limit])
 
-    def _rows(self, asked: Slice) -> _Rows:
-        """The slice's requests with all of their attempts, stored or not yet."""
-        from_ms = max(asked.from_ms, asked.to_ms - MOST_RAW_MS)
+    def _at(self, instants_ms: Collection[int], asked: Slice) -> list[RequestRow]:
+        """The slice's requests that ended just then, stored or not yet."""
+        waiting = [row for row in self._unstored(asked.team_id) if clocks.ended_at_ms(row) in instants_ms]
+        here: list[ColumnElement[bool]] = [REQUEST.c.ended_at_ms.in_(sorted(instants_ms))]
+        here += [] if asked.team_id is None else [REQUEST.c.team_id == asked.team_id]
+        with self._engine.connect() as connection:
+            kept = stored.newest_where(connection, here, MOST_ROWS)
+        by_id = {row.request_id: row for row in (*kept, *waiting)}
+        return [row for row in by_id.values() if _wanted(row, asked)]
+
+    def _read(self, asked: Slice, from_ms: int, to_ms: int, need: Need) -> Read:
         # Before the database is asked: what is stored meanwhile is then seen twice, never missed.
         waiting = self._unstored(asked.team_id)
         with self._engine.connect() as connection:
-            kept, cut = stored.newest_whole(connection, asked.team_id, from_ms, asked.to_ms, MOST_ROWS)
-        since_ms = clocks.ended_at_ms(kept[0]) if cut else from_ms
-        by_key = {(clocks.ended_at_ms(row), row.request_id): row for row in (*kept, *waiting)}
-        rows = [by_key[key] for key in sorted(by_key) if since_ms <= key[0] < asked.to_ms]
-        return _Rows([row for row in rows if _wanted(row, asked)], since_ms, cut or from_ms > asked.from_ms)
+            return sheet_windows.read(connection, waiting, asked, from_ms, to_ms, need)
 
 
 def value_of(figure_id: str, row: RequestRow) -> float | None:
@@ -298,48 +333,23 @@ def _is_of(row: RequestRow, asked: Slice) -> bool:
     )
 
 
+def _of_group(asked: Slice, group: tuple[str, str] | None) -> Wanted:
+    """What a group's requests have in their columns."""
+    if group is None:
+        return {}
+    name, of_series = group
+    same: Wanted = {"series": lambda series: series == of_series}
+    if asked.by == "tag":
+        return {**same, "tag": lambda word: name in sheets.tags_in(word)}
+    return {**same, asked.by: lambda word: word == name}
+
+
 def _groups_of(row: RequestRow, asked: Slice) -> list[tuple[str, str]]:
     found = groups_of(
         asked.by, model=row.model, provider=row.provider, key_id=row.key_id, tags=row.tags,
         input_tokens=row.input_tokens, output_tokens=row.output_tokens,
     )  # fmt: skip
     return [(group, row.series) for group in found]
-
-
-def _cells(
-    rows: Iterable[RequestRow], asked: Slice, width_ms: int | None
-) -> Mapping[tuple[str, Series, int], Cell]:
-    cells: defaultdict[tuple[str, Series, int], Cell] = defaultdict(Cell)
-    for row in rows:
-        slot_ms = 0 if width_ms is None else rollups.slot_of(clocks.ended_at_ms(row), width_ms)
-        for key, cell in _grouped(row, asked):
-            cells[*key, slot_ms].add(cell)
-    return cells
-
-
-def _grouped(row: RequestRow, asked: Slice) -> Iterator[tuple[Key, Cell]]:
-    """What a row adds to each of its groups: an attempt counts at its own model and provider."""
-    for (model, provider, series), cell in rollups.by_route(row).items():
-        if (
-            series not in asked.series
-            or asked.model not in (None, model)
-            or asked.provider not in (None, provider)
-        ):
-            continue
-        for group in groups_of(
-            asked.by,
-            model=model,
-            provider=provider,
-            key_id=row.key_id,
-            tags=row.tags,
-            input_tokens=row.input_tokens,
-            output_tokens=row.output_tokens,
-        ):
-            yield (group, cast(Series, series)), cell
-
-
-def _totals(cells: Mapping[tuple[str, Series, int], Cell]) -> dict[tuple[str, Series, int], Total]:
-    return {key: total_of(cell) for key, cell in cells.items()}
 
 
 def total_of(cell: Cell) -> Total:
@@ -361,7 +371,7 @@ def _groups(totals: Mapping[Any, Total]) -> tuple[Group, ...]:
     return tuple(sorted(found, key=lambda one: (-one.requests, one.group, one.series)))
 
 
-def _lines(totals: Mapping[tuple[str, Series, int], Total]) -> tuple[Line, ...]:
+def _as_lines(totals: Mapping[LineKey, Total]) -> tuple[Line, ...]:
     lines: defaultdict[Key, list[tuple[int, Total]]] = defaultdict(list)
     for group, series, at_ms in sorted(totals):
         lines[group, series].append((at_ms, totals[group, series, at_ms]))

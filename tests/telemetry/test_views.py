@@ -81,7 +81,7 @@ def test_keys_tags_and_lengths_are_groups_of_their_own(engine: Engine) -> None:
 def test_of_many_rows_the_newest_are_read_and_it_says_since_when(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.views.MOST_ROWS", 10)
+    monkeypatch.setattr("telemetry.sheet_windows.MOST_ROWS", 10)
     views = kept(engine, *(request(ended_at_ms=NOON_MS + no * 1_000, key_id=1) for no in range(25)))
     found = views.groups(slice_of(by="key"), TO_MS)
     assert (found.cut, found.from_ms, found.groups[0].requests) == (True, NOON_MS + 15_000, 10)

@@ -1,0 +1,60 @@
+"""Whole numbers in columns as bytes, each column as narrow as what is in it. Pure.
+
+A column is one byte that says how it lies, four of its length, then the numbers, little-endian: unsigned
+ones of 1, 2 or 4 bytes, else signed ones of 8; or nothing but the one number that stands in all of it, or
+nothing at all where it counts from 0.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[Any]  # of whole numbers, of whatever width
+
+_HEAD: Final = struct.Struct("<BI")
+_ALIKE: Final = struct.Struct("<q")
+_COUNTING, _CONSTANT = 0, 9
+_WIDTHS: Final[dict[int, np.dtype[Any]]] = {
+    1: np.dtype("<u1"),
+    2: np.dtype("<u2"),
+    4: np.dtype("<u4"),
+    8: np.dtype("<i8"),
+}
+
+
+def pack(columns: Iterable[Ints]) -> bytes:
+    return b"".join(_packed(column) for column in columns)
+
+
+def unpack(packed: bytes, at: int = 0) -> Iterator[Ints]:
+    """The columns from byte `at` on, in their order."""
+    while at < len(packed):
+        how, length = _HEAD.unpack_from(packed, at)
+        at += _HEAD.size
+        if how == _COUNTING:
+            yield np.arange(length)
+        elif how == _CONSTANT:
+            yield np.broadcast_to(np.int64(_ALIKE.unpack_from(packed, at)[0]), length)
+            at += _ALIKE.size
+        else:
+            yield np.frombuffer(packed, _WIDTHS[how], length, at)
+            at += how * length
+
+
+def _packed(column: Ints) -> bytes:
+    length = len(column)
+    if not length:
+        return _HEAD.pack(1, 0)
+    low, high = int(column.min()), int(column.max())
+    if low == high:
+        return _HEAD.pack(_CONSTANT, length) + _ALIKE.pack(low)
+    if low == 0 and high == length - 1 and bool((column == np.arange(length)).all()):
+        return _HEAD.pack(_COUNTING, length)
+    width = 8 if low < 0 or high >= 2**32 else 4 if high >= 2**16 else 2 if high >= 2**8 else 1
+    narrow: Ints = column.astype(_WIDTHS[width])
+    return _HEAD.pack(width, length) + narrow.tobytes()
