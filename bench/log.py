@@ -23,14 +23,15 @@ import duckdb
 import pyarrow as pa
 from sqlalchemy import Engine, text
 
-from bench.log_rows import DAY_MS, fill_cells, fill_rows
+from bench.log_rows import DAY_MS, fill_cells, fill_rows, fill_sheets
 from bench.table import Row, print_table
 from store.databases import migrate, open_engine
 from store.ids import new_id
-from telemetry import rollups, stored
+from telemetry import grouping, kept_sheets, rollups, stored
+from telemetry.line_charts import MOST_LINES
 from telemetry.request_log import RequestLog
 from telemetry.requests import Place, Requests, Wanted
-from telemetry.rollups import HOUR_MS
+from telemetry.rollups import HOUR_MS, MINUTE_MS
 from telemetry.rows import RequestRow
 from telemetry.slices import Slice
 from telemetry.views import Views
@@ -90,7 +91,8 @@ def _rows(path: Path, now_ms: int) -> Iterator[Row]:
     requests = Requests(engine, RequestLog(engine))
     for name, work in _log_views(requests, from_ms, now_ms).items():
         yield Row(f"log page: {name}", _timed(work), taken, _BAR)
-    for name, work in _raw_views(Views(engine, RequestLog(engine)), now_ms).items():
+    yield from _sheets(engine, path, from_ms, now_ms, taken, count)
+    for name, work in _group_views(Views(engine, RequestLog(engine)), now_ms).items():
         yield Row(f"latency page: {name}", _timed(work), taken, _BAR)
     yield from _writing(engine, now_ms, taken)
     yield from _peers(engine, path, now_ms, taken)
@@ -126,16 +128,65 @@ def _log_views(requests: Requests, from_ms: int, now_ms: int) -> dict[str, Calla
     }
 
 
-def _raw_views(views: Views, now_ms: int) -> dict[str, Callable[[], object]]:
-    """What no roll-up knows, and is read from the newest rows."""
-    week = Slice(1, now_ms - 7 * DAY_MS, now_ms)
-    return {
+def _group_views(views: Views, now_ms: int) -> dict[str, Callable[[], object]]:
+    """What roll-ups by model do not know: from sheets, and the last minute or two from rows."""
+    found: dict[str, Callable[[], object]] = {
         "the newest points, 24 h": lambda: views.points(Slice(1, now_ms - DAY_MS, now_ms), now_ms),
-        "by key, 7 d": lambda: views.groups(replace(week, by="key"), now_ms),
-        "by tag, 7 d": lambda: views.groups(replace(week, by="tag"), now_ms),
-        "by length of the answer, 7 d": lambda: views.groups(replace(week, by="output_length"), now_ms),
-        "the slowest, 7 d": lambda: views.slowest(week, "ttft_ms"),
     }
+    for window in ("1 h", "24 h", "7 d", "30 d"):
+        week = Slice(1, now_ms - _WINDOWS[window], now_ms)
+        asked = {
+            "by key": replace(week, by="key"),
+            "by key, all teams": replace(week, by="key", team_id=None),
+            "by tag": replace(week, by="tag"),
+            "by length of the answer": replace(week, by="output_length"),
+            "by key, of one model": replace(week, by="key", model="openai/gpt-4.1"),
+            "by key, of one provider": replace(week, by="key", provider="openai"),
+            "by model, of one key": replace(week, by="model", key_id=7),
+            "by model, of a tag": replace(week, by="model", tag="ci"),
+            "by key, of a tag": replace(week, by="key", tag="ci"),
+        }
+        for name, one in asked.items():
+            found |= {
+                f"{name}: {what}, {window}": work for what, work in _latency_views(views, one, now_ms).items()
+            }
+        found[f"the slowest, {window}"] = lambda week=week: views.slowest(week, "ttft_ms")  # type: ignore[misc]  # mypy sees no default in a lambda
+        found[f"the slowest of a key, {window}"] = lambda week=week: views.slowest(week, "total_ms", 10, None)  # type: ignore[misc]  # as above
+    return found
+
+
+def _sheets(engine: Engine, path: Path, from_ms: int, now_ms: int, taken: str, count: int) -> Iterator[Row]:
+    """What sheets cost to make and to keep."""
+    before, began_s = _size(engine, path), time.monotonic()
+    made = fill_sheets(engine, ROWS, from_ms, now_ms)
+    print(f"made the sheets in {time.monotonic() - began_s:.0f} s", flush=True)
+    grown = _size(engine, path) - before
+    yield Row("sheets: bytes a request on disk", f"{grown / count:.0f}", taken)
+    hour_ms, minute_ms = made.hours_until_ms - HOUR_MS, made.until_ms - MINUTE_MS
+    of_minute, of_hour = grouping.read(engine, minute_ms, MINUTE_MS), grouping.read(engine, hour_ms)
+
+    def minute() -> None:
+        grouping.write_minutes(engine, {minute_ms: grouping.read(engine, minute_ms, MINUTE_MS)}, made)
+
+    def hour() -> None:
+        grouping.write_hour(engine, hour_ms, of_hour, made)
+
+    def day() -> None:
+        with engine.begin() as connection:
+            kept_sheets.write_day(connection, rollups.slot_of(hour_ms, DAY_MS) - DAY_MS)
+
+    for what, work, requests in (
+        ("minutes", minute, of_minute.requests), ("hours", hour, of_hour.requests),
+        ("days", day, 24 * of_hour.requests),
+    ):  # fmt: skip
+        _, cpu_ms = _medians_ms(work, 3)
+        yield Row(f"sheets: CPU a request, {what}", f"{1_000 * cpu_ms / max(1, requests):,.1f} us", taken)
+
+
+def _size(engine: Engine, path: Path) -> int:
+    with engine.connect() as connection:
+        connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    return path.stat().st_size
 
 
 def _writing(engine: Engine, now_ms: int, taken: str) -> Iterator[Row]:
@@ -247,7 +298,8 @@ def _latency_views(views: Views, asked: Slice, now_ms: int) -> dict[str, Callabl
         return [[group.spread(each) for each in shown] + [group.share("success_rate")] for group in groups]
 
     def line() -> object:
-        return [line.values("ttft_ms", 95) for line in views.lines(asked, now_ms, ("ttft",)).lines]
+        busiest = [(one.group, one.series) for one in views.groups(asked, now_ms).groups[:MOST_LINES]]
+        return [line.values("ttft_ms", 95) for line in views.lines(asked, now_ms, ("ttft",), busiest).lines]
 
     return {"the table": table, "the line": line, "the phases": lambda: views.phases(asked, now_ms)}
 

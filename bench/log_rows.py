@@ -1,7 +1,8 @@
 """Fills a log database for `bench/log.py`: millions of requests of plausible speed, written in minutes.
 
 Raw rows: 100,000 are written by the app's own code, and copied in SQL, shifted in time and with ids of their
-own. Histogram cells: drawn as counts a bin, and put into the tables by the app's own merge, each in several
+own. Sheets: the app's own of these 100,000, shifted in the same way, cut at hours, and written by its own
+code. Histogram cells: drawn as counts a bin, and put into the tables by the app's own merge, each in several
 turns, so that what is read has been merged as live cells are.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -17,9 +18,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, text
 
 from store.ids import new_id
-from telemetry import histograms, rollups, stored
-from telemetry.rollups import FIVE_MINUTES_MS, HOUR_MS, KEPT_MS, Cell, Key
+from telemetry import grouping, histograms, kept_sheets, rollups, sheets, stored
+from telemetry.kept_sheets import Extent
+from telemetry.rollups import FIVE_MINUTES_MS, HOUR_MS, KEPT_MS, MINUTE_MS, Cell, Key
 from telemetry.rows import AttemptRow, Outcome, RequestRow
+from telemetry.sheets import Sheet
 from telemetry.tables import INSTALLATION, ROLLUPS
 
 DAY_MS: Final = 24 * HOUR_MS
@@ -111,6 +114,43 @@ def _copy(connection: Connection, from_ms: int, span_ms: int, shift_ms: int) -> 
             ),
             first,
         )
+
+
+# --- sheets -----------------------------------------------------------------------------------
+
+
+def fill_sheets(engine: Engine, requests: int, from_ms: int, to_ms: int) -> Extent:
+    """Make the sheets of what `fill_rows` wrote, but for the last minute or two, as it is in use."""
+    copies = max(1, requests // TEMPLATE)
+    span_ms = (to_ms - from_ms) // copies
+    with engine.connect() as connection:
+        template = sheets.of_rows(stored.read(connection, from_ms, from_ms + span_ms), from_ms)
+    first_ms = -(-from_ms // HOUR_MS) * HOUR_MS
+    made = Extent(first_ms, first_ms, first_ms, first_ms)
+    with engine.begin() as connection:
+        kept_sheets.keep_extent(connection, made)
+    for hour_ms in range(first_ms, to_ms - HOUR_MS, HOUR_MS):
+        now = replace(made, hours_until_ms=hour_ms + HOUR_MS, until_ms=hour_ms + HOUR_MS)
+        made = grouping.write_hour(
+            engine, hour_ms, _hour_of(template, hour_ms - from_ms, span_ms, copies), now
+        )
+    until_ms = rollups.slot_of(to_ms - MINUTE_MS - grouping.SETTLED_MS, MINUTE_MS)
+    minutes = range(made.until_ms, until_ms, MINUTE_MS)
+    found = {minute_ms: grouping.read(engine, minute_ms, MINUTE_MS) for minute_ms in minutes}
+    made = replace(made, until_ms=until_ms)
+    grouping.write_minutes(engine, found, made)
+    return made
+
+
+def _hour_of(template: Sheet, first_ms: int, span_ms: int, copies: int) -> Sheet:
+    """The template's copies that end in the hour from `first_ms` on, in ms since the first began."""
+    found, shifts = [], []
+    for copy in range(first_ms // span_ms, min(copies, (first_ms + HOUR_MS) // span_ms + 1)):
+        ended = template.at + copy * span_ms
+        one = sheets.where(template, (ended >= first_ms) & (ended < first_ms + HOUR_MS))
+        found.append(replace(one, requests=one.lines))  # a template's request has one attempt
+        shifts.append(copy * span_ms - first_ms)
+    return sheets.joined(found, shifts)
 
 
 # --- histogram cells --------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Whole numbers in columns as bytes, each column as narrow as what is in it. Pure.
 
 A column is one byte that says how it lies, four of its length, then the numbers, little-endian: unsigned
-ones of 1, 2 or 4 bytes, else signed ones of 8; or nothing but the one number that stands in all of it, or
-nothing at all where it counts from 0.
+ones of 1, 2 or 4 bytes, else signed ones of 8; or the one number that stands in all of it; or nothing where
+it counts from 0; or, where it never falls, a column of how often each number from 0 on is in it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Ints = NDArray[Any]  # of whole numbers, of whatever width
 
 _HEAD: Final = struct.Struct("<BI")
 _ALIKE: Final = struct.Struct("<q")
-_COUNTING, _CONSTANT = 0, 9
+_COUNTING, _CONSTANT, _RISING = 0, 9, 10
 _WIDTHS: Final[dict[int, np.dtype[Any]]] = {
     1: np.dtype("<u1"),
     2: np.dtype("<u2"),
@@ -34,16 +34,22 @@ def pack(columns: Iterable[Ints]) -> bytes:
 def unpack(packed: bytes, at: int = 0) -> Iterator[Ints]:
     """The columns from byte `at` on, in their order."""
     while at < len(packed):
-        how, length = _HEAD.unpack_from(packed, at)
-        at += _HEAD.size
-        if how == _COUNTING:
-            yield np.arange(length)
-        elif how == _CONSTANT:
-            yield np.broadcast_to(np.int64(_ALIKE.unpack_from(packed, at)[0]), length)
-            at += _ALIKE.size
-        else:
-            yield np.frombuffer(packed, _WIDTHS[how], length, at)
-            at += how * length
+        column, at = _unpacked(packed, at)
+        yield column
+
+
+def _unpacked(packed: bytes, at: int) -> tuple[Ints, int]:
+    """The column that begins at a byte, and where the next one does."""
+    how, length = _HEAD.unpack_from(packed, at)
+    at += _HEAD.size
+    if how == _COUNTING:
+        return np.arange(length), at
+    if how == _CONSTANT:
+        return np.broadcast_to(np.int64(_ALIKE.unpack_from(packed, at)[0]), length), at + _ALIKE.size
+    if how == _RISING:
+        often, at = _unpacked(packed, at)
+        return np.repeat(np.arange(len(often)), often), at
+    return np.frombuffer(packed, _WIDTHS[how], length, at), at + how * length
 
 
 def _packed(column: Ints) -> bytes:
@@ -53,8 +59,11 @@ def _packed(column: Ints) -> bytes:
     low, high = int(column.min()), int(column.max())
     if low == high:
         return _HEAD.pack(_CONSTANT, length) + _ALIKE.pack(low)
-    if low == 0 and high == length - 1 and bool((column == np.arange(length)).all()):
-        return _HEAD.pack(_COUNTING, length)
+    if low >= 0 and high < length and bool((column[1:] >= column[:-1]).all()):
+        often = np.bincount(column)
+        if high == length - 1 and low == 0 and int(often.max()) == 1:
+            return _HEAD.pack(_COUNTING, length)
+        return _HEAD.pack(_RISING, length) + _packed(often)
     width = 8 if low < 0 or high >= 2**32 else 4 if high >= 2**16 else 2 if high >= 2**8 else 1
     narrow: Ints = column.astype(_WIDTHS[width])
     return _HEAD.pack(width, length) + narrow.tobytes()

@@ -86,7 +86,7 @@ class Grouping:
                 for minute_ms in range(made.until_ms, minutes_until_ms, MINUTE_MS)
             }
             made = replace(made, until_ms=minutes_until_ms)
-            _write_minutes(self._engine, found, made)
+            write_minutes(self._engine, found, made)
         return made
 
     def _of_minutes(self, hour_ms: int) -> Sheet:
@@ -103,7 +103,7 @@ class Grouping:
         if not everything:
             first_ms = max(first_ms, made.hours_until_ms - _MENDED_MS)
         for slot_ms in self._changed(MINUTE_MS, made.hours_until_ms, made.until_ms):
-            _write_minutes(self._engine, {slot_ms: read(self._engine, slot_ms, MINUTE_MS)}, made)
+            write_minutes(self._engine, {slot_ms: read(self._engine, slot_ms, MINUTE_MS)}, made)
         for slot_ms in reversed(self._changed(HOUR_MS, first_ms, made.hours_until_ms)):
             made = write_hour(self._engine, slot_ms, read(self._engine, slot_ms), made)
             if over():
@@ -180,7 +180,8 @@ def write_hour(engine: Engine, hour_ms: int, requests: Sheet, made: Extent) -> E
     return made
 
 
-def _write_minutes(engine: Engine, found: Mapping[int, Sheet], made: Extent) -> None:
+def write_minutes(engine: Engine, found: Mapping[int, Sheet], made: Extent) -> None:
+    """Replace minutes; `made` is what then has been."""
     with engine.begin() as connection:
         kept_sheets.lock(connection)
         for minute_ms, sheet in found.items():
@@ -256,7 +257,7 @@ def rebuild(
         max(slot_of(from_ms, MINUTE_MS), made.hours_until_ms), min(to_ms, made.until_ms), MINUTE_MS
     )
     for minute_ms in minutes:
-        _write_minutes(engine, {minute_ms: read(engine, minute_ms, MINUTE_MS)}, made)
+        write_minutes(engine, {minute_ms: read(engine, minute_ms, MINUTE_MS)}, made)
     fill(engine, made, from_ms, told=told)
 
 
