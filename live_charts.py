@@ -77,11 +77,14 @@ class _Charts:
             raise ValueError("`percent` and `compare` must be what the page offers")
         wanted = (spreads.HISTOGRAM_OF[figure],) if figure in spreads.HISTOGRAM_OF else ()
         earlier = asked.before()
-        before = (self.views.lines(earlier, None, wanted), self.views.groups(earlier)) if compare else None
+        whole = self.views.groups(asked)
+        drawn = [(one.group, one.series) for one in whole.groups[: line_charts.MOST_LINES]]
+        now, before = self.views.lines(asked, None, wanted, drawn), None
+        if compare:
+            before = self.views.lines(earlier, None, wanted, drawn), self.views.groups(earlier)
         shown = line_charts.lines(
-            figure, percent, asked.by, self.views.lines(asked, None, wanted), self.views.groups(asked),
-            self.names, _span(asked, params), before,
-        )  # fmt: skip
+            figure, percent, asked.by, now, whole, self.names, _span(asked, params), before
+        )
         return self._marked(shown, asked)
 
     def distribution(self, asked: Slice, params: Params) -> Chart:

@@ -220,10 +220,9 @@ CATALOG: dict[tuple[str, str], About] = {
     ("GET", "/v1/latency"): About(
         "How fast and how reliable it was: the figures of the latency page",
         "Requests",
-        ("object", "by", "from", "to", "cut", "groups"),
-        "Percentiles of whole slots of time, each with its n; what a figure is: docs/figures.md. By key, tag "
-        "or length they are of at most 7 days and the newest 10,000 requests, and `cut` says that there were "
-        "more.",
+        ("object", "by", "from", "to", "cut", "beyond", "groups"),
+        "Percentiles of whole slots of time, each with its n; what a figure is: docs/figures.md. `cut` says "
+        "that the window begins before what there is; `beyond` are requests of groups after the 500 busiest.",
         parameters=(
             Parameter(
                 "window_s",

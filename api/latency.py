@@ -62,6 +62,7 @@ def _written(by: By, found: Found, names: dict[str, str]) -> dict[str, object]:
         "from": instant(found.from_ms),
         "to": instant(found.to_ms),
         "cut": found.cut,
+        "beyond": found.beyond,
         "groups": [_group(by, group, names) for group in found.groups],
     }
 

@@ -56,7 +56,7 @@ def link_to_rows(asked: Slice, group_id: tuple[str, str] | None) -> None:
 
 
 def since(found: Found, zone: str | None) -> str:
-    """That older requests were not read."""
+    """That there is nothing older to be read."""
     return words.escaped(say.cut(figure.day_and_time(found.from_ms, zone)))
 
 

@@ -36,7 +36,7 @@ OVER_TIME: Final = "over time"
 DISTRIBUTION: Final = "How its values lie"
 PHASES: Final = "Where the time goes"
 SLOWEST: Final = "Slowest requests"
-SLOWEST_HELP: Final = "By the figure above, of the newest 10,000 requests of the window."
+SLOWEST_HELP: Final = "By the figure above, of the whole window as far as the request log goes back."
 NO_SLOWEST: Final = "No request of the window has a time."
 ITS_REQUESTS: Final = "Its requests"
 MIDDLE_AND_ENDS: Final = "p50\np95 / p99"
@@ -53,12 +53,15 @@ BEFORE: Final = "Before"
 CHANGE: Final = "Change"
 TOO_FEW: Final = "too few samples"
 ODD_WINDOW: Final = "A window is from 5 minutes to 90 days long, and ends after it begins."
-ROWS_ONLY: Final = "By key, tag or length figures are read from the requests themselves"
 REQUESTS: Final = "Requests"
 
 
 def cut(since: str) -> str:
-    return f"{ROWS_ONLY}: here from {since} on."
+    return f"Nothing from before {since} is there to be read."
+
+
+def beyond(told_apart: int, requests: int) -> str:
+    return f"The {told_apart:,} busiest; {requests:,} requests of others are in the figures of all alone."
 
 
 def window(since: str, until: str) -> str:

@@ -71,6 +71,8 @@ def by_group() -> None:
             st.info(f"**{words.NO_REQUESTS}**  \n{words.NO_REQUESTS_ADVICE}")
     if found.cut:
         st.caption(latency_panel.since(found, zone))
+    if found.beyond:
+        st.caption(say.beyond(len(found.groups), found.beyond))
 
 
 by_group()

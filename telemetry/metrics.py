@@ -83,8 +83,11 @@ RULES = (
     ),
     Term(
         "By key, tag or length",
-        "Such figures are read from the requests themselves, of at most 7 days and at most the newest 10,000 "
-        "of the window; the page says since when.",
+        "The same figures over the same windows, a request under several tags in each. They are added up out "
+        "of the log after the fact, within two minutes, and what came since is read from the requests "
+        "themselves, so that a request counts at once. By hours they are kept for good; with two of key, tag "
+        "and length at once, and in hours that a window begins within, as far back as the log goes. The page "
+        "says since when where less is there.",
     ),
     Term(
         "Interval",

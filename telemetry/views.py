@@ -62,6 +62,11 @@ class Found:
     cut: bool = False
     rest: Total | None = None
 
+    @property
+    def beyond(self) -> int:
+        """Requests of groups that are not told apart."""
+        return 0 if self.rest is None else sum(self.rest.outcomes("requests").values())
+
     def of(self, group: str, series: str) -> Group | None:
         return next((one for one in self.groups if (one.group, one.series) == (group, series)), None)
 
