@@ -74,7 +74,9 @@ def test_a_data_folder_in_use_is_not_shared(start_tiltyard: StartServer) -> None
     assert first.get("/healthz").status_code == 200
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", *(pytest.param(host, marks=pytest.mark.slow) for host in ("::", "192.0.2.7"))]
+)
 def test_without_sign_in_only_this_machine_is_served(start_tiltyard: StartServer, host: str) -> None:
     server = start_tiltyard({"TILTYARD_HOST": host} | WITHOUT_MODEL, wait=False)
     assert server.wait_ended(30) != 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from tests.server import Server
@@ -69,7 +69,8 @@ class Watch:
             self.foreign.append(url)
 
 
-@pytest.fixture
+# One browser for all of these tests, on their one loop: each test has contexts of its own.
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(chromium_path: Path) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
@@ -77,7 +78,7 @@ async def browser(chromium_path: Path) -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def open_page(browser: Browser, tiltyard: Server) -> AsyncIterator[OpenPage]:
     """`await open_page("/credits", size="phone", theme="dark")`: a fresh visitor's tab."""
     watches: list[Watch] = []
@@ -103,7 +104,7 @@ async def open_page(browser: Browser, tiltyard: Server) -> AsyncIterator[OpenPag
         watch.check()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(open_page: OpenPage) -> Page:
     """The start page on a desk, light."""
     return await open_page()

@@ -14,7 +14,12 @@ from tests.browser.conftest import SHOTS, OpenPage
 from tests.conftest import StartServer
 from tests.server import Server
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(180),
+    pytest.mark.asyncio(loop_scope="session"),
+]
 
 _ROWS = 40
 _FILE = "number,expected\n" + "".join(f"{no},number {no}\n" for no in range(_ROWS))

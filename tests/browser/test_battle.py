@@ -19,7 +19,7 @@ from tests.browser.conftest import OpenPage, Size, Theme, shoot
 from tests.conftest import StartServer
 from tests.server import ROOT, Server, free_port
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 MODELS = ("Quillfeather", "Marrowstone", "Thistledown", "Copperkettle")
 PROVIDER = "zephyrine"

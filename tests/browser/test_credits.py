@@ -17,7 +17,7 @@ from tests.billing.test_audit import run
 from tests.browser.conftest import OpenPage
 from tests.server import Server
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 ENTRIES = 5_000
 # The figures, the first bar of the chart and the table of entries are on the page.

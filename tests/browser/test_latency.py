@@ -16,7 +16,7 @@ from tests.browser.conftest import OpenPage
 from tests.browser.test_main_job import points_of, wait_until
 from tests.server import API_KEY, Server
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 RecordFigure = Callable[[str], None]
 HANGS_S = 20.0  # a busy machine is slow: the figures say how slow, and a quiet one stays below 2 s

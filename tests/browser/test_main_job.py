@@ -14,7 +14,7 @@ from tests.browser.conftest import OpenPage, Size, Theme, shoot
 from tests.server import Server
 from tests.upstream import MODEL as SLOW, SlowUpstream
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 PALINDROME = "Write a Python function that checks whether a text is a palindrome."
 

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import oidc_provider_mock
@@ -200,28 +198,34 @@ def test_a_page_that_is_open_when_its_token_ends_is_closed(context: BrowserConte
             server.end()
 
 
-@pytest.mark.parametrize("spoiled", ["state", "nonce", "code"])
-def test_a_callback_that_is_not_the_answer_to_our_question_signs_nobody_in(
-    context: BrowserContext, signed: Server, provider: Provider, spoiled: str
-) -> None:
+@pytest.fixture(scope="module")
+def sent_to(browser: Browser, signed: Server) -> str:
+    """Where the button sends a browser, which then begins to sign in."""
+    context = browser.new_context()
     page = context.new_page()
-    if spoiled == "nonce":  # the provider answers, for another question than was asked
-
-        def other_nonce(route: Any) -> None:
-            route.continue_(url=re.sub(r"nonce=[^&]+", "nonce=somebody-elses", route.request.url))
-
-        page.route(f"{provider.url}/oauth2/authorize*", other_nonce)
     page.goto(signed.url)
-    page.get_by_role("button", name="Sign in with Mock").click()
-    page.locator("input[name=sub]").fill(MEMBER)
-    if spoiled == "nonce":
-        page.get_by_role("button", name="Authorize").click()
-    else:
-        asked = parse_qs(urlsplit(page.url).query)["state"][0]
-        state = asked if spoiled == "code" else "guessed"
-        page.goto(f"{signed.url}/oauth2callback?code=guessed&state={state}")
-    expect(page.get_by_role("button", name="Sign in with Mock")).to_be_visible(timeout=WITHIN_MS)
-    assert "_streamlit_user" not in {cookie["name"] for cookie in context.cookies()}
+    with page.expect_request("**/auth/login*", timeout=WITHIN_MS) as asked:
+        page.get_by_role("button", name="Sign in with Mock").click()
+    context.close()
+    return asked.value.url
+
+
+@pytest.mark.parametrize("spoiled", ["nothing", "state", "nonce", "code"])
+def test_only_the_providers_answer_to_our_question_signs_somebody_in(
+    sent_to: str, provider: Provider, spoiled: str
+) -> None:
+    """As a browser goes, from the button's address on; each visitor has cookies of their own."""
+    with httpx.Client(trust_env=False) as visitor:
+        question = visitor.get(sent_to).headers["location"]
+        assert question.startswith(f"{provider.url}/oauth2/authorize")
+        if spoiled == "nonce":  # the provider answers, for another question than was asked
+            question = re.sub(r"nonce=[^&]+", "nonce=somebody-elses", question)
+        answer = visitor.post(question, data={"sub": MEMBER}).headers["location"]
+        if spoiled in ("state", "code"):
+            answer = re.sub(rf"\b{spoiled}=[^&]+", f"{spoiled}=guessed", answer)
+        visitor.get(answer)
+        signed_in = any(name.startswith("_streamlit_user") for name in visitor.cookies)
+    assert signed_in is (spoiled == "nothing")
 
 
 # --- another site ----------------------------------------------------------------------------

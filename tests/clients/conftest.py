@@ -15,6 +15,7 @@ from tests.clients.snippets import snippet
 from tests.server import API_KEY, ROOT, Server
 
 HERE = Path(__file__).parent
+_SETTINGS = {"TILTYARD_EMBEDDED": "false"}  # what answers is scripted
 _PROVIDERS = """\
 [providers.lab]
 base_url = "{url}"
@@ -78,7 +79,7 @@ def servers(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """Three that differ in what their operator says of `openai/codex-mini`; they start side by side."""
     configs = {"retired": "", "served": _CODEX_MINI, "stood in": _STAND_IN}
     servers = {
-        name: Server(tmp_path_factory.mktemp("clients"), {}, config_of(scripted, more))
+        name: Server(tmp_path_factory.mktemp("clients"), _SETTINGS, config_of(scripted, more))
         for name, more in configs.items()
     }
     try:

@@ -155,6 +155,7 @@ async def test_a_model_has_the_colour_that_it_has_everywhere(harness: Harness, o
     assert looks == [[key, look.light, look.marker] for key, look in expected.items()]
 
 
+@pytest.mark.slow
 async def test_a_chart_with_wrong_parameters_says_so(harness: Harness, open_tab: OpenTab) -> None:
     tab = await open_tab("/?chart=nonsense")
     await tab.until("() => document.querySelector('.lc')?.dataset.state === 'refused'")

@@ -91,6 +91,7 @@ async def test_text_only_ever_grows(harness: Harness, open_tab: OpenTab) -> None
     assert len(set(lengths)) > 5
 
 
+@pytest.mark.slow
 async def test_reloading_in_mid_answer_goes_on_where_it_was(harness: Harness, open_tab: OpenTab) -> None:
     run = harness.start(ANSWER, per_s=60)
     tab = await open_tab(f"/?runs={run}")
@@ -121,6 +122,7 @@ async def test_a_broken_connection_is_opened_again_and_loses_nothing(
     assert sum(url.endswith("/live") for url in tab.asked) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["button", "Escape"])
 async def test_stop_gives_a_receipt_within_half_a_second(
     harness: Harness, open_tab: OpenTab, by: str
@@ -207,6 +209,7 @@ async def test_finished_blocks_move_nothing(harness: Harness, open_tab: OpenTab)
     assert [seen for seen in tops if len(seen) != 1] == []
 
 
+@pytest.mark.slow
 async def test_a_hostile_answer_runs_nothing_and_asks_nobody(harness: Harness, open_tab: OpenTab) -> None:
     run = harness.start("\n\n".join(HOSTILE), per_s=400)
     tab = await open_tab(f"/?runs={run}")
@@ -253,6 +256,7 @@ async def test_a_failure_says_what_happened_what_it_cost_and_what_to_do(
     assert "It began well" in (await answers(tab))[0]
 
 
+@pytest.mark.slow
 async def test_a_run_of_another_team_is_as_unknown_as_none(harness: Harness, open_tab: OpenTab) -> None:
     run = harness.start("Secret.", strange=True)
     tab = await open_tab(f"/?runs={run},run_none")
@@ -277,6 +281,7 @@ async def test_an_older_run_is_shown_as_it_was_kept(
     assert ("no longer kept" in outcome) is not with_text
 
 
+@pytest.mark.slow
 async def test_four_answers_share_one_socket(harness: Harness, open_tab: OpenTab) -> None:
     runs = [harness.start(ANSWER, per_s=100, piece=6) for _ in range(4)]
     tab = await open_tab(f"/?runs={','.join(runs)}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 import runtime
@@ -15,7 +17,18 @@ from tests.pages.fakes import World
 
 NAVIGATION = Path(__file__).resolve().parents[2] / "pages" / "navigation.py"
 
+_OWN_ADDRESS = ("operator_desk.py",)  # all others have their file's name
 OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _installed_components() -> Iterator[None]:
+    """Each run of an AppTest looks for components in everything that is installed, which takes four times
+    as long as a page: what is found the first time stands for all."""
+    with pytest.MonkeyPatch.context() as patch:
+        scan = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
 
 
 @pytest.fixture
@@ -49,6 +62,8 @@ def open_page() -> OpenPage:
             at.query_params[name] = value
         if page == "playground.py":
             return at.run()
-        return at.run().switch_page(page).run()
+        if page in _OWN_ADDRESS:
+            at.run()  # after which they are known
+        return at.switch_page(page).run()
 
     return opened
