@@ -1,6 +1,6 @@
 # Every way to work with Tiltyard. Needs Python 3.11+, git and a package registry; finds or puts uv itself.
 .DEFAULT_GOAL := help
-.PHONY: help run test slow check format bench audit constraints mutants notebook
+.PHONY: help run test slow check format bench audit constraints mutants notebook vulnerabilities
 
 ifndef PYTHON
 PYTHON := $(shell tools/python)
@@ -31,7 +31,7 @@ slow: ## the sweeps that are too long for each day: processes killed again and a
 	@chromium="$$($(PYTHON) -m tools.chromium)"; test $$? -ne 2 || exit 2; \
 	TILTYARD_CHROMIUM="$$chromium" $(uv) run --no-sync pytest -m slow $(PYTEST)
 
-check: ## format, lint, types, import contracts, unused dependencies
+check: ## format, lint, types, import contracts, unused dependencies, known vulnerabilities
 	$(need-python)
 	@$(PYTHON) -m tools.install --dev
 	@$(PYTHON) -m tools.check
@@ -64,3 +64,7 @@ notebook: ## three notebooks on a running Tiltyard: a request and its balance, a
 constraints: ## pin what the direct dependencies bring along, after one of them changed
 	$(need-python)
 	@$(PYTHON) -m tools.constraints
+
+vulnerabilities: ## hold every pinned version against known vulnerabilities; 2 where no service answers
+	$(need-python)
+	@$(PYTHON) -m tools.vulnerabilities
