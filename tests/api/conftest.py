@@ -353,7 +353,7 @@ class World:
 
     async def settled(self) -> None:
         """Until no run is open any more."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while self.gateway.runs.running() or self.ledger.open:
                 await asyncio.sleep(0.005)
 

@@ -283,7 +283,7 @@ async def test_what_a_crash_would_bill_is_told_with_the_provider_that_is_answeri
             await send(command)
 
         here.ledger.checkpoint = checkpoint  # type: ignore[method-assign]  # to listen in
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(20):
             while not told:
                 await asyncio.sleep(0.02)
         assert told[-1].facts is not None

@@ -69,13 +69,13 @@ def test_names_that_nobody_uses_any_more_are_forgotten() -> None:
 
 def test_a_request_costs_microseconds(record_figure: Callable[[str], None]) -> None:
     windows, times = Windows(), 20_000
-    began_ns = time.perf_counter_ns()
+    began_ns = time.thread_time_ns()
     for _ in range(times):
         windows.take("team:1:requests", 1 << 40, 1, 100.0)
         windows.take("team:1:tokens", 1 << 40, 500, 100.0)
         windows.standing("team:1:requests", 1 << 40, 100.0)
         windows.standing("team:1:tokens", 1 << 40, 100.0)
         windows.add("team:1:tokens", -300, 100.0)
-    took_us = (time.perf_counter_ns() - began_ns) / times / 1e3
+    took_us = (time.thread_time_ns() - began_ns) / times / 1e3
     record_figure(f"rate limits: {took_us:.1f} us a request, headers and correction included (bar 30)")
     assert took_us < 30

@@ -32,7 +32,7 @@ async def test_many_tabs_ask_once_and_a_change_is_noticed_at_once() -> None:
     register.stands = False
     assert await standing.of(ADA)  # remembered for a moment
     standing.changed()
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 20)
     assert not await standing.of(ADA)
 
 

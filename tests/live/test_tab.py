@@ -18,7 +18,7 @@ def test_a_frame_that_is_due_at_once_does_not_end_the_sender() -> None:
         loop = asyncio.get_running_loop()
         for delay_s in (0.0, 0.0, -1.0, 0.01, 0.0):
             tab._wake_at(loop.time() + delay_s)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await tab._wake.wait()
         return True
 

