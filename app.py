@@ -118,6 +118,7 @@ class Process:
             requests=Requests(own.stores.databases.log.engine, own.stores.log),
             paces=own.paces,
             tiers=self.prepared.tiers,
+            rates=own.rates,
             identity=identity,
             people=own.people,
             team_money=TeamMoney(own.stores.ledger, own.people),

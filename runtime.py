@@ -42,6 +42,8 @@ from gateway.messages import CompletionRequest
 from gateway.provider_keys import ProviderKeys
 from gateway.providers.listing import FoundServer, OfferedModel, find_local
 from gateway.quote import Quote, Quotes
+from gateway.rate_limits import RateLimits
+from gateway.rate_windows import Standing
 from gateway.records import RunRecord
 from gateway.retention import Retention
 from gateway.team_money import TeamMoney
@@ -97,11 +99,23 @@ class Services:
     tickets: Tickets
     base_url: str
     demonstration_note: str | None  # why the embedded model is missing, in words; None when it is there
+    rates: RateLimits | None = None
     site_url: str = ""  # where people open pages, where that is not the API's address
 
     def connected(self) -> frozenset[str]:
         """The providers that can be asked here, by id."""
         return self.gateway.connected()
+
+    def headroom(self, principal: Principal) -> tuple[Standing | None, Standing | None]:
+        """How many requests and tokens the team may still send this minute; None where nothing limits it."""
+
+        async def stands() -> tuple[Standing | None, Standing | None]:
+            if self.rates is None:
+                return None, None
+            await self.rates.look_up(principal.team_id, None)
+            return self.rates.standing(principal.team_id, None)
+
+        return self._on_loop(stands(), 5.0)
 
     def on_own_mix(self, principal: Principal, model_id: str, now_ms: int) -> WhatIf:
         """The team's last 30 days, re-rated on that model. Reads each settled run."""

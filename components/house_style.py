@@ -63,6 +63,15 @@ CSS: Final = """
   cursor: pointer; border-bottom: 1px dotted color-mix(in srgb, currentColor 45%, transparent); }
 .ty-pick:hover { border-bottom-style: solid; }
 .ty-pick:focus-visible { outline: 2px solid var(--st-primary-color, currentColor); outline-offset: 2px; }
+.ty-wide caption:has(> .ty-hidden:only-child) { padding: 0; height: 0; }
+.st-key-sources :is(th, td) { white-space: normal; overflow-wrap: anywhere; vertical-align: top; }
+.ty-facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr));
+  gap: 0.75rem 1rem; margin: 0; padding: 0; font-variant-numeric: tabular-nums; }
+.ty-facts > div { display: grid; gap: 0.125rem; align-content: start; }
+.ty-facts dt, .ty-facts dd + dd { color: color-mix(in srgb, currentColor 70%, transparent);
+  font-size: 0.875rem; }
+.ty-facts dd { margin: 0; }
+.ty-facts dt + dd { font-weight: 600; font-size: 1.0625rem; }
 .ty-wide .ty-total { border-bottom: 0; }
 .ty-wide .ty-total :is(th, td) { font-weight: 600; }
 @media (max-width: 40rem) {
@@ -110,6 +119,29 @@ CSS: Final = """
 """
 
 
+# What a code's words are, in colours that can be read on its background (4.5:1 and more), by the names that
+# Prism gives them; thrice, to stand above Streamlit's own.
+_TOKENS: Final = (
+    (("comment", "punctuation"), "#565f6b", "#a0a9b5"),
+    (("function", "class-name", "keyword", "tag", "selector"), "#1d4ed8", "#8cabf8"),
+    (("variable", "parameter", "property", "attr-name"), "#0b6188", "#7cc4e8"),
+    (("string", "char", "attr-value"), "#1b6e3c", "#7ccf95"),
+    (("number", "regex"), "#0f5f63", "#74c7c2"),
+    (("operator", "entity", "decorator"), "#8a3d12", "#f0a878"),
+    (("boolean", "constant", "builtin", "symbol"), "#6b3fa0", "#c3a6f2"),
+)
+
+
+def _coloured(dark: bool) -> str:
+    thrice = ".token" * 3
+    return "".join(
+        ", ".join(f"{thrice}.{name}" for name in names) + f" {{ color: {on_dark if dark else on_light}; }}\n"
+        for names, on_light, on_dark in _TOKENS
+    )
+
+
+CODE: Final = f"{_coloured(False)}@media (prefers-color-scheme: dark) {{\n{_coloured(True)}}}\n"
+
 # A first drawing is seen whole: as long as it takes and a moment more, in which the browser fetches what
 # draws the widgets, but no later than after two seconds.
 _NOT_YET: Final = "#root main { visibility: hidden; animation: ty-come 0s linear 2s forwards; }"
@@ -120,7 +152,7 @@ _STAYS: Final = "#root main { visibility: visible; animation: none; }"
 
 def apply(*, first: bool = False) -> None:
     """Before the page is drawn. The `first` time in a tab its content stays unseen until `shown`."""
-    st.html(f"<style>{CSS}{_NOT_YET if first else ''}</style>")
+    st.html(f"<style>{CSS}{CODE}{_NOT_YET if first else ''}</style>")
 
 
 def shown(*, first: bool) -> None:

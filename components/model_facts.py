@@ -72,7 +72,7 @@ def endpoints(model: Model) -> list[tuple[str, str, str]]:
 
 def features(model: Model) -> list[tuple[str, str]]:
     """Those that a reader asks for; the catalog knows finer ones too."""
-    return [(named(each), _yes(each in model.features)) for each in FEATURES if each in _NAMES]
+    return [(named(each), _can(model, each)) for each in FEATURES if each in _NAMES]
 
 
 def standing(model: Model, today: date) -> str | None:
@@ -94,6 +94,58 @@ def review_day(model: Model) -> str | None:
     days = [fact.as_of for fact in model.facts.values() if fact.as_of]
     days += [price.fact.as_of for price in model.prices if price.fact and price.fact.as_of]
     return max(days, default=None)
+
+
+def verdict(model: Model, catalog: Catalog, now_ms: int) -> str:
+    """What it comes to, in two or three sentences made of its facts."""
+    life, price = model.lifecycle, price_now(model, now_ms)
+    said = []
+    if model.best_for:
+        said.append(f"{model.name} is for {_in_words(model.best_for)}.")
+    if price is not None:
+        costs = figure.money(cost_of(ONE_REQUEST, price))
+        said.append(f"8,000 tokens in and 2,000 out cost {costs}{_beside(model, catalog, now_ms)}.")
+    if life.state_on(today_of(now_ms)) == "retired" and life.successor:
+        said.append(f"It has ended: begin with {life.successor}.")
+    elif life.successor:
+        said.append(f"What begins now may begin with {life.successor}.")
+    elif model.consider_others_for:
+        said.append(f"For {_in_words(model.consider_others_for)}, look at another.")
+    return " ".join(said)
+
+
+def _beside(model: Model, catalog: Catalog, now_ms: int) -> str:
+    """What the same costs on the nearest other of its maker."""
+    for other in rivals(model, catalog, now_ms)[:1]:
+        cost = one_request_nano_usd(other, now_ms)
+        if cost is not None:
+            return f", on {other.name} {figure.money(cost)}"
+    return ""
+
+
+def _in_words(items: Sequence[str]) -> str:
+    lowered = [item[:1].lower() + item[1:] if item[1:2].islower() else item for item in items]
+    return ", ".join(lowered)
+
+
+def _difference(model: Model, other: Model, now_ms: int) -> str:
+    """How another model of the maker differs, by what is known of both."""
+    mine, theirs = price_now(model, now_ms), price_now(other, now_ms)
+    told = [
+        f"Its window is {figure.window(other.context_tokens)} tokens, "
+        f"here {figure.window(model.context_tokens)}."
+    ]
+    if mine is not None and theirs is not None:
+        told.append(
+            f"It costs {figure.price_per_million(theirs.base.input)} / "
+            f"{figure.price_per_million(theirs.base.output)} a million tokens, this one "
+            f"{figure.price_per_million(mine.base.input)} / {figure.price_per_million(mine.base.output)}."
+        )
+    more = sorted(named(each) for each in other.features - model.features if each in _NAMES)
+    less = sorted(named(each) for each in model.features - other.features if each in _NAMES)
+    told += [f"It also has: {', '.join(more)}."] if more else []
+    told += [f"It lacks: {', '.join(less)}."] if less else []
+    return " ".join(told)
 
 
 def watch(model: Model, catalog: Catalog, today: date) -> list[str]:
@@ -178,6 +230,17 @@ def questions(model: Model, catalog: Catalog, now_ms: int) -> list[Question]:
             "How fast is it?", "The figures above are measured here, from this installation's requests."
         ),
     ]
+    if model.best_for:
+        asked.insert(0, Question("What is it best at?", f"{'; '.join(model.best_for)}."))
+    for other in rivals(model, catalog, now_ms)[:1]:
+        asked.append(Question(f"How does {other.name} differ?", _difference(model, other, now_ms)))
+    asked.append(
+        Question(
+            "Does it run what it writes?",
+            "Not here: it answers with text and with calls of tools, and your program decides what runs."
+            + (" It knows the local shell tool." if "local_shell" in model.features else ""),
+        )
+    )
     if life.retired_on:
         follows = f" {life.successor} follows it." if life.successor else ""
         asked.append(Question("Until when does it answer?", f"Its retirement is {life.retired_on}.{follows}"))
@@ -275,6 +338,13 @@ def _training(model: Model, catalog: Catalog) -> str:
 
 def _says(policy: DataPolicy) -> bool:
     return policy.zero_data_retention != "unknown" and policy.trains_on_data != "unknown"
+
+
+def _can(model: Model, feature: str) -> str:
+    """A model may read images where nobody says what an image comes to at most: then we send it none."""
+    if feature == "image_input" and "image" in model.input_modalities and feature not in model.features:
+        return say.MAKER_ALONE
+    return _yes(feature in model.features)
 
 
 def _yes(has: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from components import (
 from components.table import Cell
 from gateway.catalog import Catalog, Model, Price
 from gateway.messages import CompletionRequest, Message
+from gateway.rate_windows import Standing
 from gateway.tiers import Tier
 from gateway.what_if import WhatIf
 from telemetry.latency import ModelSummary, Share, Spread
@@ -38,6 +40,7 @@ class Here:
     mix: Callable[[], WhatIf]
     tiers: Sequence[Tier]
     base_url: str
+    headroom: Callable[[], tuple[Standing | None, Standing | None]]
 
 
 def show_head(model: Model, here: Here, now_ms: int) -> None:
@@ -66,6 +69,8 @@ def show_about(model: Model) -> None:
 
 def show_use(model: Model, here: Here) -> None:
     st.header(say.USE)
+    st.markdown(say.STEPS)
+    st.page_link("team.py", label=say.MAKE_A_KEY, icon=":material/key:")
     request = CompletionRequest(model.id, (Message.of("user", starters.STARTERS[0].prompt),))
     makers = {name: make for name, (make, _) in code_snippets.LANGUAGES.items()}
     languages = {name: language for name, (_, language) in code_snippets.LANGUAGES.items()}
@@ -100,7 +105,7 @@ def show_providers(model: Model, catalog: Catalog, here: Here) -> None:
                 ", ".join(policy.regions) if policy and policy.regions else say.UNKNOWN,
             ]
         )
-    table.show(say.PROVIDERS, heads, rows, about=say.HERE_30_DAYS)
+    table.show(say.PROVIDERS, heads, rows, about=say.HERE_30_DAYS, texts=3, titled=False)
     st.caption(say.CHOOSING)
     with st.expander(say.PREFER):
         st.code(facts.preferences(model), language="json")
@@ -111,7 +116,7 @@ def show_price(model: Model, here: Here, now_ms: int, others: Sequence[Model]) -
     st.header(say.PRICE)
     heads: list[str | Cell] = ["", say.INPUT, say.CACHED, say.CACHE_WRITE, say.OUTPUT, say.ONE_REQUEST]
     rows = [_priced(each, now_ms) for each in (model, *others)]
-    table.show(say.PRICE, heads, rows, about=say.PER_MILLION)
+    table.show(say.PRICE, heads, rows, about=say.PER_MILLION, titled=False)
     if st.toggle(say.OWN_MIX, key=session.MODELS_MIX):  # reads every run of 30 days: only when asked
         mix = here.mix()
         was, would = figure.money(mix.was_nano_usd), figure.money(mix.would_nano_usd)
@@ -143,15 +148,13 @@ def show_limits(model: Model, here: Here) -> None:
         [say.KNOWS_UNTIL, model.knowledge_cutoff or say.UNKNOWN],
         [facts.named("reasoning"), say.YES if model.reasons else say.NO],
     ]
-    table.show(say.LIMITS, ["", ""], rows)
+    table.show(say.LIMITS, ["", ""], rows, titled=False)
     names: list[list[str | Cell]] = [[name, say.ALIAS] for name in model.aliases]
     names += [[name, say.PINNED] for name in model.snapshots]
     if names:
         table.show(say.NAMES, ["", ""], names)
     if here.tiers:
-        table.show(
-            say.TIERS, [say.TIER, say.PAID, say.REQUESTS, say.TOKENS], [_tier(each) for each in here.tiers]
-        )
+        _tiers(here)
 
 
 def show_data(model: Model, catalog: Catalog) -> None:
@@ -174,11 +177,21 @@ def show_data(model: Model, catalog: Catalog) -> None:
                 source,
             ]
         )
-    table.show(say.DATA, ["", say.RETENTION, say.TRAINS, say.KEPT_DAYS, say.REGIONS, say.AS_OF], rows)
+    heads: list[str | Cell] = ["", say.RETENTION, say.TRAINS, say.KEPT_DAYS, say.REGIONS, say.AS_OF]
+    table.show(say.DATA, heads, rows, titled=False)
+    runs_here = any(route.provider == "embedded" for route in model.providers)
     table.show(
         say.LICENCE,
         ["", ""],
-        [[say.LICENCE, model.licence or say.UNKNOWN], [say.EU_AI_ACT, say.UNKNOWN]],
+        [
+            [say.LICENCE, model.licence or say.UNKNOWN],
+            [say.EU_AI_ACT, say.UNKNOWN],
+            [say.TRANSFERS, say.STAYS_HERE if runs_here else say.UNKNOWN],
+            [say.TRAINING_DATA, say.UNKNOWN],
+            [say.PARAMETERS, say.UNKNOWN],
+            [say.OWN_MACHINES, say.RUNS_HERE if runs_here else say.AT_PROVIDERS],
+        ],
+        texts=2,
     )
 
 
@@ -191,6 +204,7 @@ def show_questions(model: Model, catalog: Catalog, now_ms: int) -> None:
 
 def show_review(model: Model, catalog: Catalog, now_ms: int) -> None:
     st.header(say.REVIEW)
+    st.write(words.escaped(facts.verdict(model, catalog, now_ms)))
     day = facts.review_day(model)
     if day is not None:
         st.write(words.escaped(say.reviewed(day)))
@@ -201,41 +215,68 @@ def show_review(model: Model, catalog: Catalog, now_ms: int) -> None:
 
 def show_sources(model: Model) -> None:
     st.header(say.SOURCES)
+    with st.container(key="sources"):
+        _sources(model)
+
+
+def _sources(model: Model) -> None:
     rows: list[list[str | Cell]] = [
-        [say.GROUPS.get(group, group), fact.source, fact.as_of or say.UNKNOWN, fact.via or ""]
+        [say.GROUPS.get(group, group), _address(fact.source), fact.as_of or say.UNKNOWN, _address(fact.via)]
         for group, fact in model.facts.items()
     ]
     rows += [
-        [say.PRICE, price.fact.source, price.fact.as_of or say.UNKNOWN, price.fact.via or ""]
+        [say.PRICE, _address(price.fact.source), price.fact.as_of or say.UNKNOWN, _address(price.fact.via)]
         for price in model.prices[-1:]
         if price.fact is not None
     ]
-    table.show(say.SOURCES, [say.FACT, say.SOURCE, say.AS_OF, ""], rows)
+    table.show(say.SOURCES, [say.FACT, say.SOURCE, say.AS_OF, say.READ_AT], rows, texts=4, titled=False)
     if model.conflicts:
         table.show(
             say.OTHERS_SAY,
             [say.FACT, "", say.SOURCE, say.AS_OF],
-            [[facts.named(each.field), each.value, each.source, each.as_of] for each in model.conflicts],
+            [
+                [facts.named(each.field), each.value, _address(each.source), each.as_of]
+                for each in model.conflicts
+            ],
+            texts=4,
         )
+
+
+def _address(source: str | None) -> str | Cell:
+    """A source that can be opened is a link."""
+    if source is None or not source.startswith("https://"):
+        return source or ""
+    return Cell(source.removeprefix("https://"), link=source)
+
+
+def _tiers(here: Here) -> None:
+    """This installation's, and how much the team has left of its own."""
+    requests, tokens = here.headroom()
+    rows = [
+        _tier(each, own=requests is not None and requests.limit == each.rate.requests) for each in here.tiers
+    ]
+    table.show(say.TIERS, [say.TIER, say.PAID, say.REQUESTS, say.TOKENS], rows)
+    if requests is not None and tokens is not None:
+        left = (figure.tokens(requests.remaining), figure.tokens(tokens.remaining))
+        st.caption(words.escaped(say.headroom(*left)))
 
 
 def _figures(model: Model, here: Here, now_ms: int) -> None:
     price, summary = facts.price_now(model, now_ms), here.summary
-    with st.container(horizontal=True, key="figures", gap="large"):
-        _metric(say.INPUT, _rate(price, "input"), say.PER_MILLION)
-        _metric(say.OUTPUT, _rate(price, "output"), say.PER_MILLION)
-        context = model.context_tokens
-        _metric(say.CONTEXT, figure.window(context), f"{figure.tokens(context)} tokens")
-        _metric(say.FIRST_TOKEN, *_measured(summary.ttft_ms if summary else None, figure.duration))
-        _metric(say.TOKENS_PER_S, *_measured(summary.tokens_per_s if summary else None, figure.rate))
-        _metric(say.SUCCESS, *_succeeded(summary.success if summary else None))
-
-
-def _metric(name: str, value: str, about: str) -> None:
-    with st.container(width="content", gap="xsmall"):
-        st.caption(name)
-        st.markdown(f"**{words.escaped(value)}**")
-        st.caption(words.escaped(about))
+    context = model.context_tokens
+    told = (
+        (say.INPUT, _rate(price, "input"), say.PER_MILLION),
+        (say.OUTPUT, _rate(price, "output"), say.PER_MILLION),
+        (say.CONTEXT, figure.window(context), f"{figure.tokens(context)} tokens"),
+        (say.FIRST_TOKEN, *_measured(summary.ttft_ms if summary else None, figure.duration)),
+        (say.TOKENS_PER_S, *_measured(summary.tokens_per_s if summary else None, figure.rate)),
+        (say.SUCCESS, *_succeeded(summary.success if summary else None)),
+    )
+    items = "".join(
+        f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd><dd>{html.escape(about)}</dd></div>"
+        for name, value, about in told
+    )
+    st.html(f'<dl class="ty-facts">{items}</dl>')
 
 
 def _measured(spread: Spread | None, shown: Callable[[float | None], str]) -> tuple[str, str]:
@@ -309,9 +350,9 @@ def _versions(model: Model) -> None:
     table.show(say.VERSIONS, ["", say.INPUT, say.OUTPUT, "", say.SOURCE], rows)
 
 
-def _tier(tier: Tier) -> list[str | Cell]:
+def _tier(tier: Tier, *, own: bool) -> list[str | Cell]:
     return [
-        str(tier.no),
+        Cell(str(tier.no), say.YOURS if own else ""),
         figure.money(tier.paid_nano_usd),
         figure.tokens(tier.rate.requests),
         figure.tokens(tier.rate.tokens),

@@ -56,6 +56,13 @@ TRY_RULE: Final = (
 )
 ASK: Final = "Send"
 USE: Final = "Use it"
+STEPS: Final = (
+    "1. Make a key under *Team*, *API keys*, and keep it in the variable `TILTYARD_API_KEY`.\n"
+    "2. Send one of these: any OpenAI SDK does, with this address and this name.\n"
+    "3. Check what comes back: run tests and linters over code, and let a person read what goes live."
+)
+MAKE_A_KEY: Final = "Make a key"
+MAKER_ALONE: Final = "At the maker, not here"
 PROVIDERS: Final = "Providers"
 PREFER: Final = "Prefer or require a provider in a request"
 CHOOSING: Final = (
@@ -89,6 +96,7 @@ PINNED: Final = "pinned version"
 ALIAS: Final = "alias"
 TIERS: Final = "Requests and tokens a minute, by what a team has paid"
 TIER: Final = "Tier"
+YOURS: Final = "yours"
 PAID: Final = "Paid in all"
 REQUESTS: Final = "Requests"
 TOKENS: Final = "Tokens"
@@ -101,6 +109,12 @@ TERMS: Final = "Terms"
 STAYS_HERE: Final = "Nothing leaves this installation"
 LICENCE: Final = "Licence"
 EU_AI_ACT: Final = "EU AI Act"
+TRANSFERS: Final = "Transfers out of the EU"
+TRAINING_DATA: Final = "What it was trained on"
+PARAMETERS: Final = "Parameters and architecture"
+OWN_MACHINES: Final = "On your own machines"
+RUNS_HERE: Final = "Yes: it runs inside this installation"
+AT_PROVIDERS: Final = "Only at its providers, as far as this catalog knows"
 LIFECYCLE: Final = "Lifecycle"
 NOTHING_ANNOUNCED: Final = "No end announced"
 QUESTIONS: Final = "Questions"
@@ -110,6 +124,7 @@ SOURCES: Final = "Sources"
 FACT: Final = "Facts"
 SOURCE: Final = "Source"
 AS_OF: Final = "Read on"
+READ_AT: Final = "Read at"
 OTHERS_SAY: Final = "Other sources say"
 MORE_BY: Final = "More by"
 PROVIDER: Final = "Provider"
@@ -148,6 +163,10 @@ def deprecated(day: str | None, successor: str | None) -> str:
 
 def own_mix(was: str, would: str, runs: int) -> str:
     return f"{would} on this model, instead of {was} (n = {runs:,})"
+
+
+def headroom(requests: str, tokens: str) -> str:
+    return f"Left this minute: {requests} requests, {tokens} tokens."
 
 
 def reviewed(day: str) -> str:

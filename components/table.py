@@ -38,9 +38,10 @@ def show(
     about: str = "",
     texts: int = 1,
     current: int | None = None,
+    titled: bool = True,
 ) -> None:
     """The first columns, so many as `texts` says, are text, the others figures. `total` sets the last row
-    apart, `current` is the row that stands open."""
+    apart, `current` is the row that stands open. Not `titled`: a heading of the page has said the caption."""
     head = "".join(
         f'<th scope="col"{_class(each, no < texts)}{_title(each)}>{_inside(each)}</th>'
         for no, each in enumerate(heads)
@@ -52,9 +53,10 @@ def show(
     )
     note = f'<span class="ty-dim"> {html.escape(about)}</span>' if about else ""
     kind = "ty-wide ty-stack" if len(heads) > _STACKED_ABOVE else "ty-wide"
+    seen = "" if titled else ' class="ty-hidden"'
     st.html(
         f'<div class="{kind}" tabindex="0" role="region" aria-label="{html.escape(caption)}">'
-        f'<table role="table"><caption>{html.escape(caption)}{note}</caption>'
+        f'<table role="table"><caption><span{seen}>{html.escape(caption)}</span>{note}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -87,7 +89,10 @@ def _pressed(cell: Cell) -> str:
     text = html.escape(cell.text)
     if cell.pick:
         return f'<button type="button" class="ty-pick" data-pick="{html.escape(cell.pick)}">{text}</button>'
-    return f'<a href="{html.escape(cell.link)}" target="_self">{text}</a>' if cell.link else text
+    if not cell.link:
+        return text
+    away = ' target="_blank" rel="noopener noreferrer"' if "://" in cell.link else ' target="_self"'
+    return f'<a href="{html.escape(cell.link)}"{away}>{text}</a>'
 
 
 def _class(cell: str | Cell, is_text: bool) -> str:

@@ -43,6 +43,7 @@ def here(model: Model) -> model_page.Here:
         mix=lambda: services.on_own_mix(principal, model.id, now_ms),
         tiers=services.tiers,
         base_url=services.base_url,
+        headroom=lambda: services.headroom(principal),
     )
 
 
