@@ -13,7 +13,6 @@ from typing import Final
 import streamlit as st
 
 CSS: Final = """
-#root { visibility: visible; animation: none; }
 .st-key-standing, .st-key-model-facts, .st-key-quote, .st-key-battle-quote, .st-key-figures, .st-key-bill,
 [class*="st-key-figure-"] { font-variant-numeric: tabular-nums; }
 .st-key-quote, .st-key-battle-quote { min-height: 3.3rem;
@@ -142,6 +141,9 @@ def _coloured(dark: bool) -> str:
 
 CODE: Final = f"{_coloured(False)}@media (prefers-color-scheme: dark) {{\n{_coloured(True)}}}\n"
 
+# What `api/shell.py` keeps unseen: the place in its page where Streamlit draws.
+_SHELL: Final = "#root { visibility: visible; animation: none; }"
+
 # A first drawing is seen whole: as long as it takes and a moment more, in which the browser fetches what
 # draws the widgets, but no later than after two seconds.
 _NOT_YET: Final = "#root main { visibility: hidden; animation: ty-come 0s linear 2s forwards; }"
@@ -152,7 +154,7 @@ _STAYS: Final = "#root main { visibility: visible; animation: none; }"
 
 def apply(*, first: bool = False) -> None:
     """Before the page is drawn. The `first` time in a tab its content stays unseen until `shown`."""
-    st.html(f"<style>{CSS}{CODE}{_NOT_YET if first else ''}</style>")
+    st.html(f"<style>{CSS}{CODE}{_SHELL}{_NOT_YET if first else ''}</style>")
 
 
 def shown(*, first: bool) -> None:

@@ -100,3 +100,10 @@ def test_styles_aim_at_our_own_names_alone() -> None:
         first = selector.split(" ")[0]
         assert first == "" or first.startswith((".ty-", ".st-key-", '[class*="st-key-', "td)", "h")), selector
     assert "stApp" not in css and "data-testid" not in css and "url(" not in house_style.CSS
+
+
+@pytest.mark.parametrize(("theme", "column"), [("light", 1), ("dark", 2)])
+def test_the_words_of_code_can_be_read_on_its_background(theme: str, column: int) -> None:
+    ground = CONFIG["theme"][theme]["codeBackgroundColor"]
+    for row in house_style._TOKENS:
+        assert contrast(str(row[column]), ground) >= 4.5, row
