@@ -3,7 +3,8 @@
 import * as words from "./chart_words.js";
 
 export function traces(payload, look) {
-  const draw = { lines: line, bands: band, distribution: step }[payload.kind] ?? points;
+  const bands = payload.kind === "bands" && isLone(payload.series) ? lone : band;
+  const draw = { lines: line, bands, distribution: step }[payload.kind] ?? points;
   return payload.series.map((series) => draw(series, payload, look));
 }
 
@@ -34,6 +35,18 @@ const band = (series, { unit }, look) => ({
   x: series.points.map(([at]) => localTime(at)),
   stackgroup: "one",
   line: { color: colour(series, look), width: 1 },
+  hovertemplate: hover(series, unit, "%{x|%-d %b, %H:%M}"),
+});
+
+// An area needs two instants: one alone is a bar.
+const isLone = (series) => series.every(({ points }) => points.length <= 1);
+
+const lone = (series, { unit }, look) => ({
+  ...common(series),
+  type: "bar",
+  x: series.points.map(([at]) => localTime(at)),
+  width: SHORTEST_MS / 6,
+  marker: { color: colour(series, look) },
   hovertemplate: hover(series, unit, "%{x|%-d %b, %H:%M}"),
 });
 
@@ -82,6 +95,7 @@ export function layout(payload, { style }, revision) {
   return {
     uirevision: revision,
     autosize: true,
+    barmode: "stack",
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font,
@@ -92,7 +106,7 @@ export function layout(payload, { style }, revision) {
     showlegend: true,
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
     xaxis: apart
-      ? { ...axis, type: "log", title: title(unit), nticks: 6, dtick: "D2" }
+      ? { ...axis, type: "log", title: title(unit), ...stepped(series) }
       : { ...axis, type: "date", nticks: 6, autorangeoptions: { include: widened(series) } },
     yaxis: {
       ...axis, rangemode: "tozero", title: title(apart ? "%" : unit), nticks: 6,
@@ -114,6 +128,20 @@ function marked(marks, font, grid) {
       hovertext: escapeHtml(text), hoverlabel: { bordercolor: grid, font }, font: { size: 12, color: font.color },
     })),
   };
+}
+
+// Whole figures on a logarithmic axis: 1, 2, 5, 10 and so on where there is room, else powers of ten.
+function stepped(series) {
+  const values = series.flatMap(({ points }) => points.map(([value]) => value)).filter((value) => value > 0);
+  if (!values.length) return {};
+  const [low, high] = [Math.log10(Math.min(...values)), Math.log10(Math.max(...values))];
+  const digits = high - low > 2.4 ? [1] : [1, 2, 5];
+  const tickvals = [];
+  for (let power = Math.floor(low); power <= high; power += 1) {
+    for (const digit of digits) tickvals.push(digit * 10 ** power);
+  }
+  const shown = tickvals.filter((value) => Math.log10(value) >= low && Math.log10(value) <= high);
+  return shown.length > 1 ? { tickvals: shown, ticktext: shown.map((value) => value.toLocaleString("en")) } : {};
 }
 
 // Instants that the time axis shows besides the points, so that it spans a minute at least.

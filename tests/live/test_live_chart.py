@@ -155,6 +155,36 @@ async def test_a_model_has_the_colour_that_it_has_everywhere(harness: Harness, o
     assert looks == [[key, look.light, look.marker] for key, look in expected.items()]
 
 
+# What the drawing module of the page makes of a payload, whose axis is told by its kind.
+DRAWING = """async (payload) => {
+  const { name } = performance.getEntriesByType("resource").find(({ name }) => name.endsWith("drawing.js"));
+  const { traces, layout } = await import(name);
+  const look = { style: getComputedStyle(document.body), palette: [["#000", "#fff"]], markers: ["circle"] };
+  const { tickvals, ticktext } = layout(payload, look, "").xaxis;
+  return { types: traces(payload, look).map(({ type }) => type), tickvals, ticktext };
+}"""
+
+
+@pytest.mark.slow
+async def test_one_slot_of_time_is_a_bar_and_a_logarithmic_axis_has_whole_figures(
+    harness: Harness, open_tab: OpenTab
+) -> None:
+    tab = await drawn(harness, open_tab)
+
+    async def made(kind: str, *points: list[int]) -> dict[str, object]:
+        series = [{"key": "a", "name": "A", "points": list(points)}]
+        told: dict[str, object] = await tab.page.evaluate(
+            DRAWING, {"kind": kind, "unit": "ms", "series": series}
+        )
+        return told
+
+    assert (await made("bands", [1_000, 5]))["types"] == ["bar"]
+    assert (await made("bands", [1_000, 5], [61_000, 6]))["types"] == ["scatter"]
+    apart = await made("distribution", [45, 10], [300, 40], [2_300, 50])
+    assert apart["tickvals"] == [50, 100, 200, 500, 1_000, 2_000]
+    assert apart["ticktext"] == ["50", "100", "200", "500", "1,000", "2,000"]
+
+
 @pytest.mark.slow
 async def test_a_chart_with_wrong_parameters_says_so(harness: Harness, open_tab: OpenTab) -> None:
     tab = await open_tab("/?chart=nonsense")
