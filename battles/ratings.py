@@ -141,8 +141,9 @@ def side_share(rated: Rated) -> tuple[float, float, float]:
 
 
 def win_share(log_odds: float) -> float:
-    """Of decided votes, by a difference of strengths."""
-    return 1 / (1 + math.exp(-log_odds))
+    """Of decided votes, by a difference of strengths. After a vote or two its interval reaches so far that
+    e to that power is no number: tanh says the same and has no end."""
+    return (1 + math.tanh(log_odds / 2)) / 2
 
 
 def _ranks(parameters: Floats, spread: Spread, among: list[int]) -> dict[int, tuple[int, int]]:

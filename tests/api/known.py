@@ -159,6 +159,10 @@ class Known:
     def run_id(self) -> str:
         return self._here("id")
 
+    @property
+    def log(self) -> str:
+        return self._server.log
+
     def request(self, method: str, path: str) -> Good:
         """A good one for a route, as the description names it."""
         good = Good()

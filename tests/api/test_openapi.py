@@ -37,6 +37,22 @@ load_all_checks()
 METHODS = ("get", "post", "put", "delete", "patch")
 
 
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
+    """A server of its own, with a thing of each kind: what is asked here costs credit and ends teams."""
+    with Scripted() as upstream:
+        server = Server(tmp_path_factory.mktemp("known"), {"TILTYARD_EMBEDDED": "false"}, config_of(upstream))
+        server.start()
+        try:
+            known = Known(
+                server, model="lab/fast", other="lab/native", busy="lab/busy", vectors="simulated/embedding"
+            )
+            yield known
+            known.close()
+        finally:
+            server.end()
+
+
 @functools.cache
 def document() -> Any:
     return schemathesis.openapi.from_dict(description())
@@ -96,36 +112,20 @@ def test_the_page_names_every_path_and_runs_no_script(tiltyard: Server) -> None:
     [at for at, about in DESCRIBED.items() if about.example is not None and about.runs],
     ids=lambda value: str(value),
 )
-def test_an_example_is_answered(tiltyard: Server, method: str, path: str) -> None:
+def test_an_example_is_answered(known: Known, method: str, path: str) -> None:
     about = DESCRIBED[method, path]
     body = {**(about.example or {})}
     headers = {"authorization": f"Bearer {API_KEY}"}
     headers |= {one.name: one.example for one in about.parameters if one.place == "header" and one.example}
     for said, name in ((body, "model"), (headers, "ai-language-model-id")):
         if said.get(name, "").startswith("embedded/"):
-            said[name] = "simulated/hostile"
-    answered = httpx.request(method, tiltyard.url + path, json=body, headers=headers, timeout=20)
+            said[name] = "lab/fast"
+    answered = httpx.request(method, known.url + path, json=body, headers=headers, timeout=20)
     assert answered.status_code == 200, answered.text
     assert set(about.keys) <= set(answered.json())
 
 
 # --- whatever the description allows, and what it does not ------------------------------------
-
-
-@pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
-    """A server of its own, with a thing of each kind: what is asked here costs credit and ends teams."""
-    with Scripted() as upstream:
-        server = Server(tmp_path_factory.mktemp("known"), {"TILTYARD_EMBEDDED": "false"}, config_of(upstream))
-        server.start()
-        try:
-            known = Known(
-                server, model="lab/fast", other="lab/native", busy="lab/busy", vectors="simulated/embedding"
-            )
-            yield known
-            known.close()
-        finally:
-            server.end()
 
 
 def probe(known: Known, method: str, path: str, examples: int, how: settings) -> Counter[int]:
@@ -146,7 +146,7 @@ def probe(known: Known, method: str, path: str, examples: int, how: settings) ->
     def ask(case: Any, good: str) -> None:
         if good != "nothing":
             improve(case, known.request(method.upper(), path), good)
-        seen[send(client, case)] += 1
+        seen[send(known, client, case)] += 1
 
     with client:
         ask()
@@ -172,14 +172,14 @@ def improve(case: Any, good: Good, how_much: str) -> None:
         case.body = good.body if name is None else {**good.body, name: drawn[name]}
 
 
-def send(client: httpx.Client, case: Any) -> int:
+def send(known: Known, client: httpx.Client, case: Any) -> int:
     asked = case.as_transport_kwargs(base_url=str(client.base_url))
     asked.pop("cookies", None)
     # httpx sends no header that ends in a space; neither does any client.
     told = {name: value.strip() for name, value in asked["headers"].items()}
     asked["headers"] = {name: value for name, value in told.items() if name.lower() != "authorization"}
     answered = client.request(content=asked.pop("data", None), **asked)
-    assert answered.status_code != 500, answered.text
+    assert answered.status_code != 500, known.log[-4000:]
     case.validate_response(
         answered, checks=[status_code_conformance, content_type_conformance, response_schema_conformance]
     )
@@ -201,7 +201,7 @@ def test_a_good_request_is_answered_as_described(known: Known, method: str, path
     case = document()[path][method.upper()].Case()
     improve(case, good, "all")
     with httpx.Client(base_url=known.url, headers={"authorization": f"Bearer {API_KEY}"}) as client:
-        assert send(client, case) // 100 == 2
+        assert send(known, client, case) // 100 == 2
 
 
 @pytest.mark.slow
@@ -226,11 +226,9 @@ def test_each_command_of_the_page_can_be_pasted(known: Known, method: str, path:
     assert done.stdout.startswith("2"), (command, done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize(("method", "path"), operations(), ids=lambda value: str(value))
-def test_nothing_that_the_description_allows_or_forbids_gets_a_500(
-    known: Known, method: str, path: str
-) -> None:
-    probe(known, method, path, 4, QUICK)
+@pytest.mark.parametrize("path", [about.path or path for (_, path), about in DESCRIBED.items() if about.runs])
+def test_nothing_that_runs_a_model_gets_a_500(known: Known, path: str) -> None:
+    probe(known, "post", path, 3, QUICK)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from battles.comparisons import Comparison, board_of
-from battles.ratings import Rated, rate
+from battles.ratings import Rated, rate, win_share
 from battles.ratings_slices import Slice, facets
 from battles.ratings_stability import stability
 from battles.ratings_tally import front, tally
@@ -71,6 +71,12 @@ def test_a_team_that_leans_to_the_left_is_told_so_and_its_ratings_are_right_all_
     assert rated.ratings[0].setup.model == "lab/a"
     fair = rated_on(Crowd(FOUR, seed=6).votes(500))
     assert fair.side.any_low < 0 < fair.side.any_high
+
+
+@pytest.mark.parametrize("log_odds", [-2_000.0, -1.0, 0.0, 1.0, 2_000.0, math.inf, -math.inf])
+def test_a_share_is_a_number_however_far_an_interval_reaches_after_one_vote(log_odds: float) -> None:
+    assert 0 <= win_share(log_odds) <= 1
+    assert win_share(log_odds) == pytest.approx(1 - win_share(-log_odds))
 
 
 def test_the_votes_of_people_and_of_a_judge_are_never_in_one_board() -> None:
