@@ -44,6 +44,7 @@ from deployed import notice_changes
 from gateway.catalog import Catalog, CatalogOverrides
 from gateway.completion import Gateway, Limits
 from gateway.connections import PROVIDER_KEY, Connections
+from gateway.leaving import Leaving
 from gateway.provider_keys import ProviderKeys
 from gateway.providers.base import Deadlines
 from gateway.providers.configured import Configured, configured
@@ -61,6 +62,7 @@ from identity.api_keys import ApiKeys
 from identity.keys import purpose_key
 from identity.people import People, open_people
 from identity.sealing import Sealer
+from identity.standing import Standing
 from identity.text_reads import TextReads
 from observing import Watched
 from settings import Settings, secret_key
@@ -257,6 +259,9 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         limits=Limits(settings.max_running, settings.max_running_team, lag_ms=settings.max_lag_ms),
         rates=rates,
     )
+    leaving, loop = Leaving(gateway.runs, Standing(app_db)), asyncio.get_running_loop()
+    people.changes.listen(lambda: loop.call_soon_threadsafe(leaving.changed))
+    keep(opened, leaving.keep())
     await gateway.open()
     opened.push_async_callback(gateway.close)
     battles = await _open_battles(prepared, stores, gateway, held_log, hidden_runs, opened)

@@ -289,6 +289,7 @@ class Gateway:
             request=request,
             created_ms=asked.accepted_at_ms,
             out_cap=first.most.out_cap,
+            key_id=principal.key_id,
             parent_run_id=parent_run_id,
             keeps_text=keeps_text(principal, request, surface),
         )

@@ -21,7 +21,7 @@ from gateway.messages import CompletionRequest, FinishReason, Message, ToolCall,
 from telemetry.rows import AttemptRow
 
 RunState = Literal["running", "done", "stopped", "failed"]
-StopReason = Literal["user", "caller_left", "draining", "operator"]
+StopReason = Literal["user", "caller_left", "draining", "operator", "no_access"]
 Surface = Literal["page", "api"]
 
 KEEP_FINISHED_S = 15 * 60
@@ -79,6 +79,7 @@ class Run:
     out_cap: int
     parent_run_id: str | None = None
     keeps_text: bool = False
+    key_id: int | None = None  # the key that it was asked with
     notes: tuple[str, ...] = ()  # what the gateway changed, in words: "temperature was left out: ..."
 
     state: RunState = "running"

@@ -172,6 +172,15 @@ def _signed_in(context: BrowserContext, server: Server, who: str) -> Page:
 
 def _take(page: Page, url: str, path: Path) -> None:
     page.goto(url)
+    settle(page)
+    _draw(page, path)
+    tabs = page.get_by_role("tab").all_inner_texts()
+    for no, tab in enumerate(tabs[1:], 1):
+        page.get_by_role("tab").nth(no).click()
+        _draw(page, path.with_name(f"{path.name}-{tab.lower().replace(' ', '-')}"))
+
+
+def _draw(page: Page, path: Path) -> None:
     for width, height in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
         settle(page)

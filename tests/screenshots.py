@@ -135,7 +135,8 @@ def _wholes(page: Page, path: Path, theme: str) -> None:
 def whole(page: Page, width: int, path: Path) -> None:
     """The page down to its end: what scrolls is Streamlit's main part."""
     height = page.evaluate(
-        "Math.max(...[...document.querySelectorAll('section, main, div')].map(e => e.scrollHeight))"
+        "Math.max(...[...document.querySelectorAll('[data-testid=stMain], [data-testid=stMain] *')]"
+        ".map(e => e.scrollHeight))"
     )
     page.set_viewport_size({"width": width, "height": min(int(height) + 60, 6_000)})
     settle(page)
