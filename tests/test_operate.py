@@ -21,6 +21,7 @@ from identity.api_keys import ApiKeys
 from identity.errors import NotAuthenticated
 from identity.local import LocalIdentity
 from store.databases import Databases
+from tests.databases import open_migrated
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / ".tiltyard"
     folder.mkdir()
-    databases = Databases.open(folder)
+    databases = open_migrated(folder)
     LocalIdentity.open(databases.app)
     databases.close()
     return folder

@@ -13,7 +13,6 @@ from battles.prompts import Prompts
 from billing.budgets import Budgets
 from billing.codes import PURPOSE, TopUps
 from billing.usage import Usage
-from gateway.catalog import Catalog
 from gateway.quote import Quotes
 from gateway.retention import Retention
 from identity.api_keys import ApiKeys
@@ -21,7 +20,7 @@ from identity.claims import Rules
 from identity.keys import purpose_key
 from identity.people import open_people
 from telemetry.views import Views
-from tests.gateway.desk import Desk
+from tests.gateway.desk import Desk, catalog_of
 
 SIGNER = purpose_key(b"s" * 32, PURPOSE)
 
@@ -37,7 +36,7 @@ def services_of(at: Desk, folder: Path, **more: Any) -> tuple[ApiServices, Calla
     keys = ApiKeys(app_db)
     usual: dict[str, Any] = {
         "gateway": at.gateway,
-        "catalog": Catalog.load(),
+        "catalog": catalog_of(),
         "statements": at.statements,
         "usage": usage,
         "budgets": Budgets(folder / "ledger.db"),

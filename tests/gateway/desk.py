@@ -4,6 +4,7 @@ only the models are simulated, as fast as the loop goes."""
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -72,7 +73,7 @@ async def desk(
         for each in listening:
             each.log(row)
 
-    catalog = Catalog.load(overrides)
+    catalog = catalog_of(overrides)
     databases = databases or open_migrated(folder)
     ledger = await Ledger.open(folder / "ledger.db", free_money_limit_nano_usd=1000 * FREE_USD)
     simulated = Simulated(pace or Pace(first_token_s=0, slow_first_token_s=0.2, tokens_per_s=0))
@@ -102,6 +103,20 @@ async def desk(
         await gateway.close()
         await ledger.close()
         databases.close()
+
+
+@functools.cache
+def _shipped() -> Catalog:
+    return Catalog.load()
+
+
+def catalog_of(overrides: CatalogOverrides | None = None) -> Catalog:
+    """One of this desk's own; reading the shipped one takes longer than most tests."""
+    if overrides is not None:
+        return Catalog.load(overrides)
+    own = Catalog({}, {}, {}, "")
+    own.adopt(_shipped())
+    return own
 
 
 def _rates(folder: Path, databases: Databases, tiers: Sequence[Tier]) -> RateLimits:

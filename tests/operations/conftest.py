@@ -15,7 +15,7 @@ from billing.statements import Statements
 from billing.usage import Usage
 from identity.local import LocalIdentity
 from settings import load, secret_key
-from store.databases import Databases
+from tests.databases import open_migrated
 
 NOW_MS = 1_796_000_000_000
 
@@ -56,7 +56,7 @@ def shell(
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / ".tiltyard"
     folder.mkdir()
-    databases = Databases.open(folder)
+    databases = open_migrated(folder)
     LocalIdentity.open(databases.app)
     databases.close()
     secret_key(load())
