@@ -23,12 +23,23 @@ def show(entries: Sequence[AuditView], names: Mapping[int, str], zone: str | Non
                 _who(entry, names),
                 entry.kind.replace("_", " "),
                 table.Cell(
-                    entry.subject[:60], about=json.dumps(dict(entry.detail), ensure_ascii=False)[:500]
+                    _whom(entry, names)[:60], about=json.dumps(dict(entry.detail), ensure_ascii=False)[:500]
                 ),
             )
             for entry in entries
         ],
     )
+
+
+def _whom(entry: AuditView, names: Mapping[int, str]) -> str:
+    """What it was done to, by its name where the log knows a number alone."""
+    if not entry.subject.isdecimal():
+        return entry.subject
+    if entry.kind.startswith("member_"):
+        return names.get(int(entry.subject), f"user {entry.subject}")
+    if entry.kind.startswith("invitation_"):
+        return f"invitation {entry.subject}, {entry.detail.get('role', '')}".removesuffix(", ")
+    return entry.subject
 
 
 def _who(entry: AuditView, names: Mapping[int, str]) -> str:

@@ -150,15 +150,17 @@ def team_line(name: str, members: int) -> str:
     return f"{name} ({members} {'member' if members == 1 else 'members'})"
 
 
-FOR_OPERATORS: Final = "It is for those who run this installation. They name each other in its settings."
+FOR_OPERATORS: Final = "It is for those who run this installation. `TILTYARD_OPERATORS` names them."
 SEE_ROLES: Final = "What each role may do"
 
 
 def not_yours(role: str, team: str, right: str, roles: Sequence[str]) -> str:
     """Why a page or a part of one is closed, and who could open it."""
+    *most, last = (f"{each}s" for each in roles)
+    those = f"{', '.join(most)} and {last}" if most else last
     return (
         f"You are {_a(role)} of {team}. This takes the right to {right[0].lower()}{right[1:]}, which "
-        f"{' and '.join(f'{each}s' for each in roles)} have. An owner can change your role."
+        f"{those} have. An owner can change your role."
     )
 
 

@@ -33,8 +33,12 @@ class Apart:
         self.url = f"http://127.0.0.1:{port}"
 
     def pids(self) -> list[int]:
-        children = psutil.Process(self.server.pid).children()
-        return sorted(child.pid for child in children if "api.asgi" in child.cmdline())
+        found = []
+        for child in psutil.Process(self.server.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that was killed a moment ago
+                if "api.asgi" in child.cmdline():
+                    found.append(child.pid)
+        return sorted(found)
 
     def client(self, key: str = API_KEY) -> httpx.Client:
         """Each has a connection of its own, which one of the processes has."""

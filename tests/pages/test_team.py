@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from components import team_words as say, words
 from identity.local import LocalIdentity
 from identity.permissions import role_may
 from identity.principal import TeamRole
+from identity.tables import UserRow
 from tests.identity.house import ROLES
 from tests.pages import fakes, reading
 from tests.pages.conftest import OpenPage
@@ -88,3 +90,15 @@ def test_a_viewer_is_told_why_the_playground_is_not_theirs(build: Build, open_pa
     said = reading.texts(open_page(run="run_1"))
     assert words.NOT_PERMITTED in said
     assert say.not_yours("viewer", "Local", "Send prompts, start battles", ("owner", "member")) in said
+
+
+def test_the_audit_log_names_people_and_not_their_numbers(build: Build, open_page: OpenPage) -> None:
+    world = as_role(build, "owner")
+    people, principal = world.services.people, world.services.identity.principal()
+    made = people.teams.invite(principal, 1, "auditor")
+    with people.teams._database.session() as session:
+        session.add(UserRow(id=55, name="Grace", created_ms=1))
+    people.teams.accept(55, made.secret)
+    said = reading.texts(open_page("team.py"))
+    assert re.search(r"member joined</td><td[^>]*>Grace<", said)
+    assert f">invitation {made.invitation.id}, auditor<" in said
