@@ -67,18 +67,7 @@ class Process:
             own.people.changes.listen(identity.forget)
             latency = Latency(own.stores.databases.log.engine, own.stores.log)
             tickets = Tickets(own.secret)
-            live = live_app(
-                own.gateway.runs,
-                tickets,
-                own.gateway.record,
-                own.gateway.stop,
-                self._charts(own),
-                subscribe=own.stores.subscribe,
-                still=own.people.still if settings.sign_in else None,
-                lanes=LiveLanes(own.battles, own.gateway.runs),
-            )
-            loop = asyncio.get_running_loop()
-            own.people.changes.listen(lambda: loop.call_soon_threadsafe(live.rights_changed))
+            live = self._live(own, tickets)
             apart = await _api_processes(own)
             opened.push_async_callback(apart.stop)
             runtime.install(self._for_pages(own, identity, latency, tickets))
@@ -98,6 +87,22 @@ class Process:
             startup.rest_after_opening()
             yield
             await _drain(own.gateway, live, apart, 0)
+
+    def _live(self, own: Open, tickets: Tickets) -> Live:
+        """The pages' own channel, which hears of changed rights at once."""
+        live = live_app(
+            own.gateway.runs,
+            tickets,
+            own.gateway.record,
+            own.gateway.stop,
+            self._charts(own),
+            subscribe=own.stores.subscribe,
+            still=own.people.still if self.settings.sign_in else None,
+            lanes=LiveLanes(own.battles, own.gateway.runs),
+        )
+        loop = asyncio.get_running_loop()
+        own.people.changes.listen(lambda: loop.call_soon_threadsafe(live.rights_changed))
+        return live
 
     def _for_pages(
         self, own: Open, identity: LocalIdentity, latency: Latency, tickets: Tickets

@@ -15,10 +15,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import startup
-from alerting import EVERY_S as ALERTS_S, Address, Alerting
+from alerting import Address, Alerting
 from api.asgi import ApiServices, Readiness
 from api.errors import status_of
 from batching import Batching, open_batching
@@ -38,9 +39,7 @@ from battles.sharing import Sharing
 from battles.votes import Votes
 from billing.codes import PURPOSE as TOP_UP_CODE, TopUps
 from billing.errors import LedgerUnavailable
-from billing.recurring import RecurringGrants
 from children.supervisor import ChildFailed
-from deployed import notice_changes
 from gateway.catalog import Catalog, CatalogOverrides
 from gateway.completion import Gateway, Limits
 from gateway.connections import PROVIDER_KEY, Connections
@@ -52,12 +51,13 @@ from gateway.providers.embedded import Embedded, EmbeddedDoor, EmbeddedElsewhere
 from gateway.providers.simulated import Simulated
 from gateway.quote import Quotes
 from gateway.rate_limits import RateLimits
-from gateway.retention import EVERY_S as RETENTION_S, Retention
+from gateway.retention import Retention
 from gateway.routing import Routing
 from gateway.team_money import TeamMoney
 from gateway.team_policy import PreSend
 from gateway.tiers import Allowances, read_tiers
 from gateway.vocabularies import load_soon
+from housekeeping import keep_house
 from identity.api_keys import ApiKeys
 from identity.keys import purpose_key
 from identity.people import People, open_people
@@ -69,13 +69,9 @@ from settings import Settings, secret_key
 from signing_in import rules_of
 from store.databases import Database
 from store.errors import DatabaseUnavailable
-from store.leases import ALERTS, LOG, ROLLUPS, SHEETS
 from stores import Role, Stores, open_stores
-from telemetry import grouping, upkeep
-from telemetry.grouping import Grouping
 from telemetry.latency import Latency
 from telemetry.paces import Paces
-from telemetry.retention import EVERY_S as LOG_RETENTION_S, LogRetention
 from telemetry.views import Views
 
 _log = logging.getLogger("tiltyard")
@@ -215,80 +211,26 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
     if isinstance(prepared.embedded, Embedded):
         opened.push_async_callback(prepared.embedded.close)
         keep(opened, _start(prepared.embedded))
-    try:
-        stores = await open_stores(
-            settings, opened, role=prepared.role, ledger_socket=joined.ledger_socket if joined else None
-        )
-    except (DatabaseUnavailable, LedgerUnavailable) as error:
-        startup.fail(f"{error} See TILTYARD_DATABASE_URL.")
-    except ChildFailed as error:
-        startup.fail(f"{error}. What it wrote before says why.")
+    stores = await _open_stores(prepared, opened)
     secret = secret_key(settings)
-    app_db = stores.databases.app
+    app_db, log_engine = stores.databases.app, stores.databases.log.engine
     api_keys = ApiKeys(app_db)
     opened.push_async_callback(api_keys.close)
     for provider in prepared.connected.providers.values():
         if not isinstance(provider, Embedded):
             opened.push_async_callback(provider.close)
     connections, provider_keys = await _open_connections(prepared, stores, secret, opened)
-    rates = _rates(prepared, stores)
-    paces = Paces(stores.databases.log.engine)
-    keep(opened, rates.keep_share())
-    opened.push_async_callback(rates.close)
+    rates, paces = _open_rates(prepared, stores, opened), Paces(log_engine)
     people = _open_people(settings, app_db, api_keys)
-    text_reads = TextReads(people.audit)
-    opened.callback(text_reads.close)
-    held_log, hidden_runs = HeldLog(stores.log.record), HiddenRuns(app_db)
-    gateway = Gateway(
-        catalog=prepared.catalog,
-        routing=Routing(
-            prepared.catalog,
-            prepared.connected.providers,
-            prepared.connected.absent,
-            paces,
-        ),
-        ledger=stores.ledger,
-        kept_runs=stores.kept_runs,
-        log=held_log,
-        is_hidden=hidden_runs.hides,
-        status_of=status_of,
-        deadlines=Deadlines(settings.connect_s, settings.first_token_s, settings.idle_s, settings.total_s),
-        own_keys=provider_keys.of_team,
-        pre_send=_pre_send(settings),
-        on_text_read=text_reads,
-        limits=Limits(settings.max_running, settings.max_running_team, lag_ms=settings.max_lag_ms),
-        rates=rates,
-    )
-    leaving, loop = Leaving(gateway.runs, Standing(app_db)), asyncio.get_running_loop()
-    people.changes.listen(lambda: loop.call_soon_threadsafe(leaving.changed))
-    keep(opened, leaving.keep())
-    await gateway.open()
-    opened.push_async_callback(gateway.close)
-    battles = await _open_battles(prepared, stores, gateway, held_log, hidden_runs, opened)
-    if stores.in_company:  # alone, a process ends what died at its own start
-
-        async def end_interrupted() -> None:
-            await gateway.end_interrupted()
-            await battles.end_interrupted()
-
-        keep(opened, stores.leases.keep("sweeper", _SWEEP_S, end_interrupted))
+    running = await _open_running(prepared, stores, provider_keys, rates, paces, people, opened)
+    gateway, battles = running.gateway, running.battles
     retention = Retention(app_db, also=(forget_prompts, forget_shares, forget_battles, forget_batches))
-    alerting = Alerting(
-        stores.databases.log.engine,
-        stores.budgets,
-        prepared.catalog,
-        [Address(url, settings.alert_private_address) for url in settings.alert_urls],
-        settings.url,
-    )
+    addresses = [Address(url, settings.alert_private_address) for url in settings.alert_urls]
+    alerting = Alerting(log_engine, stores.budgets, prepared.catalog, addresses, settings.url)
     if joined is None:
-        keep(opened, stores.leases.keep(ALERTS, ALERTS_S, alerting.turn))
-        keep(opened, stores.leases.keep("retention", RETENTION_S, retention.forget_old))
-        keep(opened, notice_changes(stores, prepared.catalog))
-        keep(opened, stores.leases.keep(ROLLUPS, upkeep.EVERY_S, upkeep.Upkeep(stores.databases.log.engine)))
-        keep(opened, stores.leases.keep(SHEETS, grouping.EVERY_S, Grouping(stores.databases.log.engine).turn))
-        log_retention = LogRetention(stores.databases.log.engine, settings.log_days)
-        keep(opened, stores.leases.keep(LOG, LOG_RETENTION_S, log_retention.turn))
-        keep(opened, RecurringGrants(app_db, stores.ledger.grant).keep_giving())
+        keep_house(
+            partial(keep, opened), stores, prepared.catalog, alerting, retention, log_days=settings.log_days
+        )
     votes, batch_ratings = Votes(battles), BatchRatings(app_db)
     quotes = Quotes(gateway, stores.usage)
     jobs_at = jobs_database(str(settings.data_dir), settings.database_url)
@@ -329,6 +271,68 @@ async def open_services(prepared: Prepared, opened: AsyncExitStack) -> Open:
         leaderboard=Leaderboard(Together(votes, batch_ratings), _usage(stores), batch_ratings.passes),
         batching=batching,
     )
+
+
+async def _open_stores(prepared: Prepared, opened: AsyncExitStack) -> Stores:
+    socket = prepared.joined.ledger_socket if prepared.joined else None
+    try:
+        return await open_stores(prepared.settings, opened, role=prepared.role, ledger_socket=socket)
+    except (DatabaseUnavailable, LedgerUnavailable) as error:
+        startup.fail(f"{error} See TILTYARD_DATABASE_URL.")
+    except ChildFailed as error:
+        startup.fail(f"{error}. What it wrote before says why.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What runs requests, and ends those that a dead process left."""
+
+    gateway: Gateway
+    battles: Battles
+
+    async def end_interrupted(self) -> None:
+        await self.gateway.end_interrupted()
+        await self.battles.end_interrupted()
+
+
+async def _open_running(
+    prepared: Prepared,
+    stores: Stores,
+    provider_keys: ProviderKeys,
+    rates: RateLimits,
+    paces: Paces,
+    people: People,
+    opened: AsyncExitStack,
+) -> _Running:
+    settings, connected = prepared.settings, prepared.connected
+    text_reads = TextReads(people.audit)
+    opened.callback(text_reads.close)
+    held_log, hidden_runs = HeldLog(stores.log.record), HiddenRuns(stores.databases.app)
+    gateway = Gateway(
+        catalog=prepared.catalog,
+        routing=Routing(prepared.catalog, connected.providers, connected.absent, paces),
+        ledger=stores.ledger,
+        kept_runs=stores.kept_runs,
+        log=held_log,
+        is_hidden=hidden_runs.hides,
+        status_of=status_of,
+        deadlines=Deadlines(settings.connect_s, settings.first_token_s, settings.idle_s, settings.total_s),
+        own_keys=provider_keys.of_team,
+        pre_send=_pre_send(settings),
+        on_text_read=text_reads,
+        limits=Limits(settings.max_running, settings.max_running_team, lag_ms=settings.max_lag_ms),
+        rates=rates,
+    )
+    leaving, loop = Leaving(gateway.runs, Standing(stores.databases.app)), asyncio.get_running_loop()
+    people.changes.listen(lambda: loop.call_soon_threadsafe(leaving.changed))
+    keep(opened, leaving.keep())
+    await gateway.open()
+    opened.push_async_callback(gateway.close)
+    battles = await _open_battles(prepared, stores, gateway, held_log, hidden_runs, opened)
+    running = _Running(gateway, battles)
+    if stores.in_company:  # alone, a process ends what died at its own start
+        keep(opened, stores.leases.keep("sweeper", _SWEEP_S, running.end_interrupted))
+    return running
 
 
 def _usage(stores: Stores) -> Callable[[int], Mapping[str, int]]:
@@ -414,17 +418,21 @@ async def _open_connections(
     return connections, provider_keys
 
 
-def _rates(prepared: Prepared, stores: Stores) -> RateLimits:
+def _open_rates(prepared: Prepared, stores: Stores, opened: AsyncExitStack) -> RateLimits:
     settings = prepared.settings
     allowances = Allowances(
         stores.databases.app, stores.payments.paid_nano_usd, prepared.tiers, settings.tier_of_all
     )
-    if settings.redis_url is not None:
+    if settings.redis_url is None:
+        rates = RateLimits(allowances, _processes(stores))
+    else:
         # Imported here: most installations have none.
         from gateway.rate_redis import RedisWindows
 
-        return RateLimits(allowances, _processes(stores), RedisWindows(settings.redis_url))
-    return RateLimits(allowances, _processes(stores))
+        rates = RateLimits(allowances, _processes(stores), RedisWindows(settings.redis_url))
+    keep(opened, rates.keep_share())
+    opened.push_async_callback(rates.close)
+    return rates
 
 
 def _processes(stores: Stores) -> Callable[[], Awaitable[int]] | None:
