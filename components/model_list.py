@@ -9,12 +9,14 @@ from typing import Any, Final
 import streamlit as st
 
 from battles.leaderboard import WinCost
-from components import figure, model_facts as facts, model_words as say, session
+from components import figure, model_facts as facts, model_words as say, session, table
+from components.picks import picks
+from components.table import Cell
 from gateway.catalog import Model
 from telemetry.latency import ModelSummary
 
 _LAST: Final = float("inf")
-_NANO_PER_USD: Final = 1_000_000_000
+TABLE: Final = "models-table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +31,27 @@ class Row:
     win: WinCost | None = None
 
 
+_Shown = Callable[[Row], "str | Cell"]
+
+
 def show(rows: Sequence[Row]) -> Model | None:
     """The model of the row that was picked, if one was."""
     shown = _filtered(rows)
     if not shown:
         st.info(f"**{say.NONE_SUCH}**  \n{say.NONE_SUCH_ADVICE}")
         return None
-    picked: Any = st.dataframe(
-        _table(shown),
-        hide_index=True,
-        placeholder=figure.UNKNOWN,
-        on_select="rerun",
-        selection_mode="single-row",
-        key=session.MODELS_TABLE,
-        column_config={
-            say.INPUT: st.column_config.NumberColumn(format="$%.3f", help=say.PER_MILLION),
-            say.OUTPUT: st.column_config.NumberColumn(format="$%.3f", help=say.PER_MILLION),
-            say.CONTEXT: st.column_config.NumberColumn(format="localized"),
-            say.FIRST_TOKEN: st.column_config.NumberColumn(format="%.0f ms", help=say.HERE_30_DAYS),
-            say.TOKENS_PER_S: st.column_config.NumberColumn(format="%.0f", help=say.HERE_30_DAYS),
-            say.WON_VOTE: st.column_config.NumberColumn(format="$%.5f", help=say.WON_VOTE_HELP),
-        },
-    )
-    chosen = picked.selection.rows
-    return shown[chosen[0]].model if chosen else None
+    picked = picks(TABLE, key="models-picks")
+    columns = _columns(shown)
+    with st.container(key=TABLE):
+        table.show(
+            say.MODELS,
+            [say.MODEL, *columns],
+            [_row(row, list(columns.values())) for row in shown],
+            about=say.OPEN,
+            texts=3,
+            titled=False,
+        )
+    return next((row.model for row in shown if row.model.id == picked), None)
 
 
 def _filtered(rows: Sequence[Row]) -> list[Row]:
@@ -78,35 +77,52 @@ def _features(rows: Sequence[Row]) -> set[str]:
     return {feature for row in rows for feature in row.model.features}
 
 
-def _table(rows: Sequence[Row]) -> list[dict[str, object]]:
-    """Without the columns that no model has a figure for."""
-    cells = [_cells(row) for row in rows]
-    measured = (say.FIRST_TOKEN, say.TOKENS_PER_S, say.WON_VOTE)
-    empty = [name for name in measured if all(row[name] is None for row in cells)]
-    return [{name: value for name, value in row.items() if name not in empty} for row in cells]
-
-
-def _cells(row: Row) -> dict[str, object]:
-    model, measured = row.model, row.measured
-    enough = measured is not None and measured.ttft_ms.enough
+def _columns(rows: Sequence[Row]) -> dict[str | Cell, _Shown]:
+    """What is shown of a model beside its name, by the heads; without what no model has a figure for."""
+    measured: tuple[tuple[str | Cell, _Shown], ...] = (
+        (
+            Cell(say.FIRST_TOKEN, about=say.HERE_30_DAYS),
+            lambda row: figure.duration(_known(_first_token(row))),
+        ),
+        (
+            Cell(say.TOKENS_PER_S, about=say.HERE_30_DAYS),
+            lambda row: figure.rate(_negated(_known(_rate(row)))),
+        ),
+        (
+            Cell(say.WON_VOTE, about=say.WON_VOTE_HELP),
+            lambda row: figure.money(_whole(_known(_won_vote(row)))),
+        ),
+    )
     return {
-        say.MODEL: model.name,
-        say.MAKER: model.creator,
-        say.HERE: row.here,
-        say.INPUT: _dollars(row.input_pico_usd),
-        say.OUTPUT: _dollars(row.output_pico_usd),
-        say.CONTEXT: model.context_tokens,
-        say.FIRST_TOKEN: measured.ttft_ms.p50 if measured and enough else None,
-        say.TOKENS_PER_S: measured.tokens_per_s.p50 if measured and enough else None,
-        say.WON_VOTE: row.win.nano_usd / _NANO_PER_USD if row.win and row.win.enough else None,
-        say.RELEASED: model.lifecycle.released_on or figure.UNKNOWN,
-        say.STATE: model.lifecycle.state,
+        say.MAKER: lambda row: row.model.creator,
+        say.HERE: lambda row: row.here,
+        Cell(say.INPUT, about=say.PER_MILLION): lambda row: _price(row.input_pico_usd),
+        Cell(say.OUTPUT, about=say.PER_MILLION): lambda row: _price(row.output_pico_usd),
+        say.CONTEXT: lambda row: Cell(figure.tokens(row.model.context_tokens), wide_only=True),
+        **{head: made for head, made in measured if any(made(row) != figure.UNKNOWN for row in rows)},
+        say.RELEASED: lambda row: Cell(row.model.lifecycle.released_on or figure.UNKNOWN, wide_only=True),
+        say.STATE: lambda row: Cell(row.model.lifecycle.state, wide_only=True),
     }
 
 
-def _dollars(pico_usd: int | None) -> float | None:
-    """For a table that sorts: shown to a tenth of a cent, told exactly on the model's own page."""
-    return None if pico_usd is None else pico_usd / 1_000_000
+def _row(row: Row, shown: Sequence[_Shown]) -> list[str | Cell]:
+    return [Cell(row.model.name, pick=row.model.id), *(made(row) for made in shown)]
+
+
+def _price(pico_usd: int | None) -> str:
+    return figure.UNKNOWN if pico_usd is None else figure.price_per_million(pico_usd)
+
+
+def _known(value: float) -> float | None:
+    return None if value == _LAST else value
+
+
+def _negated(value: float | None) -> float | None:
+    return None if value is None else -value
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
 
 
 def _first_token(row: Row) -> float:

@@ -23,7 +23,7 @@ BY_CONTEXT: Final = "Largest context"
 BY_FIRST_TOKEN: Final = "Fastest first token here"
 BY_RATE: Final = "Most tokens/s here"
 BY_WON_VOTE: Final = "Cheapest won vote here"
-OPEN: Final = "Pick a row to read about a model."
+OPEN: Final = "$ per 1M tokens. Press a name to read about a model."
 ALL_MODELS: Final = "All models"
 
 INPUT: Final = "Input"

@@ -85,7 +85,6 @@ if asked is None:
     st.title(say.MODELS)
     measured = {one.model_id: one for one in services.latency.summary(principal.team_id, MONTH_MS, now_ms)}
     wins = services.leaderboard.cost_of_wins(principal) if may(principal, "read_runs") else {}
-    st.caption(say.OPEN)
     picked = model_list.show([row(model) for model in catalog.models()])
     if picked is not None:
         session.open_model(picked.id)
