@@ -4,7 +4,8 @@ how far it moves while it loads.
 Cold: a fresh browser profile, nothing cached. Warm: the same page again in it. Weight is what came over the
 network as it was encoded. Interactive: from the navigation until the page's script has ended and the browser
 has been without a long task (50 ms) for half a second, the instant being the end of the last one. Shift is
-the cumulative layout shift of web.dev/cls, without what follows input. Each page has forty requests to show.
+the cumulative layout shift of web.dev/cls, without what follows input, at 1440 px and 390 px. Each page has
+forty requests to show.
 """
 
 from __future__ import annotations
@@ -102,12 +103,15 @@ def _row(browser: Browser, server: Server, name: str, path: str) -> Row:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     cold, warm = _open(context, server.url + path), _open(context, server.url + path)
     context.close()
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    phone = _open(context, server.url + path)
+    context.close()
     said = (
         f"{cold.weight_bytes / _KB:,.0f} kB cold, {warm.weight_bytes / _KB:,.0f} kB warm; interactive "
         f"{cold.interactive_ms / 1_000:.2f} s, {warm.interactive_ms / 1_000:.2f} s; "
-        f"busy {cold.busy_ms:,.0f} ms; shift {cold.shift:.3f}"
+        f"busy {cold.busy_ms:,.0f} ms; shift {cold.shift:.3f}, {warm.shift:.3f}; phone {phone.shift:.3f}"
     )
-    return Row(f"page {name}", said, "1440 px, Chromium, loopback")
+    return Row(f"page {name}", said, "1440 px cold and warm, 390 px cold, Chromium, loopback")
 
 
 def _open(context: BrowserContext, url: str) -> Opened:
