@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from typing import Any
 
 import openai
 import pytest
@@ -11,7 +12,7 @@ from openai.types.chat import ChatCompletionToolParam
 from openai.types.responses import ToolParam
 from pydantic import BaseModel
 
-from tests.clients.scripted import CITY, TEXT, THOUGHT
+from tests.clients.scripted import CITY, TEXT, THOUGHT, Scripted
 from tests.server import API_KEY, Server
 
 COST_NANO_USD = 32_000  # 12 tokens at $1.00 and 5 at $4.00 a million
@@ -173,6 +174,53 @@ def test_a_responses_tool_is_called_and_answered(client: openai.OpenAI, model: s
         ],
     )
     assert second.output_text == "The tool said: sunny"
+
+
+@ON_EITHER_WIRE
+def test_a_response_is_gone_on_from_by_its_id_read_again_and_forgotten(
+    client: openai.OpenAI, scripted: Scripted, model: str
+) -> None:
+    first = client.responses.create(model=model, input="Weather?", tools=[TOOL], store=True)
+    (call,) = [item for item in first.output if item.type == "function_call"]
+    scripted.asked.clear()
+    second = client.responses.create(
+        model=model,
+        tools=[TOOL],
+        previous_response_id=first.id,
+        input=[{"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}],
+    )
+    assert second.output_text == "The tool said: sunny"
+    assert "Weather?" in str(scripted.asked[0].body)
+    again = client.responses.retrieve(first.id)
+    assert (again.output, again.tools) == (first.output, first.tools)
+    asked = client.responses.input_items.list(second.id, order="asc")
+    assert [item.type for item in asked] == ["message", "function_call", "function_call_output"]
+    client.responses.delete(first.id)
+    assert client.responses.retrieve(first.id).output == []
+    with pytest.raises(openai.NotFoundError):
+        client.responses.create(model=model, input="Go on.", previous_response_id=first.id)
+
+
+def test_a_sealed_thought_goes_back_to_its_maker_by_id_or_by_hand(
+    client: openai.OpenAI, scripted: Scripted
+) -> None:
+    model = "lab/native-thinker"
+    first = client.responses.create(model=model, input="Why?", include=["reasoning.encrypted_content"])
+    (thought,) = [item for item in first.output if item.type == "reasoning"]
+    assert thought.encrypted_content
+    again = client.responses.retrieve(first.id, include=["reasoning.encrypted_content"])
+    assert again.output == first.output
+    by_hand: Any = [
+        {"role": "user", "content": "Why?"},
+        *(item.model_dump() for item in first.output),
+        {"role": "user", "content": "And then?"},
+    ]
+    scripted.asked.clear()
+    client.responses.create(model=model, input="And then?", previous_response_id=first.id)
+    client.responses.create(model=model, input=by_hand)
+    for request in scripted.asked:
+        (sent,) = [item for item in request.body["input"] if item.get("type") == "reasoning"]
+        assert sent["encrypted_content"] == thought.encrypted_content
 
 
 # --- refusals ----------------------------------------------------------------------------------
