@@ -105,7 +105,10 @@ def _examples(server: Server) -> dict[str, str]:
 
         for name in (model, "simulated/steady", model):
             made("/v1/chat/completions", {"model": name, "messages": _HELLO, "max_tokens": 24, "store": True})
-        battle = made("/v1/battles", {"models": [model, model], "prompt": "Name three rivers."})
+        battle = made(
+            "/v1/battles",
+            {"models": [model, model], "prompt": "Name three rivers.", "request": {"max_tokens": 40}},
+        )
         made("/v1/prompts", {"name": "rivers", "request": {"messages": _HELLO}, "description": "An example"})
         made("/v1/prompts/rivers/labels/production", {"version": 1}, "PUT")
         row = [{"role": "user", "content": "The capital of {{country}} is"}]
@@ -124,7 +127,7 @@ def _examples(server: Server) -> dict[str, str]:
     return {"battle": str(battle["id"])}
 
 
-def _until(true: Any, within_s: float = 90.0) -> None:
+def _until(true: Any, within_s: float = 240.0) -> None:
     limit_s = time.monotonic() + within_s
     while not true():
         if time.monotonic() > limit_s:
