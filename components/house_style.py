@@ -23,6 +23,7 @@ CSS: Final = """
 [class*="st-key-room-260-"] { min-height: calc(260px + var(--ty-below)); }
 [class*="st-key-room-320-"] { min-height: calc(320px + var(--ty-below)); }
 [class*="st-key-figure-"] { min-height: 6.25rem; min-width: 7.5rem; }
+@media (max-width: 40rem) { .st-key-playground-model { min-width: 100%; } }
 @media (max-width: 40rem) { [class*="st-key-figure-"] { width: calc(50vw - 2.1rem); } }
 .st-key-still-spending { min-height: 300px; }
 .ty-hidden { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; overflow: hidden;

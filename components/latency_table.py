@@ -19,6 +19,10 @@ SHOWN: Final = (
     "ttft_ms", "first_answer_ms", "total_ms", "tokens_per_s", "end_to_end_tokens_per_s", "gateway_ms",
     "success_rate", "attempt_success_rate",
 )  # fmt: skip
+# What a phone's cards leave out: the figure's own list below opens them too.
+_WIDE_ONLY: Final = frozenset(
+    {"first_answer_ms", "end_to_end_tokens_per_s", "gateway_ms", "attempt_success_rate"}
+)
 _MOST_ROWS: Final = 50
 _APART: Final = "\N{VERTICAL LINE}"
 
@@ -82,7 +86,7 @@ def _row(group: Group, before: Group | None, name_of: Name) -> list[str | Cell]:
 def _cell(figure_id: str, group: Group, before: Group | None) -> Cell:
     now = spreads.figure_of(figure_id, group.total)
     if not now.n:
-        return Cell(figure.UNKNOWN, words.NOTHING_MEASURED, faint=True)
+        return Cell(figure.UNKNOWN, words.NOTHING_MEASURED, faint=True, wide_only=figure_id in _WIDE_ONLY)
     asides = [figure.samples(now.n)]
     if before is not None and (told := _change(now, spreads.figure_of(figure_id, before.total))):
         asides.append(told)
@@ -95,6 +99,7 @@ def _cell(figure_id: str, group: Group, before: Group | None) -> Cell:
         faint=not now.enough,
         about="" if now.enough else words.FEW_SAMPLES,
         pick=f"{figure_id}{_APART}{group_id(group)}",
+        wide_only=figure_id in _WIDE_ONLY,
     )
 
 

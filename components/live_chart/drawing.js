@@ -80,12 +80,15 @@ const symbol = ({ key }, { palette, markers }) => markers[Math.floor(fnv1a(key) 
 
 const SHORTEST_MS = 60000; // one point alone would be drawn on an axis of microseconds
 
+const TWO_COLUMNS = { entrywidthmode: "fraction", entrywidth: 0.48, font: { size: 11 } }; // room for the plot
+
 export function layout(payload, { style }, revision) {
   const { unit, series, kind } = payload;
   const css = (name) => style.getPropertyValue(`--st-${name}`).trim();
   const grid = css("border-color");
   const font = { family: css("font"), size: 13, color: css("text-color") };
   const coarse = matchMedia("(pointer: coarse)").matches;
+  const narrow = matchMedia("(max-width: 40rem)").matches;
   const axis = {
     uirevision: revision, gridcolor: grid, linecolor: grid, zerolinecolor: grid, automargin: true,
     fixedrange: coarse, // a finger on the chart scrolls the page
@@ -104,7 +107,7 @@ export function layout(payload, { style }, revision) {
     hoverlabel: { bgcolor: css("background-color"), bordercolor: grid, font },
     dragmode: coarse ? false : "zoom",
     showlegend: true,
-    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", ...(narrow ? TWO_COLUMNS : {}) },
     xaxis: apart
       ? { ...axis, type: "log", title: title(unit), ...stepped(series) }
       : { ...axis, type: "date", nticks: 6, autorangeoptions: { include: widened(series) } },
