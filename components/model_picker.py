@@ -15,7 +15,9 @@ from gateway.catalog import Catalog, Model, Price
 from gateway.errors import GatewayError, ModelUnavailable, RetiredModel
 from gateway.pricing import cheapest_that_fits, price_at
 
-_WIDTH = 320  # pixels: in one row with what stands beside it; on a phone the whole row
+# Pixels: in one row with what stands beside it, which is more in a conversation; on a phone the whole row.
+_WIDTH = 320
+_NARROW = 240
 _FACTS_GAP = "  \N{MIDDLE DOT}  "
 
 
@@ -64,7 +66,7 @@ def cheaper(
     return cheapest_that_fits(answering, available_nano_usd, now_ms, lambda model: prompt_bytes)
 
 
-def show(offered: Sequence[Choice]) -> Choice:
+def show(offered: Sequence[Choice], *, narrow: bool = False) -> Choice:
     """Draw the picker and what is known of the model that it shows."""
     by_id = {choice.model.id: choice for choice in offered}
     asked = session.model_asked()
@@ -78,7 +80,7 @@ def show(offered: Sequence[Choice]) -> Choice:
         format_func=lambda model_id: label(by_id[model_id]),
         label_visibility="collapsed",
         placeholder=words.PICK_A_MODEL,
-        width=_WIDTH,
+        width=_NARROW if narrow else _WIDTH,
         persist_state="session",
     )
     return by_id[picked]

@@ -160,7 +160,7 @@ turns = _turns()
 
 plain.hidden_title(words.PLAYGROUND)
 with st.container(horizontal=True, vertical_alignment="center", gap="small", key="playground-head"):
-    choice = model_picker.show(offered)
+    choice = model_picker.show(offered, narrow=bool(turns))
     settings_panel.show(choice.model)
     image_input.show((choice.model,), "playground", now_ms)
     request = asking.ask_again(_settings(), turns[-1]) if turns else starters.request(_settings())
