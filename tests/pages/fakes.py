@@ -95,7 +95,7 @@ class Loop:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         future: Future[T] = asyncio.run_coroutine_threadsafe(work, self.loop)
-        return future.result(5)
+        return future.result(30)
 
     def close(self) -> None:
         if self._thread is not None:
