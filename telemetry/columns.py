@@ -34,20 +34,20 @@ def pack(columns: Iterable[Ints]) -> bytes:
 def unpack(packed: bytes, at: int = 0) -> Iterator[Ints]:
     """The columns from byte `at` on, in their order."""
     while at < len(packed):
-        column, at = _unpacked(packed, at)
+        column, at = unpacked(packed, at)
         yield column
 
 
-def _unpacked(packed: bytes, at: int) -> tuple[Ints, int]:
+def unpacked(packed: bytes, at: int) -> tuple[Ints, int]:
     """The column that begins at a byte, and where the next one does."""
     how, length = _HEAD.unpack_from(packed, at)
     at += _HEAD.size
     if how == _COUNTING:
         return np.arange(length), at
     if how == _CONSTANT:
-        return np.broadcast_to(np.int64(_ALIKE.unpack_from(packed, at)[0]), length), at + _ALIKE.size
+        return np.full(length, _ALIKE.unpack_from(packed, at)[0]), at + _ALIKE.size
     if how == _RISING:
-        often, at = _unpacked(packed, at)
+        often, at = unpacked(packed, at)
         return np.repeat(np.arange(len(often)), often), at
     return np.frombuffer(packed, _WIDTHS[how], length, at), at + how * length
 

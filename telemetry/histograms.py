@@ -77,6 +77,18 @@ def percentiles_ms(counts: Counts, percents: Sequence[int]) -> list[float | None
     return [float(value) for value in _VALUES_MS[np.searchsorted(upto, ranks)]]
 
 
+def percentile_of_each(several: Sequence[Counts], percent: int) -> list[tuple[float | None, int]]:
+    """(`percentile_ms`, n) of each, for little more than the price of one."""
+    if not several:
+        return []
+    upto = np.cumsum(np.stack(several), axis=1)
+    n = upto[:, -1]
+    ranks = np.maximum(1, -(-percent * n // 100))
+    bins = np.minimum(BINS - 1, (upto < ranks[:, None]).sum(axis=1))
+    values = _VALUES_MS[bins].tolist()
+    return [(value if count else None, count) for value, count in zip(values, n.tolist(), strict=True)]
+
+
 def percentile_bin(counts: Counts, percent: int) -> int:
     """The bin in which that percentile lies; there must be a value."""
     rank = max(1, -(-percent * int(counts.sum()) // 100))

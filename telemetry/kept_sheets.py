@@ -26,7 +26,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, text, 
 
 from telemetry import sheets
 from telemetry.rollups import DAY_MS, HOUR_MS, MINUTE_MS
-from telemetry.sheets import FACTS, GROUPED, PIECES, Sheet
+from telemetry.sheets import FACTS, GROUPED, PIECES, WHOLE, Sheet
 from telemetry.slices import By
 from telemetry.tables import INSTALLATION, SHEET_EXTENT, SHEET_PIECE
 
@@ -144,7 +144,7 @@ def _rows(kept: Kept) -> list[dict[str, object]]:
     }  # fmt: skip
     requests = kept.sheet.requests if kept.kind == REQUESTS else 0
     return [
-        {**of, "piece": piece, "requests": requests if piece == FACTS else 0, "body": body}
+        {**of, "piece": piece, "requests": requests if piece in (FACTS, WHOLE) else 0, "body": body}
         for piece, body in sheets.pieces(kept.sheet).items()
     ]
 
@@ -161,7 +161,7 @@ def write_day(connection: Connection, day_ms: int) -> None:
     """Made of its hours."""
     within = (
         SHEET_PIECE.c.width_ms == HOUR_MS, SHEET_PIECE.c.slot_ms.between(day_ms, day_ms + DAY_MS - 1),
-        SHEET_PIECE.c.kind != REQUESTS, SHEET_PIECE.c.piece == FACTS,
+        SHEET_PIECE.c.kind != REQUESTS, SHEET_PIECE.c.piece.in_((FACTS, WHOLE)),
     )  # fmt: skip
     asked = select(SHEET_PIECE.c.team_id, SHEET_PIECE.c.kind).where(*within).distinct()
     known = [(team_id, kind) for team_id, kind in connection.execute(asked)]
@@ -208,12 +208,12 @@ def read(
     for width_ms, first_ms, end_ms in spans:
         within = (columns.width_ms == width_ms, columns.slot_ms.between(first_ms, end_ms - 1))
         rows = connection.execute(
-            asked.where(*here, *within, columns.piece.in_({FACTS, *pieces})).order_by(
+            asked.where(*here, *within, columns.piece.in_({WHOLE, FACTS, *pieces})).order_by(
                 columns.slot_ms, columns.model, columns.provider
             )
         )
         for (slot_ms, of_model, of_provider), some in itertools.groupby(rows, lambda row: row[:3]):
-            sheet = sheets.of_pieces({row[3]: row[4] for row in some})
+            sheet = sheets.of_pieces({row[3]: row[4] for row in some}, pieces)
             found.append(Kept(team_id, kind, width_ms, slot_ms, sheet, of_model, of_provider))
     return found
 
@@ -223,7 +223,7 @@ def requests_by_slot(connection: Connection, width_ms: int, from_ms: int, to_ms:
     columns = SHEET_PIECE.c
     asked = select(columns.slot_ms, columns.requests).where(
         columns.team_id == INSTALLATION, columns.kind == REQUESTS, columns.width_ms == width_ms,
-        columns.slot_ms.between(from_ms, to_ms - 1), columns.piece == FACTS,
+        columns.slot_ms.between(from_ms, to_ms - 1), columns.piece.in_((FACTS, WHOLE)),
     )  # fmt: skip
     return {row.slot_ms: row.requests for row in connection.execute(asked)}
 

@@ -6,14 +6,16 @@ tags, lengths, model, provider and series; of groups a name, and model and provi
 is added up are roll-ups' columns, `COUNTERS` and `HISTOGRAMS`. Pure; `kept_sheets.py` stores them.
 
 As bytes a sheet is several pieces, so that a reader takes those alone that it needs: `facts`, `counts`, and
-one a histogram. Counters that are new go to the end of `COUNTERS`: pieces from before read as 0.
+one a histogram; or, where it is small, one that is compressed. Counters that are new go to the end of
+`COUNTERS`: pieces from before read as 0.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -29,6 +31,8 @@ from telemetry.slices import By, bucket_of
 from telemetry.tables import INSTALLATION
 
 FACTS, COUNTS = "facts", "counts"
+WHOLE: Final = "whole"  # a small sheet in one piece
+_SMALL: Final = 16_384  # bytes
 PIECES: Final = (FACTS, COUNTS, *HISTOGRAMS)
 REQUESTS: Final = ("team", "key", "tag", "input_length", "output_length", "model", "provider", "series")
 GROUPED: Final = ("name", "model", "provider", "series")
@@ -228,6 +232,24 @@ def _added_bins(into: Ints, bins: Bins) -> Bins:
 
 
 def pieces(sheet: Sheet) -> dict[str, bytes]:
+    found = _pieces(sheet)
+    if sum(map(len, found.values())) > _SMALL:
+        return found
+    lengths = columns.pack([np.array([len(found[piece]) for piece in PIECES])])
+    return {WHOLE: zlib.compress(lengths + b"".join(found[piece] for piece in PIECES), 1)}
+
+
+def _taken_apart(whole: bytes) -> dict[str, bytes]:
+    packed = zlib.decompress(whole)
+    lengths, at = columns.unpacked(packed, 0)
+    found = {}
+    for piece, length in zip(PIECES, lengths.tolist(), strict=False):
+        found[piece] = packed[at : at + length]
+        at += length
+    return found
+
+
+def _pieces(sheet: Sheet) -> dict[str, bytes]:
     told = json.dumps([sheet.requests, {name: list(words) for name, words in sheet.words.items()}])
     head = told.encode()
     return {
@@ -239,15 +261,21 @@ def pieces(sheet: Sheet) -> dict[str, bytes]:
     }
 
 
-def of_pieces(found: Mapping[str, bytes]) -> Sheet:
-    """As much of a sheet as was read; its facts must be."""
+def of_pieces(found: Mapping[str, bytes], wanted: Collection[str] = PIECES) -> Sheet:
+    """As much of a sheet as was read and is wanted; its facts must have been."""
+    if WHOLE in found:
+        found = {
+            piece: body
+            for piece, body in _taken_apart(found[WHOLE]).items()
+            if piece == FACTS or piece in wanted
+        }
     facts = found[FACTS]
     end = _LENGTH_BYTES + int.from_bytes(facts[:_LENGTH_BYTES], "little")
     requests, words = json.loads(facts[_LENGTH_BYTES:end])
     at, *codes = columns.unpack(facts, end)
     counts: dict[str, Ints] = {}
     if COUNTS in found:
-        nothing = np.broadcast_to(np.int64(0), len(at))
+        nothing = np.zeros(len(at), dtype=np.int64)
         counts = defaultdict(lambda: nothing, zip(COUNTERS, columns.unpack(found[COUNTS]), strict=False))
     bins = {name: _three(found[name]) for name in HISTOGRAMS if name in found}
     named = dict(zip(words, codes, strict=True))

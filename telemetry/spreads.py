@@ -10,7 +10,7 @@ Association 22, 1927). Pure.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,6 +74,13 @@ def spread_of(figure_id: str, total: Total) -> Spread:
     counts = total.histogram(HISTOGRAM_OF[figure_id])
     p50, p95, p99 = (_shown(figure_id, each) for each in histograms.percentiles_ms(counts, PERCENTS))
     return Spread(p50, p95, int(counts.sum()), p99)
+
+
+def percentiles_of(figure_id: str, totals: Sequence[Total], percent: int) -> list[tuple[float | None, int]]:
+    """One percentile of each, and its n: many at once, as a line has them."""
+    counts = [total.histogram(HISTOGRAM_OF[figure_id]) for total in totals]
+    found = histograms.percentile_of_each(counts, percent)
+    return [(_shown(figure_id, value), n) for value, n in found]
 
 
 def share_of(figure_id: str, total: Total) -> Share:

@@ -134,7 +134,7 @@ class _Rollup(LogTable):
 class SheetPiece(LogTable, table=True):
     """A piece of a sheet (`sheets.py`): what a slot holds, of requests or added up by group. `kind` says by
     what (`kept_sheets.py`); `team_id` 0 is the whole installation, `model` and `provider` are "" where it is
-    of all. `requests` are the log's rows behind it, in the piece `facts` of kind `requests`, else 0."""
+    of all. `requests` are the log's rows behind it, in the first piece of kind `requests`, else 0."""
 
     __tablename__ = "sheet_piece"
     __table_args__ = (Index("ix_sheet_piece_width_ms_slot_ms", "width_ms", "slot_ms"),)

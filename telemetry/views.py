@@ -90,13 +90,14 @@ class Line:
 
     def values(self, figure_id: str, percent: int) -> list[tuple[int, float, int]]:
         """(slot, value, n), for slots in which anything counted; shares are in percent."""
-        found: list[tuple[int, float, int]] = []
-        for at_ms, total in self.slots:
-            figure = spreads.figure_of(figure_id, total)
-            value = figure.at(percent) if isinstance(figure, Spread) else figure.value
-            if value is not None:
-                found.append((at_ms, value if isinstance(figure, Spread) else 100 * value, figure.n))
-        return found
+        totals = [total for _, total in self.slots]
+        if figure_id in spreads.SHARES:
+            shares = [spreads.share_of(figure_id, total) for total in totals]
+            told = [(None if one.value is None else 100 * one.value, one.n) for one in shares]
+        else:
+            told = spreads.percentiles_of(figure_id, totals, percent)
+        slots = zip(self.slots, told, strict=True)
+        return [(at_ms, value, n) for (at_ms, _), (value, n) in slots if value is not None]
 
 
 @dataclass(frozen=True, slots=True)

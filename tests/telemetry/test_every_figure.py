@@ -18,15 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from api.asgi import Api, ApiMiddleware
 from api.edge import local_hosts
 from identity.local import LocalIdentity
 from telemetry import rollups, spreads, stored
 from telemetry.exposition import Exposition
+from telemetry.grouping import Grouping
+from telemetry.kept_sheets import BYS
 from telemetry.metrics import METRICS
 from telemetry.rows import AttemptRow, Outcome, RequestRow
-from telemetry.slices import Slice
+from telemetry.slices import By, Slice
 from telemetry.views import Views
 from tests.api.conftest import KEY, Caller, pages
 from tests.api.on_a_desk import services_of
@@ -49,7 +52,7 @@ RecordFigure = Callable[[str], None]
 
 def generated(now_ms: int) -> list[RequestRow]:
     """1,500 requests of the last forty minutes: reasoning and not, streamed and not, fallbacks, bursts."""
-    chance = random.Random(8)
+    chance, who = random.Random(8), random.Random(9)
     rows = []
     for number in range(1_500):
         ended_at_ms = now_ms - chance.randrange(40 * 60_000)
@@ -75,8 +78,9 @@ def generated(now_ms: int) -> list[RequestRow]:
         rows.append(
             RequestRow(
                 f"req_{number:06d}", f"run_{number:06d}", ended_at_ms - round(total),
-                1, 1, None, "api", MODEL, MODEL, "simulated", "paid", outcome, 200,
-                streamed=chance.random() < 0.85, output_tokens=tokens,
+                1, 1, who.choice((None, 7, 8)), "api", MODEL, MODEL, "simulated", "paid", outcome, 200,
+                streamed=chance.random() < 0.85, input_tokens=who.choice((50, 500, 5_000)),
+                output_tokens=tokens, tags=who.choice(((), ("ci",), ("ci", "nightly"))),
                 reasoning_tokens=tokens // 2 if thinks and tokens > 4 else 0, cost_nano_usd=1_000,
                 total_ms=total, gateway_ms=sent, attempts=tuple(attempts),
             )
@@ -149,7 +153,9 @@ def share(rows: list[RequestRow], figure_id: str) -> tuple[float, int]:
 class Told:
     rows: list[RequestRow]
     views: Views
+    engine: Engine
     latency: dict[str, Any]  # GET /v1/latency
+    by: dict[By, dict[str, Any]]  # the same by key, tag and lengths, once their sheets are made
     models: dict[str, Any]  # GET /v1/models/{id}: its provider's object
     metrics: str  # GET /metrics
     now_ms: int
@@ -180,11 +186,15 @@ async def told(tmp_path: Path) -> AsyncIterator[Told]:
             return answered.text
 
         latency = json.loads(await get("/v1/latency?window_s=3600&by=model"))
+        Grouping(engine).work(now_ms)
+        by: dict[By, dict[str, Any]] = {}
+        for each in BYS:
+            by[each] = json.loads(await get(f"/v1/latency?window_s=3600&by={each}"))
         models = json.loads(await get(f"/v1/models/{MODEL}"))
         while not models["providers"][0]["n"]:  # what it knows of paces is read beside the first answer
             await asyncio.sleep(0.05)
             models = json.loads(await get(f"/v1/models/{MODEL}"))
-        yield Told(rows, Views(engine), latency, models, await get("/metrics"), now_ms)
+        yield Told(rows, Views(engine), engine, latency, by, models, await get("/metrics"), now_ms)
         await close()
 
 
@@ -213,6 +223,53 @@ async def test_every_figure_is_the_same_by_page_by_api_and_from_the_rows(
             name = f"p{percent}"
             same(record_figure, figure_id, name, exact, spread.at(percent), api[name], len(values))
     assert checked == set(METRICS) == set(spreads.FIGURES)
+
+
+def groups_by_hand(by: str, row: RequestRow) -> list[str]:
+    """Which groups a request is of, as docs/latency.md tells them apart."""
+    if by == "key":
+        return ["" if row.key_id is None else str(row.key_id)]
+    if by == "tag":
+        return list(row.tags) or [""]
+    ends = (100, 1_000, 4_000, 16_000, 64_000) if by == "input_length" else (50, 200, 500, 1_500)
+    tokens = (row.input_tokens if by == "input_length" else row.output_tokens) or 0
+    return [str(sum(tokens > end for end in ends))]
+
+
+async def test_by_key_tag_and_length_every_figure_is_that_of_its_rows(
+    told: Told, record_figure: RecordFigure
+) -> None:
+    """From sheets of whole minutes and the rows after them."""
+    for by in BYS:
+        told_by(by, told, record_figure)
+
+
+def told_by(by: By, told: Told, record_figure: RecordFigure) -> None:
+    asked = Slice(1, told.now_ms - HOUR_MS, told.now_ms + 1, by=by)
+    found = told.views.groups(asked, told.now_ms + 1)
+    answered = {group["group"]: group for group in told.by[by]["groups"]}
+    names = {name for row in told.rows for name in groups_by_hand(by, row)}
+    assert {group.group for group in found.groups} == answered.keys() == names
+    worst, n = 0.0, 0
+    for group in found.groups:
+        mine = [row for row in told.rows if group.group in groups_by_hand(by, row)]
+        assert (group.requests, answered[group.group]["requests"]) == (len(mine), len(mine))
+        for figure_id in METRICS:
+            api = answered[group.group]["figures"][figure_id]
+            if figure_id in spreads.SHARES:
+                exact, count = share(mine, figure_id)
+                assert (group.share(figure_id).value, api["value"], api["n"]) == (exact, exact, count)
+                continue
+            values = list(by_definition(figure_id, mine))
+            spread = group.spread(figure_id)
+            assert (spread.n, api["n"] if api else 0) == (len(values), len(values))
+            for percent in spreads.PERCENTS if values else ():
+                exact = nearest_rank(values, percent, slow_is_low=figure_id in spreads.INVERTED)
+                both = (spread.at(percent), api[f"p{percent}"])
+                worst = max(worst, *(abs((value or 0.0) / exact - 1) for value in both))
+                n += 1
+    record_figure(f"by {by:<23} {len(names)} groups, {n} percentiles by page and API: worst {worst:.2%}")
+    assert worst <= TOLERANCE
 
 
 def same(
