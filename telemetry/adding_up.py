@@ -24,6 +24,7 @@ from telemetry.slices import By
 MOST_GROUPS: Final = 500  # told apart; the less busy ones are added up together
 
 LineKey = tuple[str, Series, int]  # group, series, and a slot's first instant
+_NOWHERE: Final = -(2**40)  # times the number of slots, still below 0 with any of them added
 REST: Final[LineKey] = ("", "paid", -1)  # of the groups beyond the most that are told apart
 
 
@@ -33,16 +34,19 @@ def totals(
     histograms: Collection[str],
     counters: Collection[str],
     *,
-    shown_ms: int | None = None,
+    slots: tuple[int, int, int] | None = None,
     only: Collection[tuple[str, str]] | None = None,
     most: int | None = None,
 ) -> dict[LineKey, Total]:
-    """What counts of the parts, by group (all are one where `by` is None), series, and slots of `shown_ms`
-    (one, 0, without); of the groups in `only`, where that is given.
+    """What counts of the parts, by group (all are one where `by` is None), series, and slot: `slots` are
+    their width and the window from when to when; one, 0, without. Of the groups in `only`, where that is
+    given.
 
     Beyond the `most` busiest, for which the counters must be asked for, groups are one, `REST`.
     """
-    sums = _Sums(histograms, counters, only)
+    shown_ms, from_ms, to_ms = slots if slots is not None else (None, 0, 1)
+    first, last = (from_ms // shown_ms, (to_ms - 1) // shown_ms) if shown_ms is not None else (0, 0)
+    sums = _Sums(histograms, counters, only, (first, last + 1 - first))
     for part in parts:
         sums.take(part, by, shown_ms)
     return sums.totals(most)
@@ -69,78 +73,80 @@ def highest(parts: Iterable[Part], histogram: str, limit: int) -> list[tuple[int
 
 
 class _Sums:
-    """Gathers what parts add to which place; a place is a group, series and slot."""
+    """Gathers what parts add to which place; a place is a group and series, times a slot."""
 
     def __init__(
         self,
         histograms: Collection[str],
         counters: Collection[str],
         only: Collection[tuple[str, str]] | None,
+        slots: tuple[int, int],
     ) -> None:
-        self._places: dict[LineKey, int] = {}
+        """`slots` are the number of the first, and how many there are."""
+        self._groups: dict[tuple[str, str], int] = {}
+        self._known: dict[tuple[int, int], tuple[object, NDArray[np.int64]]] = {}
         self._only = None if only is None else set(only)
+        self._first, self._slots = slots
         self._into: list[Ints] = []
         self._counts: dict[str, list[Ints]] = {name: [] for name in counters}
         self._bins: dict[str, list[tuple[Ints, Ints, Ints]]] = {name: [] for name in histograms}
 
     def take(self, part: Part, by: By | None, shown_ms: int | None) -> None:
         mask = part.counting()
-        slots = _slots(part, shown_ms)
-        for codes, names in _groups(part, by):
-            into = self._places_of(part, codes, names, slots, mask)
-            chosen = np.flatnonzero(into >= 0)
-            whole = len(chosen) == len(into)
-            if not len(chosen):
-                continue
-            self._into.append(into if whole else into[chosen])
+        slots = _slots(part, shown_ms) - self._first
+        for rank, (codes, names) in enumerate(_groups(part, by)):
+            into = self._places_of(part, rank, codes, names) * self._slots + slots
+            out = (into < 0) if mask is None else (into < 0) | ~mask
+            whole = not out.any()
+            chosen = slice(None) if whole else np.flatnonzero(~out)
+            self._into.append(into[chosen])
             for name, gathered in self._counts.items():
-                column = part.sheet.counts[name]
-                gathered.append(column if whole else column[chosen])
+                gathered.append(part.sheet.counts[name][chosen])
             for name, some in self._bins.items():
                 line, each, count = part.sheet.bins[name]
-                place = into[line]
                 if not whole:
-                    kept = place >= 0
-                    place, each, count = place[kept], each[kept], count[kept]
-                some.append((place, each, count))
+                    kept = ~out[line]
+                    line, each, count = line[kept], each[kept], count[kept]
+                some.append((into[line], each, count))
 
     def _places_of(
-        self, part: Part, codes: Ints, names: Sequence[str | None], slots: tuple[Ints, int],
-        mask: NDArray[np.bool_] | None,
-    ) -> NDArray[np.int64]:  # fmt: skip
-        """Each line's place, -1 where it does not count."""
-        of_series = part.sheet.words["series"]
-        within, first = slots
-        width = int(within.max(initial=0)) + 1
-        key = (codes.astype(np.int64) * len(of_series) + part.sheet.codes["series"]) * width + within
-        present = np.bincount(key if mask is None else key[mask])
-        known = np.full(len(present), -1, dtype=np.int64)
-        for each in np.flatnonzero(present):
-            group, series = divmod(int(each) // width, len(of_series))
-            known[each] = self._place(names[group], of_series[series], first + int(each) % width)
-        if mask is None:
-            return known[key]
-        found = np.full(len(key), -1, dtype=np.int64)
-        found[mask] = known[key[mask]]
-        return found
+        self, part: Part, rank: int, codes: Ints, names: Sequence[str | None]
+    ) -> NDArray[np.int64]:
+        """Each line's group and series, by number; one far below 0 where they do not count."""
+        words = part.sheet.words
+        of_series = words["series"]
+        known = self._known.get((id(words), rank))
+        if known is None:
+            places = [self._place(name, series) for name in names for series in of_series]
+            # With the words, so that they are not forgotten and others get their identity.
+            known = self._known[id(words), rank] = words, np.array(places, dtype=np.int64)
+        return known[1][codes.astype(np.int64) * len(of_series) + part.sheet.codes["series"]]
 
-    def _place(self, group: str | None, series: str, slot: int) -> int:
+    def _place(self, group: str | None, series: str) -> int:
         if group is None or (self._only is not None and (group, series) not in self._only):
-            return -1
-        return self._places.setdefault((group, cast(Series, series), slot), len(self._places))
+            return _NOWHERE
+        return self._groups.setdefault((group, series), len(self._groups))
 
     def totals(self, most: int | None) -> dict[LineKey, Total]:
-        keys = list(self._places)
-        if not keys:
+        if not self._into:
             return {}
         into = np.concatenate(self._into)
+        there = np.flatnonzero(np.bincount(into, minlength=len(self._groups) * self._slots))
+        groups = list(self._groups)
+        keys = []
+        for at in there.tolist():
+            group, series = groups[at // self._slots]
+            keys.append((group, cast(Series, series), self._first + at % self._slots))
+        place = np.zeros(len(groups) * self._slots, dtype=np.int64)
+        place[there] = np.arange(len(keys))
         counts = {
-            name: sheets.sums(into, np.concatenate(some), len(keys)) for name, some in self._counts.items()
+            name: sheets.sums(place[into], np.concatenate(some), len(keys))
+            for name, some in self._counts.items()
         }
-        place = np.arange(len(keys))
         if most is not None and len(keys) > most:
-            keys, place = _busiest(keys, counts, most)
-            counts = {name: sheets.sums(place, column, len(keys)) for name, column in counts.items()}
+            keys, moved = _busiest(keys, counts, most)
+            counts = {name: sheets.sums(moved, column, len(keys)) for name, column in counts.items()}
+            place[there] = moved
         found = {key: Total() for key in keys}
         for name, column in counts.items():
             for total, count in zip(found.values(), column.tolist(), strict=True):
@@ -168,15 +174,11 @@ def _groups(part: Part, by: By | None) -> Iterator[tuple[Ints, Sequence[str | No
             yield sheet.codes["tag"], [tags[rank] if rank < len(tags) else None for tags in several]
 
 
-def _slots(part: Part, shown_ms: int | None) -> tuple[Ints, int]:
-    """(each line's slot, counted from the first; that one's number)."""
+def _slots(part: Part, shown_ms: int | None) -> Ints | int:
+    """The number of each line's slot, or of that of all of them."""
     if shown_ms is None:
-        return np.zeros(part.sheet.lines, dtype=np.int64), 0
-    if not part.of_requests:
-        return np.zeros(part.sheet.lines, dtype=np.int64), part.slot_ms // shown_ms
-    numbers = (part.sheet.at + part.slot_ms) // shown_ms
-    first = int(numbers.min()) if len(numbers) else 0
-    return numbers - first, first
+        return 0
+    return (part.sheet.at + part.slot_ms) // shown_ms if part.of_requests else part.slot_ms // shown_ms
 
 
 def _busiest(

@@ -8,7 +8,7 @@ it counts from 0; or, where it never falls, a column of how often each number fr
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -36,6 +36,23 @@ def unpack(packed: bytes, at: int = 0) -> Iterator[Ints]:
     while at < len(packed):
         column, at = unpacked(packed, at)
         yield column
+
+
+def some(packed: bytes, wanted: Collection[int]) -> Iterator[tuple[int, Ints]]:
+    """Those of the columns that are wanted, by number, in their order."""
+    at, number = 0, 0
+    while at < len(packed):
+        how, length = _HEAD.unpack_from(packed, at)
+        if number in wanted:
+            column, at = unpacked(packed, at)
+            yield number, column
+        elif how == _CONSTANT:
+            at += _HEAD.size + _ALIKE.size
+        elif how in _WIDTHS:
+            at += _HEAD.size + how * length
+        else:
+            _, at = unpacked(packed, at)
+        number += 1
 
 
 def unpacked(packed: bytes, at: int) -> tuple[Ints, int]:

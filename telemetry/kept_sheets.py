@@ -25,7 +25,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, text, update
 
 from telemetry import sheets
-from telemetry.rollups import DAY_MS, HOUR_MS, MINUTE_MS
+from telemetry.rollups import COUNTERS, DAY_MS, HOUR_MS, MINUTE_MS
 from telemetry.sheets import FACTS, GROUPED, PIECES, WHOLE, Sheet
 from telemetry.slices import By
 from telemetry.tables import INSTALLATION, SHEET_EXTENT, SHEET_PIECE
@@ -196,9 +196,10 @@ def read(
     pieces: Collection[str],
     model: str | None = None,
     provider: str | None = None,
+    counters: Collection[str] = COUNTERS,
 ) -> list[Kept]:
-    """The sheets of a kind in these spans, as far as there are any, with these pieces; `model` and
-    `provider` narrow those by route. Oldest first within a span."""
+    """The sheets of a kind in these spans, as far as there are any, with these pieces and of `counts` with
+    these `counters`; `model` and `provider` narrow those by route. Oldest first within a span."""
     columns = SHEET_PIECE.c
     here: list[ColumnElement[bool]] = [columns.team_id == team_id, columns.kind == kind]
     here += [columns.model == model] if model is not None else []
@@ -213,7 +214,7 @@ def read(
             )
         )
         for (slot_ms, of_model, of_provider), some in itertools.groupby(rows, lambda row: row[:3]):
-            sheet = sheets.of_pieces({row[3]: row[4] for row in some}, pieces)
+            sheet = sheets.of_pieces({row[3]: row[4] for row in some}, pieces, counters)
             found.append(Kept(team_id, kind, width_ms, slot_ms, sheet, of_model, of_provider))
     return found
 

@@ -68,18 +68,18 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What of the lines is needed: the histograms and whether the counters; `shown_ms` is how wide the slots
+    """What of the lines is needed: the histograms and the counters; `shown_ms` is how wide the slots
     are that will be told apart; `requests` says each request, never what is added up."""
 
     histograms: Collection[str] = ()
-    counts: bool = False
+    counters: Collection[str] = ()
     shown_ms: int | None = None
     requests: bool = False
     also: Wanted = field(default_factory=dict)  # of requests, beside what the slice says
 
     @property
     def pieces(self) -> list[str]:
-        return [*self.histograms, *([COUNTS] if self.counts else [])]
+        return [*self.histograms, *([COUNTS] if self.counters else [])]
 
 
 def read(
@@ -100,7 +100,9 @@ def read(
         found += _grouped(connection, asked, kind, plan.groups, need)
     for edge in plan.edges:
         spans = _spans(made, edge)
-        for one in kept_sheets.read(connection, INSTALLATION, kept_sheets.REQUESTS, spans, need.pieces):
+        for one in kept_sheets.read(
+            connection, INSTALLATION, kept_sheets.REQUESTS, spans, need.pieces, counters=need.counters
+        ):
             whole = edge[0] <= one.slot_ms and one.slot_ms + one.width_ms <= edge[1]
             found.append(Part(one.sheet, one.slot_ms, True, wanted, None if whole else edge))
     return Read(found, plan.from_ms, plan.from_ms > from_ms)
@@ -179,7 +181,7 @@ def _grouped(
     by_name = asked.by in kept_sheets.BYS
     found = kept_sheets.read(
         connection, asked.team_id or INSTALLATION, kind, spans, need.pieces,
-        asked.model if by_name else None, asked.provider if by_name else None,
+        asked.model if by_name else None, asked.provider if by_name else None, need.counters,
     )  # fmt: skip
     wanted = {"series": lambda series: series in asked.series, **({} if by_name else _of_route(asked))}
     if asked.tag is not None:

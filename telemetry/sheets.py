@@ -12,9 +12,9 @@ one a histogram; or, where it is small, one that is compressed. Counters that ar
 
 from __future__ import annotations
 
+import functools
 import json
 import zlib
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -249,7 +249,20 @@ def _taken_apart(whole: bytes) -> dict[str, bytes]:
     return found
 
 
+def _sorted(sheet: Sheet) -> Sheet:
+    """With its words in their order, and those alone that it uses: sheets of the same groups say the same."""
+    words, codes = {}, {}
+    for name, column in sheet.codes.items():
+        used, places = np.unique(column, return_inverse=True)
+        known = [sheet.words[name][place] for place in used.tolist()]
+        words[name] = sorted(known)
+        moved = {word: place for place, word in enumerate(words[name])}
+        codes[name] = np.array([moved[word] for word in known], dtype=np.int64)[places]
+    return replace(sheet, words=words, codes=codes)
+
+
 def _pieces(sheet: Sheet) -> dict[str, bytes]:
+    sheet = _sorted(sheet)
     told = json.dumps([sheet.requests, {name: list(words) for name, words in sheet.words.items()}])
     head = told.encode()
     return {
@@ -261,7 +274,9 @@ def _pieces(sheet: Sheet) -> dict[str, bytes]:
     }
 
 
-def of_pieces(found: Mapping[str, bytes], wanted: Collection[str] = PIECES) -> Sheet:
+def of_pieces(
+    found: Mapping[str, bytes], wanted: Collection[str] = PIECES, counters: Collection[str] = COUNTERS
+) -> Sheet:
     """As much of a sheet as was read and is wanted; its facts must have been."""
     if WHOLE in found:
         found = {
@@ -271,15 +286,23 @@ def of_pieces(found: Mapping[str, bytes], wanted: Collection[str] = PIECES) -> S
         }
     facts = found[FACTS]
     end = _LENGTH_BYTES + int.from_bytes(facts[:_LENGTH_BYTES], "little")
-    requests, words = json.loads(facts[_LENGTH_BYTES:end])
+    requests, words = _head(facts[_LENGTH_BYTES:end])
     at, *codes = columns.unpack(facts, end)
     counts: dict[str, Ints] = {}
     if COUNTS in found:
-        nothing = np.zeros(len(at), dtype=np.int64)
-        counts = defaultdict(lambda: nothing, zip(COUNTERS, columns.unpack(found[COUNTS]), strict=False))
+        counts = dict.fromkeys(counters, np.zeros(len(at), dtype=np.int64))
+        places = {COUNTERS.index(name): name for name in counters}
+        counts |= {places[no]: column for no, column in columns.some(found[COUNTS], places)}
     bins = {name: _three(found[name]) for name in HISTOGRAMS if name in found}
     named = dict(zip(words, codes, strict=True))
     return Sheet(requests, words, named, at.astype(np.int64), counts, bins)  # `at`: instants are added to it
+
+
+@functools.lru_cache(maxsize=64)
+def _head(told: bytes) -> tuple[int, dict[str, list[str]]]:
+    """The same words for the same bytes: slot by slot the groups are mostly the same."""
+    requests, words = json.loads(told)
+    return requests, words
 
 
 def _three(packed: bytes) -> Bins:

@@ -136,7 +136,7 @@ class Views:
         now_ms = _now_ms() if now_ms is None else now_ms
         from_ms, to_ms, width_ms = asked.whole_slots(now_ms)
         if not asked.rolled_up:
-            read = self._read(asked, from_ms, to_ms, Need(HISTOGRAMS, counts=True))
+            read = self._read(asked, from_ms, to_ms, Need(HISTOGRAMS, COUNTERS))
             added = adding_up.totals(read.parts, asked.by, HISTOGRAMS, COUNTERS, most=MOST_GROUPS)
             rest = added.pop(REST, None)
             told = _groups({key[:2]: total for key, total in added.items()})
@@ -174,7 +174,8 @@ class Views:
         return self._lines(asked, now_ms, wanted, counters, only)
 
     def phases(self, asked: Slice, now_ms: int | None = None) -> tuple[Phases, ...]:
-        """Of all groups of the slice together, oldest slot first."""
+        """Of all requests of the slice together, oldest slot first."""
+        asked = replace(asked, by="model")  # of which each has one
         slots: defaultdict[int, Total] = defaultdict(Total)
         counters = ("phased", *PHASES)
         for line in self._lines(asked, _now_ms() if now_ms is None else now_ms, (), counters, None).lines:
@@ -192,9 +193,9 @@ class Views:
     ) -> Lines:
         from_ms, to_ms, width_ms, shown_ms = asked.line_slots(now_ms)
         if not asked.rolled_up:
-            need = Need(wanted, counts=bool(counters), shown_ms=shown_ms)
+            need, slots = Need(wanted, counters, shown_ms), (shown_ms, from_ms, to_ms)
             read = self._read(asked, from_ms, to_ms, need)
-            added = adding_up.totals(read.parts, asked.by, wanted, counters, shown_ms=shown_ms, only=only)
+            added = adding_up.totals(read.parts, asked.by, wanted, counters, slots=slots, only=only)
             in_ms = {(group, series, no * shown_ms): total for (group, series, no), total in added.items()}
             return Lines(_as_lines(in_ms), read.from_ms, to_ms, shown_ms, read.cut)
         table = ROLLUPS[width_ms]
