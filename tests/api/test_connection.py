@@ -115,10 +115,8 @@ async def test_so_is_the_second_one_of_a_connection(port: int) -> None:
     ],
     ids=["at once", "many headers", "one header without an end", "20,000 headers", "an address"],
 )
-async def test_a_head_that_is_too_large_is_431_whatever_way_it_comes(
-    port: int, pieces: tuple[bytes, ...]
-) -> None:
-    async with connected(port) as wire:
+async def test_a_head_that_is_too_large_is_431_whatever_way_it_comes(pieces: tuple[bytes, ...]) -> None:
+    async with serving(BoundedHttp) as port, connected(port) as wire:
         try:
             said = await wire.said(*pieces)
         except ConnectionError:  # it was refused before all of it was sent
@@ -127,10 +125,10 @@ async def test_a_head_that_is_too_large_is_431_whatever_way_it_comes(
         assert said.count(b"HTTP/1.1") == 1
 
 
-async def test_a_body_is_no_head_however_large_and_in_whatever_pieces(port: int) -> None:
+async def test_a_body_is_no_head_however_large_and_in_whatever_pieces() -> None:
     body = b"a" * 300_000
     head = b"POST /slow HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body)
-    async with connected(port) as wire:
+    async with serving(BoundedHttp) as port, connected(port) as wire:
         for _ in range(3):
             assert (await wire.answered(head + body)).startswith(b"HTTP/1.1 200 ")
 
