@@ -77,11 +77,11 @@ class _Charts:
             raise ValueError("`percent` and `compare` must be what the page offers")
         wanted = (spreads.HISTOGRAM_OF[figure],) if figure in spreads.HISTOGRAM_OF else ()
         earlier = asked.before()
-        whole = self.views.groups(asked)
+        whole = self.views.groups(asked, None, wanted)
         drawn = [(one.group, one.series) for one in whole.groups[: line_charts.MOST_LINES]]
         now, before = self.views.lines(asked, None, wanted, drawn), None
         if compare:
-            before = self.views.lines(earlier, None, wanted, drawn), self.views.groups(earlier)
+            before = self.views.lines(earlier, None, wanted, drawn), self.views.groups(earlier, None, wanted)
         shown = line_charts.lines(
             figure, percent, asked.by, now, whole, self.names, _span(asked, params), before
         )
@@ -89,7 +89,7 @@ class _Charts:
 
     def distribution(self, asked: Slice, params: Params) -> Chart:
         figure = _figure(params, tuple(spreads.HISTOGRAM_OF))
-        found = self.views.groups(asked)
+        found = self.views.groups(asked, None, (spreads.HISTOGRAM_OF[figure],))
         return line_charts.distribution(figure, asked.by, found, self.names, _span(asked, params))
 
     def bands(self, asked: Slice, params: Params) -> Chart:

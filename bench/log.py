@@ -134,24 +134,24 @@ def _group_views(views: Views, now_ms: int) -> dict[str, Callable[[], object]]:
         "the newest points, 24 h": lambda: views.points(Slice(1, now_ms - DAY_MS, now_ms), now_ms),
     }
     for window in ("1 h", "24 h", "7 d", "30 d"):
-        week = Slice(1, now_ms - _WINDOWS[window], now_ms)
+        whole = Slice(1, now_ms - _WINDOWS[window], now_ms)
         asked = {
-            "by key": replace(week, by="key"),
-            "by key, all teams": replace(week, by="key", team_id=None),
-            "by tag": replace(week, by="tag"),
-            "by length of the answer": replace(week, by="output_length"),
-            "by key, of one model": replace(week, by="key", model="openai/gpt-4.1"),
-            "by key, of one provider": replace(week, by="key", provider="openai"),
-            "by model, of one key": replace(week, by="model", key_id=7),
-            "by model, of a tag": replace(week, by="model", tag="ci"),
-            "by key, of a tag": replace(week, by="key", tag="ci"),
+            "by key": replace(whole, by="key"),
+            "by key, all teams": replace(whole, by="key", team_id=None),
+            "by tag": replace(whole, by="tag"),
+            "by length of the answer": replace(whole, by="output_length"),
+            "by key, of one model": replace(whole, by="key", model="openai/gpt-4.1"),
+            "by key, of one provider": replace(whole, by="key", provider="openai"),
+            "by model, of one key": replace(whole, by="model", key_id=7),
+            "by model, of a tag": replace(whole, by="model", tag="ci"),
+            "by key, of a tag": replace(whole, by="key", tag="ci"),
         }
         for name, one in asked.items():
-            found |= {
-                f"{name}: {what}, {window}": work for what, work in _latency_views(views, one, now_ms).items()
-            }
-        found[f"the slowest, {window}"] = lambda week=week: views.slowest(week, "ttft_ms")  # type: ignore[misc]  # mypy sees no default in a lambda
-        found[f"the slowest of a key, {window}"] = lambda week=week: views.slowest(week, "total_ms", 10, None)  # type: ignore[misc]  # as above
+            for what, work in _latency_views(views, one, now_ms).items():
+                if what != "the phases" or (one.key_id, one.tag) != (None, None):  # others are of roll-ups
+                    found[f"{name}: {what}, {window}"] = work
+        for name, one in {"": whole, " of a key": replace(whole, key_id=7)}.items():
+            found[f"the slowest{name}, {window}"] = lambda one=one: views.slowest(one, "ttft_ms")  # type: ignore[misc]  # mypy sees no default in a lambda
     return found
 
 
@@ -298,7 +298,9 @@ def _latency_views(views: Views, asked: Slice, now_ms: int) -> dict[str, Callabl
         return [[group.spread(each) for each in shown] + [group.share("success_rate")] for group in groups]
 
     def line() -> object:
-        busiest = [(one.group, one.series) for one in views.groups(asked, now_ms).groups[:MOST_LINES]]
+        busiest = [
+            (one.group, one.series) for one in views.groups(asked, now_ms, ("ttft",)).groups[:MOST_LINES]
+        ]
         return [line.values("ttft_ms", 95) for line in views.lines(asked, now_ms, ("ttft",), busiest).lines]
 
     return {"the table": table, "the line": line, "the phases": lambda: views.phases(asked, now_ms)}

@@ -132,18 +132,19 @@ class Views:
         rows = self._log.unstored() if self._log is not None else ()
         return [row for row in rows if team_id in (None, row.team_id)]
 
-    def groups(self, asked: Slice, now_ms: int | None = None) -> Found:
+    def groups(self, asked: Slice, now_ms: int | None = None, wanted: tuple[str, ...] = HISTOGRAMS) -> Found:
+        """With the histograms that are `wanted`, for who shows one figure alone."""
         now_ms = _now_ms() if now_ms is None else now_ms
         from_ms, to_ms, width_ms = asked.whole_slots(now_ms)
         if not asked.rolled_up:
-            read = self._read(asked, from_ms, to_ms, Need(HISTOGRAMS, COUNTERS))
-            added = adding_up.totals(read.parts, asked.by, HISTOGRAMS, COUNTERS, most=MOST_GROUPS)
+            read = self._read(asked, from_ms, to_ms, Need(wanted, COUNTERS))
+            added = adding_up.totals(read.parts, asked.by, wanted, COUNTERS, most=MOST_GROUPS)
             rest = added.pop(REST, None)
             told = _groups({key[:2]: total for key, total in added.items()})
             return Found(told, read.from_ms, to_ms, read.cut, rest)
         with self._engine.connect() as connection:
             found = rollups.add_up_window(
-                connection, (asked.by, "series"), partial(_of, asked), from_ms, to_ms, width_ms
+                connection, (asked.by, "series"), partial(_of, asked), from_ms, to_ms, width_ms, wanted
             )
         return Found(_groups(found), from_ms, to_ms)
 
