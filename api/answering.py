@@ -12,7 +12,8 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from api.errors import Ending, StillRunning, Stopped
 from api.exchange import Answer, Exchange, Headers, header_value

@@ -4,7 +4,8 @@ uvicorn's parser takes a head of any size, in any time, from anybody: a header a
 connection for ever, and one header of a gigabyte the memory. Here a head has `MOST_HEAD_BYTES` and
 `HEAD_WITHIN_S`, from the connection or from its own first byte; more gets 431 and 408. A body that is still
 coming when its answer is out has `REST_WITHIN_S`, then the connection ends. How long a body may be, and may
-take, while somebody reads it is `exchange.py`'s.
+take, while somebody reads it is `exchange.py`'s. An answer's head goes out with the beginning of its body
+(`joined_head.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.joined_head import JoinedHead
 
 MOST_HEAD_BYTES: Final = 64 * 1024
 HEAD_WITHIN_S: Final = 30.0
@@ -39,7 +42,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._limit: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        super().connection_made(transport)
+        super().connection_made(JoinedHead(transport))  # type: ignore[arg-type]  # a Transport but in name
         self._within(self.head_within_s)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -104,7 +104,8 @@ def _dressed(scope: Scope, send: Send, request_id: bytes, secure: bool) -> Send:
 
     def dressed(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            theirs = [pair for pair in message.get("headers", ()) if pair[0].lower() not in _OURS]
+            # Names are in lower case here (ASGI's rule).
+            theirs = [pair for pair in message.get("headers", ()) if pair[0] not in _OURS]
             more = scope.get(ANSWER_HEADERS)
             kept = _secured(theirs) if secure else theirs
             told = more() if more is not None else ()

@@ -39,13 +39,42 @@ class Text:
     media_type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A whole answer: as JSON, or a `Text` as it is."""
 
     status: int
     body: object
     headers: Headers = ()
+
+
+class _Patience:
+    """Ends the wait for a body after so many seconds. Raises `BodyTooSlow`.
+
+    What `asyncio.timeout` does, in a tenth of its time: of each request this is nearly all for nothing.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._task = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
+        self._rang = False
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._timer.cancel()
+        if (
+            self._rang
+            and self._task is not None
+            and not self._task.uncancel()
+            and kind is asyncio.CancelledError
+        ):
+            raise BodyTooSlow from None
+
+    def _ring(self) -> None:
+        self._rang = True
+        if self._task is not None:
+            self._task.cancel()
 
 
 class Exchange:
@@ -113,11 +142,8 @@ class Exchange:
         announced = self.header(b"content-length")
         if announced is not None and announced.isdigit() and int(announced) > limit:
             raise _too_large(limit)
-        try:
-            async with asyncio.timeout(_BODY_WITHIN_S):
-                return await self._read(limit)
-        except TimeoutError:
-            raise BodyTooSlow from None
+        with _Patience(_BODY_WITHIN_S):
+            return await self._read(limit)
 
     async def _read(self, limit: int) -> bytes:
         pieces: list[bytes] = []

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from battles.errors import BadBattle, TextGone
 from battles.models import Battle, Lane, LaneRun, Prompt, Settings, Turn
 from battles.prompt_template import PROMPT, MissingVariables, filled, missing, variables_of
@@ -104,4 +106,4 @@ def _user(lane: Lane, prompt: Prompt) -> Message:
         if PROMPT not in variables_of(lane.settings.template) and not prompt.variables and prompt.text:
             text = f"{text}\n\n{prompt.text}"
     images = tuple(ImagePart(image) for image in prompt.images)
-    return replace(Message.of("user", text), parts=(*images, TextPart(text)))
+    return structs.replace(Message.of("user", text), parts=(*images, TextPart(text)))

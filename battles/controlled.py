@@ -21,10 +21,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
-import numpy as np
-
 from battles.comparisons import Comparison, Contender
 from battles.ratings_fit import Floats
+from telemetry.numpy_later import np
 
 ROUNDS = 9_999
 _ALL_WAYS = 12  # battles: up to 4,096 ways are all gone through

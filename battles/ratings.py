@@ -14,8 +14,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from battles.ratings_fit import STATED, Fit, Floats, Ints, Prior, fit
 from battles.ratings_intervals import (
     Interval,
@@ -27,6 +25,7 @@ from battles.ratings_intervals import (
     spread_of,
 )
 from battles.ratings_votes import Ballots, Setup, tallied
+from telemetry.numpy_later import np
 
 ENOUGH_VOTES = 30
 POINTS = 400 / math.log(10)  # a natural log-odds, in points

@@ -23,12 +23,11 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
 
-import numpy as np
-
 from battles.ratings import Rated, win_share
 from battles.ratings_fit import STATED, information
 from battles.ratings_intervals import ALPHA, Interval, against, any_look, interval, radius
 from battles.ratings_votes import Setup
+from telemetry.numpy_later import np
 
 MARGIN = 0.05  # of decided votes
 PASS_MARGIN = 0.02  # of checked rows

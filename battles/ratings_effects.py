@@ -21,11 +21,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from battles.comparisons import Comparison, Contender
 from battles.ratings_fit import Floats
 from battles.ratings_intervals import FEW_CLUSTERS, student_975
+from telemetry.numpy_later import np
 
 NOTICEABLE = 1.25
 _MOST_DOUBLINGS = 6.0  # an answer that was free is no more than 64 times cheaper

@@ -20,12 +20,15 @@ models has both won and lost against the rest (Ford, Am. Math. Monthly 64, 1957,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from telemetry.numpy_later import np
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Floats: TypeAlias = "NDArray[np.float64]"
+Ints: TypeAlias = "NDArray[np.int64]"
 
 LEFT, TIE, RIGHT = 0, 1, 2  # the last axis of counts
 

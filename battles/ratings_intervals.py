@@ -30,10 +30,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from battles.ratings_fit import STATED, Fit, Floats, Ints, Prior, fit
 from battles.ratings_votes import Ballots, Tallied, tallied
+from telemetry.numpy_later import np
 
 ROUNDS = 200  # of each of the three bootstraps: a standard deviation to 5 %
 FEW_CLUSTERS = 5

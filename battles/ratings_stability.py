@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from battles.ratings import Rated
 from battles.ratings_fit import LEFT, RIGHT, STATED, TIE, Floats, Ints, Prior, expected, fit
 from battles.ratings_intervals import against
 from battles.ratings_votes import Ballots, Setup, tallied
+from telemetry.numpy_later import np
 
 _RIVALS = 4
 _AT_MOST_SHARE = 0.2  # of all votes: who needs more to fall stands firmly

@@ -19,11 +19,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from battles.ratings_fit import LEFT, RIGHT, STATED, Floats, Prior, expected, fit
 from battles.ratings_intervals import FEW_CLUSTERS, radius
 from battles.ratings_votes import Ballots, Setup, tallied
+from telemetry.numpy_later import np
 
 ENOUGH_OF_ONE = 12  # votes, before anything is said of a voter
 ENOUGH_OF_OTHERS = 30  # votes by others, before "unlike the others" means anything

@@ -11,10 +11,9 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import numpy as np
-
 from battles.comparisons import Comparison, Contender
 from battles.ratings_fit import LEFT, RIGHT, TIE, Floats, Ints
+from telemetry.numpy_later import np
 
 RatedBoard = Literal["model", "prompt"]
 

@@ -7,7 +7,9 @@ that nothing was recorded for ends the replay: no result is ever made up, and no
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from battles.errors import TextGone
 from battles.replay import MOST_ROUNDS, first_round, next_round, recorded

@@ -14,11 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from battles.ratings import Rated
 from battles.ratings_fit import STATED, Floats, information
 from battles.ratings_votes import Setup
+from telemetry.numpy_later import np
 
 READING_NANO_USD = 10_000_000  # a vote's worth of somebody's time, so that free models are not infinite
 _LN2 = 0.6931471805599453

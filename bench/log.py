@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
+from msgspec import structs
 from sqlalchemy import Engine, text
 
 from bench.log_rows import DAY_MS, fill_cells, fill_rows, fill_sheets
@@ -197,7 +198,7 @@ def _writing(engine: Engine, now_ms: int, taken: str) -> Iterator[Row]:
     def batch(size: int) -> list[RequestRow]:
         at_ms = now_ms + DAY_MS
         return [
-            replace(row, request_id=new_id("req"), run_id=new_id("run"), accepted_at_ms=at_ms)
+            structs.replace(row, request_id=new_id("req"), run_id=new_id("run"), accepted_at_ms=at_ms)
             for row in seeds[:size]
         ]
 

@@ -7,8 +7,10 @@ counts as not having happened. `Dead` says why a conversation cannot go on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
+
+from msgspec.structs import replace
 
 from gateway.messages import CompletionRequest, ImagePart, Message, Sampling
 from gateway.records import RunRecord

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import streamlit as st
+from msgspec import structs
 
 from components import opened_words as say, words
 from components.asking import Settings
@@ -66,7 +67,7 @@ class Opened:
         last = self._spoken[-1:]
         kept = (part for each in last if each.role == "user" for part in each.parts)
         parts = (*(part for part in kept if not isinstance(part, TextPart)), TextPart(draft))
-        return replace(
+        return structs.replace(
             self.request,
             model=settings.model,
             sampling=sampling,

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
+
+import msgspec
 
 from gateway.errors import GatewayError, ProviderError, ProviderRefused, ProviderTimeout
 from gateway.health import RouteHealth
@@ -26,8 +27,7 @@ _THE_REQUESTS_FAULT = (400, 413, 415, 422)
 _OUR_ACCOUNTS_FAULT = (401, 402, 403)
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(msgspec.Struct):
     """One call to one provider, under way; `no` counts from 1."""
 
     no: int

@@ -20,6 +20,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from gateway.catalog_reading import (
     BUILT_IN,
     PROVIDER_ID,
@@ -64,8 +66,7 @@ class CatalogOverrides:
     stand_ins: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(msgspec.Struct, frozen=True):
     """The model that answers for the name that was asked for.
 
     `stand_in_for` is the id of the retired model it answers for; `snapshot` the pinned version that

@@ -12,8 +12,11 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from billing.commands import Facts, Hold, Idempotency, Reserve
 from billing.errors import BillingError, CapReached, FreeCreditExhausted, InsufficientCredits
@@ -81,8 +84,7 @@ class Limits:
     lag_ms: float = 250.0
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """A request that could be sent: who would answer, in order, and whose caps it counts against."""
 
     asked: CompletionRequest
@@ -196,7 +198,8 @@ class Gateway:
         try:
             await self.admission.turn()
             ready = await self.prepare(principal, request, asked.accepted_at_ms, options)
-            ready = replace(ready, scopes=(*scopes, *ready.scopes))
+            if scopes:
+                ready = replace(ready, scopes=(*scopes, *ready.scopes))
             admitted = await self._reserve(
                 principal, ready, asked, surface, idempotency, parent_run_id, run_id or new_id("run")
             )

@@ -12,6 +12,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from billing.commands import Idempotency
 from gateway.completion import Gateway
 from gateway.errors import ModelUnavailable, TooLarge, Unsupported
@@ -100,7 +102,7 @@ class Embedding:
             notes = (f"{model.id} answers for {candidate.stand_in_for}, which was retired.",)
         # The window is each input's: a batch may be as long as all of them together.
         whole = replace(model, context_tokens=model.context_tokens * len(request.inputs))
-        reached = replace(candidate, model=whole, provider=_Answering(embedder, self, candidate))
+        reached = structs.replace(candidate, model=whole, provider=_Answering(embedder, self, candidate))
         if candidate.own_key_of is None:
             return Option(reached, asked, Bound(price, tokens, 0, 0, amount, amount), notes)
         return Option(reached, asked, Bound(unpaid(price), tokens, 0, 0, 0, 0), notes, price)

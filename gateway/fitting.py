@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any, get_args
 
+from msgspec import structs
+
 from gateway.catalog import Model
 from gateway.catalog_values import Price, SamplingField, Wire
 from gateway.errors import BadRequest, Unsupported
@@ -92,7 +94,7 @@ def _fit_sampling(
             notes.append(note)
     if not changes:
         return request
-    return replace(request, sampling=replace(request.sampling, **changes))
+    return structs.replace(request, sampling=replace(request.sampling, **changes))
 
 
 def _fitted(name: str, value: Any, model: Model, wire: Wire) -> tuple[Any, str]:
@@ -161,10 +163,10 @@ def _fit_tools(request: CompletionRequest, model: Model, wire: Wire, notes: list
         _refuse_needed(request, kept, model, wire)
         lost = [_kind(tool) for tool in request.tools if tool not in kept]
         notes += [f"The tool {kind} was left out: {_nobody_runs(kind, model, wire)}" for kind in lost]
-        request = replace(request, tools=kept)
+        request = structs.replace(request, tools=kept)
     if request.max_tool_calls is not None and not any(map(_by_provider, kept)):
         if wire != "responses":
-            request = replace(request, max_tool_calls=None)
+            request = structs.replace(request, max_tool_calls=None)
             notes.append("max_tool_calls was left out: no tool here is run by the provider.")
     return request
 

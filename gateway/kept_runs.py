@@ -11,12 +11,13 @@ has the database to itself.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Collection
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Executable, Table, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -29,7 +30,7 @@ from gateway.tables import NO_TEXT, RunRow
 from store.databases import Database
 from store.processes import living_ids
 from store.tables import AppTable
-from store.upserts import insert_into
+from store.upserts import insert_of
 from telemetry.rows import AttemptRow
 
 _INTERRUPTED = Failure("Interrupted", "The server ended in mid-answer. What had arrived was billed.")
@@ -139,9 +140,14 @@ _TABLE: Table = AppTable.metadata.tables["run"]
 
 
 def _upsert(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    insert = insert_into(connection, _TABLE)
+    connection.execute(_upserting(connection.dialect.name), rows)
+
+
+@functools.cache
+def _upserting(dialect: str) -> Executable:
+    insert = insert_of(dialect, _TABLE)
     change = {name: insert.excluded[name] for name in _CHANGING}
-    connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=change), rows)
+    return insert.on_conflict_do_update(index_elements=["id"], set_=change)
 
 
 def _row_of(run: Run, process_id: str | None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What is asked of a model and what comes back, in our own words.
 
 Edges (`api/wire`, `gateway/providers`) turn foreign shapes into these and back;
-between them nobody sees a vendor's field name. Everything here is a value.
+between them nobody sees a vendor's field name. Everything here is a value; what each request and
+each token makes anew is a Struct, which takes a tenth of the time that a frozen dataclass does.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from gateway.preferences import NO_PREFERENCES, RoutingPreferences
 
@@ -20,16 +23,14 @@ CallKind = Literal["function", "custom", "local_shell"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
 
 
-@dataclass(frozen=True, slots=True)
-class TextPart:
+class TextPart(msgspec.Struct, frozen=True):
     """`cached` marks the end of a prefix that the caller wants cached, where a provider has to be told."""
 
     text: str
     cached: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ImagePart:
+class ImagePart(msgspec.Struct, frozen=True):
     """An image by `data:` URL or https address; `detail` as the caller gave it."""
 
     url: str
@@ -37,8 +38,7 @@ class ImagePart:
     cached: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FilePart:
+class FilePart(msgspec.Struct, frozen=True):
     """A document by `data:` URL or https address, such as a PDF."""
 
     url: str
@@ -50,8 +50,7 @@ class FilePart:
 Part = TextPart | ImagePart | FilePart
 
 
-@dataclass(frozen=True, slots=True)
-class Reasoning:
+class Reasoning(msgspec.Struct, frozen=True):
     """A thought of an earlier answer, on its way back to the model that had it.
 
     `proof` is the maker's own seal (a signature, or the encrypted thought): opaque, and of use only on
@@ -65,8 +64,7 @@ class Reasoning:
     redacted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(msgspec.Struct, frozen=True):
     """`arguments` is JSON; of a custom tool it is the plain input, of a local shell its action as JSON."""
 
     id: str
@@ -75,8 +73,7 @@ class ToolCall:
     kind: CallKind = "function"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """`reasoning` came before `parts`, and these before `tool_calls`. A tool's result has `tool_call_id`.
 
     `instructions` are of one request alone: a request that goes on from it does not inherit them.
@@ -150,8 +147,7 @@ class Sampling:
     reasoning_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CompletionRequest:
+class CompletionRequest(msgspec.Struct, frozen=True):
     """One question to one model. `model` is what the caller wrote: an id or an alias.
 
     `tool_choice` and `response_format` are shaped as on the chat completions wire. `keep`: the caller
@@ -174,8 +170,7 @@ class CompletionRequest:
     prompt_version_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """Tokens in disjoint buckets: no token is counted in two of them.
 
     `output` includes the `reasoning` tokens, which are given for display only. `tool_calls` are those
@@ -195,18 +190,15 @@ class Usage:
 # --- what a provider yields while it answers -------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TextDelta:
+class TextDelta(msgspec.Struct, frozen=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReasoningDelta:
+class ReasoningDelta(msgspec.Struct, frozen=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReasoningProof:
+class ReasoningProof(msgspec.Struct, frozen=True):
     """The end of a thought, with its seal (see `Reasoning`)."""
 
     proof: str
@@ -215,8 +207,7 @@ class ReasoningProof:
     redacted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCallDelta:
+class ToolCallDelta(msgspec.Struct, frozen=True):
     index: int
     id: str | None = None
     name: str | None = None
@@ -224,8 +215,7 @@ class ToolCallDelta:
     kind: CallKind = "function"
 
 
-@dataclass(frozen=True, slots=True)
-class HostedCall:
+class HostedCall(msgspec.Struct, frozen=True):
     """A call that the provider made and answered itself, whole; `item` is as the responses wire has it."""
 
     kind: str
@@ -233,8 +223,7 @@ class HostedCall:
     item: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Citation:
+class Citation(msgspec.Struct, frozen=True):
     """Where a piece of the answer's text comes from; `start` and `end` count its characters."""
 
     url: str
@@ -243,8 +232,7 @@ class Citation:
     end: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(msgspec.Struct, frozen=True):
     """The model ended its answer. A stream that ends without one was cut."""
 
     reason: FinishReason

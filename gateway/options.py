@@ -9,9 +9,10 @@ dearest, and no more is taken from one than it affords.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
+from msgspec import structs
 
 from billing.commands import Facts
 from gateway.catalog_values import Model, Price, Wire
@@ -28,8 +29,7 @@ from gateway.tool_fees import dearest_fee, hosted_tools, most_calls
 from telemetry.rows import Series
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """`request` is what is sent there; `notes` say what was left out of it, and for whom the model stands
     in."""
 
@@ -52,8 +52,7 @@ class Option:
         return self.candidate.provider
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """Never empty, in the order to ask them. `amount_nano_usd` pays for the dearest; below
     `least_nano_usd` not even the cheapest gives an answer worth starting."""
 
@@ -100,7 +99,8 @@ async def options_for(asked: CompletionRequest, plan: Plan, at_ms: int) -> Optio
     async def option(candidate: Candidate) -> Option:
         nonlocal fitted
         if tools and candidate.route.tools_wire is not None:
-            candidate = replace(candidate, route=replace(candidate.route, wire=candidate.route.tools_wire))
+            route = replace(candidate.route, wire=candidate.route.tools_wire)
+            candidate = structs.replace(candidate, route=route)
         if fitted is None or not fitted.suits(candidate):
             fitted = None  # a model's routes follow each other: a prompt is fitted and counted once
             fitted = await _fitted(asked, candidate.model, candidate.route.wire)
@@ -126,8 +126,7 @@ async def options_of(plan: Plan, option: Callable[[Candidate], Awaitable[Option]
     return Options(tuple(found), plan.dropped + tuple(dropped) if dropped else plan.dropped)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fitted:
+class _Fitted(msgspec.Struct, frozen=True):
     """A request as a model takes it on a wire; with the limit on calls of tools that its provider runs."""
 
     model: Model
@@ -147,7 +146,7 @@ async def _fitted(asked: CompletionRequest, model: Model, wire: Wire) -> _Fitted
     tools = hosted_tools(request)
     calls = most_calls(request) if tools else 0
     if tools:
-        request = replace(request, max_tool_calls=calls)
+        request = structs.replace(request, max_tool_calls=calls)
     return _Fitted(model, wire, request, notes, await bound_input(request, model), tools, calls)
 
 
@@ -166,14 +165,16 @@ def _option(fitted: _Fitted, candidate: Candidate, at_ms: int) -> Option:
     notes = fitted.notes + lost + _stand_in_note(candidate)
     if candidate.own_key_of is None:
         return Option(candidate, request, most, notes)
-    nothing = replace(most, price=unpaid(most.price), amount_nano_usd=0, least_nano_usd=0, fee_pico_usd=0)
+    nothing = structs.replace(
+        most, price=unpaid(most.price), amount_nano_usd=0, least_nano_usd=0, fee_pico_usd=0
+    )
     return Option(candidate, request, nothing, notes, most.price)
 
 
 def facts_of(option: Option, whose: Facts) -> Facts:
     """What a bill says of this option, for whom `whose` names."""
     series = option.series
-    return msgspec.structs.replace(
+    return structs.replace(
         whose,
         model=option.model.id,
         provider=option.provider.id,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from gateway.attempts import outcome_of
 from gateway.errors import GatewayError, ProviderError
@@ -14,8 +15,7 @@ from telemetry.rows import AttemptRow, Outcome, RequestRow
 CALLER_GONE = 499  # nginx's number for a request that ended before its answer began
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What arrived: whose log row it will be. `dropped` are the providers that were not asked, and why.
     Without `timed` that row has no times."""
 
@@ -37,22 +37,22 @@ def figures_of(
     usage, receipt = run.usage, run.receipt
     output = usage.output if usage else (counted or None)
     reasoning = usage.reasoning if usage else None
-    figures = Figures(
+    cost_nano_usd = available_nano_usd = None
+    if total_ms is not None and receipt is not None:
+        cost_nano_usd, available_nano_usd = receipt.cost_nano_usd, receipt.available_after_nano_usd
+    elif total_ms is not None and usage is None:
+        cost_nano_usd = 0  # nothing came, so nothing is owed
+    return Figures(
         first_token_ms=clocks.first_token_ms(attempt, streamed=streamed),
         first_answer_ms=clocks.first_answer_ms(attempt, streamed=streamed),
+        total_ms=total_ms,
         tokens_per_s=clocks.tokens_per_s(attempt, output, reasoning, streamed=streamed),
         input_tokens=usage.input + usage.cached_input + usage.cache_write if usage else None,
         output_tokens=output,
         reasoning_tokens=reasoning,
+        cost_nano_usd=cost_nano_usd,
+        available_after_nano_usd=available_nano_usd,
         estimated=usage.estimated if usage else True,
-    )
-    if total_ms is None:
-        return figures
-    return replace(
-        figures,
-        total_ms=total_ms,
-        cost_nano_usd=receipt.cost_nano_usd if receipt else (0 if usage is None else None),
-        available_after_nano_usd=receipt.available_after_nano_usd if receipt else None,
     )
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from msgspec import structs
+
 from gateway.catalog_values import Model, Route
 from gateway.fitting import NEEDED_FOR_FORMAT, taken, takes_format
 from gateway.messages import CompletionRequest, Sampling
@@ -40,7 +42,7 @@ def leave_out(request: CompletionRequest, route: Route) -> tuple[CompletionReque
         return request, ()
     defaults: dict[str, Any] = {name: getattr(_DEFAULTS, name) for name in lost}
     notes = tuple(f"{name} was left out: {route.provider} does not take it." for name in lost)
-    return replace(request, sampling=replace(request.sampling, **defaults)), notes
+    return structs.replace(request, sampling=replace(request.sampling, **defaults)), notes
 
 
 def _asked(request: CompletionRequest) -> list[str]:

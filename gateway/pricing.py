@@ -8,7 +8,9 @@ the whole input at its dearest bucket, the whole output, at the dearest context 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from billing.commands import Line
 from billing.money import PICO_USD_PER_NANO_USD, cost_nano_usd
@@ -24,8 +26,7 @@ TOOL_RESULT_TOKENS = 8_192  # of input that one call of a provider's own tool ma
 NO_LIMIT = 1 << 31  # output tokens that a sum affords where output costs nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(msgspec.Struct, frozen=True):
     """The most a request can take of one model: tokens, and the money to reserve for them.
 
     `amount_nano_usd` pays for `out_cap` tokens of output, `least_nano_usd` for the `least_out_cap`

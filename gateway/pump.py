@@ -21,8 +21,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from billing.commands import Checkpoint, Facts, Hold, Line, Receipt, Settle, Void
 from billing.errors import BillingError, LedgerUnavailable
@@ -54,7 +57,7 @@ from gateway.outcomes import (
 )
 from gateway.pricing import cost_of, lines_for, sane_usage
 from gateway.runs import Figures, Run, RunState
-from gateway.streaming import batches_of, with_deadlines
+from gateway.streaming import InTime, batches_of
 from gateway.tokens import Tally, count_tokens, estimate_input, guess_input_tokens
 from gateway.tool_fees import billable, with_calls
 from telemetry.rows import RequestRow
@@ -102,8 +105,7 @@ class Tools:
     may_drain: Callable[[], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True):
     """What `completion.py` decided: a run with its hold, whom it may ask, and whose it is.
 
     `facts` are those of the option that was first in line; what the run is billed by is the one that
@@ -202,9 +204,10 @@ class Pump:
 
     async def _answer(self) -> None:
         call, provider = self._attempt.call, self._attempt.option.provider
-        async with aclosing(with_deadlines(batches_of(provider, call), call, provider.id)) as batches:
+        async with aclosing(InTime(batches_of(provider, call), call, provider.id)) as batches:
             async for batch in batches:
                 told = [event for event in batch if self._take(event)]
+                self.run.changed()
                 if told and self._listener is not None and not self._muted:
                     await self._tell(told)
                 if self._began and self._tells_it_began is None:
@@ -302,15 +305,21 @@ class Pump:
     async def tick(self) -> None:
         """Checkpoint the hold, refresh the figures, and let go of a listener that is stuck."""
         run = self.run
+        if self._busy_since_s is not None and time.monotonic() - self._busy_since_s > STUCK_LISTENER_S:
+            self._let_listener_go()
         if run.on_stop is None:
             return
-        if self._busy_since_s is not None and time.monotonic() - self._busy_since_s > STUCK_LISTENER_S:
-            self._listener = None
-            run.stop("caller_left")
         run.figures = self._figures(final=False)
         run.changed()
         self._tools.keep(run)
         await self._checkpoint()
+
+    def _let_listener_go(self) -> None:
+        self._listener = None
+        if self.run.on_stop is not None:
+            self.run.stop("caller_left")
+        elif self.task is not None:
+            self.task.cancel()  # it is settled and logged: only this caller keeps it from its end
 
     async def _checkpoint(self, *, first: bool = False) -> None:
         """Tell the ledger that the run lives, and what it came to: that is charged should we die. The prompt
@@ -351,9 +360,9 @@ class Pump:
         run.end(state)
         self._tools.keep(run)
         if self._listener is not None:
+            self._busy_since_s = time.monotonic()  # from here on a tick that finds it stuck ends the task
             try:
-                async with asyncio.timeout(STUCK_LISTENER_S):
-                    await self._listener.closed(run)
+                await self._listener.closed(run)
             except Exception as error:
                 _log.debug("the caller of %s left at its end: %r", run.id, error)
 

@@ -14,8 +14,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+import msgspec
 
 from gateway.errors import RateLimited
 from gateway.rate_windows import Standing, Windows
@@ -29,8 +30,7 @@ _REDIS_AGAIN_S = 5.0
 What = Literal["requests", "tokens"]
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """`limit` is this process's where nothing is shared."""
 
     name: str
@@ -39,8 +39,7 @@ class Window:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(msgspec.Struct, frozen=True):
     """What a request took."""
 
     windows: tuple[Window, ...]

@@ -12,13 +12,13 @@ five times as long.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+import msgspec
 
 WINDOW_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """How a limit stands: what may still be used now, and in how many seconds all of it may again."""
 
     limit: int

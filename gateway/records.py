@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from gateway.marks import Mark
 from gateway.messages import CompletionRequest, Message, ToolCall
@@ -10,8 +11,7 @@ from gateway.runs import Failure, Figures, Run, RunState
 from telemetry.rows import AttemptRow
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(msgspec.Struct, frozen=True):
     """`prompt` is the newest user message; `messages` all that was sent. Text is "" where none is kept.
     `attempts` are the calls to providers that have ended: the last one answered, or failed for good.
     `asked` is the whole request, where its text is there; None too for runs kept before it was."""

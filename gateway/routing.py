@@ -10,9 +10,10 @@ when an attempt begins (`health.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
+
+import msgspec
 
 from gateway.catalog import Catalog, Model, Resolution, Route
 from gateway.errors import GatewayError, ModelUnavailable, NoProviderLeft, RetiredModel, UnknownModel
@@ -35,8 +36,7 @@ class Paces(Protocol):
     async def refresh(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A route that may be asked. `stand_in_for` is the retired model that its model answers for."""
 
     model: Model
@@ -53,8 +53,7 @@ class Candidate:
         return f"{self.provider.id} for team {self.own_key_of}", self.model.id
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(msgspec.Struct, frozen=True):
     """A provider that is not asked, and why in words. `provider` is "" where the model itself fell out."""
 
     model: str
@@ -66,8 +65,7 @@ class Dropped:
         return f"{who}: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """Never without a candidate."""
 
     candidates: tuple[Candidate, ...]

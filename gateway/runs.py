@@ -12,8 +12,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from billing.commands import Receipt
 from gateway.marks import Mark, Marking
@@ -28,8 +31,7 @@ KEEP_FINISHED_S = 15 * 60
 _JOIN_ABOVE = 64  # pieces cost 75 bytes each: join now and then
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(msgspec.Struct, frozen=True):
     """What one answer measured; definitions in `telemetry/metrics.py`. `None` is unknown, never 0."""
 
     first_token_ms: float | None = None
@@ -58,8 +60,7 @@ class Failure:
     retry_after_s: float | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Run:
+class Run(msgspec.Struct, eq=False):
     """One admitted request, while it runs and for a while after.
 
     `model_id`, `model_name`, `provider`, `series` and `out_cap` are those of the attempt under way, in
@@ -95,10 +96,10 @@ class Run:
     ended_at_s: float | None = None
 
     version: int = 0
-    _text: list[str] = field(default_factory=list)
-    _reasoning: list[str] = field(default_factory=list)
-    _watchers: set[Callable[[], None]] = field(default_factory=set)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _text: list[str] = msgspec.field(default_factory=list)
+    _reasoning: list[str] = msgspec.field(default_factory=list)
+    _watchers: set[Callable[[], None]] = msgspec.field(default_factory=set)
+    ended: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     on_stop: Callable[[], None] | None = None  # the pump's; None once it can no longer be stopped
 
     @property
@@ -114,16 +115,15 @@ class Run:
         return self.request.messages
 
     def append_text(self, piece: str) -> None:
+        """`changed` is to be called once all pieces that came together are in."""
         self._text.append(piece)
         if len(self._text) > _JOIN_ABOVE:
             self._text = ["".join(self._text)]
-        self.changed()
 
     def append_reasoning(self, piece: str) -> None:
         self._reasoning.append(piece)
         if len(self._reasoning) > _JOIN_ABOVE:
             self._reasoning = ["".join(self._reasoning)]
-        self.changed()
 
     def append_mark(self, event: Marking, calls: int) -> None:
         reasoning_chars, text_chars = sum(map(len, self._reasoning)), sum(map(len, self._text))

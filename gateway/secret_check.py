@@ -7,8 +7,9 @@ not found. What is found is never logged, kept or told: only which kind it was.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Final, Literal
+
+from msgspec.structs import replace
 
 from gateway.errors import PolicyRefused
 from gateway.messages import CompletionRequest, Message, Part, TextPart

@@ -39,42 +39,52 @@ async def singly(events: AsyncIterator[Event]) -> AsyncGenerator[list[Event], No
             await events.aclose()
 
 
-async def with_deadlines(
-    batches: AsyncGenerator[list[Event], None], call: Call, provider_id: str
-) -> AsyncGenerator[list[Event], None]:
-    """The same batches, in time. Consume it inside `contextlib.aclosing`: leaving drops the connection.
+class InTime:
+    """The same batches, in time. Iterate it inside `contextlib.aclosing`: leaving drops the connection.
 
     Raises `ProviderTimeout`, `ProviderBroke` where the stream was cut or empty, and what the
     provider raises. Time that the consumer takes between two batches counts against `total` alone.
     """
-    watch = _Watch(call)
-    try:
-        while True:
-            watch.wait()
-            try:
-                batch = await anext(batches)
-            except StopAsyncIteration:
-                break
-            except asyncio.CancelledError:
-                if not watch.rang_alone():
-                    raise
-                if watch.finished:
-                    break
-                raise ProviderTimeout(provider_id, *watch.passed()) from None
-            except ProviderError:
-                if watch.finished:
-                    break
+
+    def __init__(self, batches: AsyncGenerator[list[Event], None], call: Call, provider_id: str) -> None:
+        self._batches = batches
+        self._provider_id = provider_id
+        self._watch = _Watch(call)
+
+    def __aiter__(self) -> InTime:
+        return self
+
+    async def __anext__(self) -> list[Event]:
+        watch = self._watch
+        watch.wait()
+        try:
+            batch = await self._batches.__anext__()
+        except StopAsyncIteration:
+            self._refuse_a_cut()
+            raise
+        except asyncio.CancelledError:
+            if not watch.rang_alone():
                 raise
-            finally:
-                watch.rest()
-            watch.saw(batch)
-            yield batch
-    finally:
-        watch.close()
-        await batches.aclose()
-    if not watch.finished:
-        what = "cut its answer short" if watch.began else "sent an empty answer"
-        raise ProviderBroke(provider_id, f"The provider {what}.")
+            if watch.finished:
+                raise StopAsyncIteration from None
+            raise ProviderTimeout(self._provider_id, *watch.passed()) from None
+        except ProviderError:
+            if watch.finished:
+                raise StopAsyncIteration from None
+            raise
+        finally:
+            watch.rest()
+        watch.saw(batch)
+        return batch
+
+    async def aclose(self) -> None:
+        self._watch.close()
+        await self._batches.aclose()
+
+    def _refuse_a_cut(self) -> None:
+        if not self._watch.finished:
+            what = "cut its answer short" if self._watch.began else "sent an empty answer"
+            raise ProviderBroke(self._provider_id, f"The provider {what}.")
 
 
 def _mark_first(clocks: Clocks, event: Event, now_ns: int) -> None:
@@ -128,9 +138,10 @@ class _Watch:
         for event in batch:
             if self._clocks.first_answer_ns is None:
                 _mark_first(self._clocks, event, now_ns)
-            if isinstance(event, Finished):
+            kind = type(event)
+            if kind is Finished:
                 self._now(finished=True)
-            elif not self.began and not isinstance(event, Usage):
+            elif not self.began and kind is not Usage:
                 self._now(finished=False)
 
     def rang_alone(self) -> bool:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from gateway.catalog import Catalog
 from gateway.errors import Forbidden, PolicyRefused
 from gateway.messages import CompletionRequest
@@ -29,14 +31,14 @@ def narrowed(principal: Principal, asked: CompletionRequest) -> CompletionReques
         raise Forbidden("This team waits for the operator's approval, and sends no prompts until then.")
     policy = principal.policy
     if principal.tags:
-        asked = replace(asked, tags=tuple(dict.fromkeys((*asked.tags, *principal.tags))))
+        asked = structs.replace(asked, tags=tuple(dict.fromkeys((*asked.tags, *principal.tags))))
     if policy.zero_retention or policy.no_training:
         wants = replace(
             asked.routing,
             zero_data_retention=asked.routing.zero_data_retention or policy.zero_retention,
             no_training=asked.routing.no_training or policy.no_training,
         )
-        asked = replace(asked, routing=wants)
+        asked = structs.replace(asked, routing=wants)
     return asked
 
 
@@ -59,7 +61,7 @@ def within(principal: Principal, plan: Plan, catalog: Catalog) -> Plan:
     dropped = tuple(
         Dropped(candidate.model.id, candidate.provider.id, reason) for candidate, _, reason in refused
     )
-    return replace(plan, candidates=tuple(left), dropped=(*plan.dropped, *dropped))
+    return structs.replace(plan, candidates=tuple(left), dropped=(*plan.dropped, *dropped))
 
 
 def checked(

@@ -21,6 +21,7 @@ from gateway.messages import (
     HostedTool,
     ImagePart,
     Message,
+    TextPart,
     Tool,
 )
 from gateway.vocabularies import Encoder, Vocabulary, encoder, encoder_if_loaded, is_loaded
@@ -48,21 +49,23 @@ def bound_input_tokens(request: CompletionRequest, model: Model) -> int:
 
     Raises `Unsupported` for an image or a file where the model takes none.
     """
-    return _bounded(_texts(request, model), _frame(request, model), model)
+    texts = _texts(request, model)
+    return _bounded(texts, sum(map(_bytes, texts)), _frame(request, model), model)
 
 
 async def bound_input(request: CompletionRequest, model: Model) -> int:
     """`bound_input_tokens` without holding up the event loop: long work goes to a thread."""
     texts, frame = _texts(request, model), _frame(request, model)
-    if _counts_at_once(texts, model) or _bytes_suffice(sum(map(_bytes, texts)), model):
-        return _bounded(texts, frame, model)
-    return await asyncio.to_thread(_bounded, texts, frame, model)
+    size = sum(map(_bytes, texts))
+    if _bytes_suffice(size, model) or _counts_at_once(texts, size, model):
+        return _bounded(texts, size, frame, model)
+    return await asyncio.to_thread(_bounded, texts, size, frame, model)
 
 
 def estimate_input_tokens(request: CompletionRequest, model: Model) -> int:
     """Our best count of the prompt, for a bill where the provider reported none. May block, as above."""
     counted = sum(count_tokens(text, model) for text in _texts(request, model))
-    images = _image_tokens(request, model) + _page_tokens(request, model)
+    images = _media_tokens(request, model)
     if model.tokenizer == "smollm2":
         return counted + _frame(request, model)
     return counted + images + _ESTIMATED_FRAME * len(request.messages)
@@ -70,7 +73,8 @@ def estimate_input_tokens(request: CompletionRequest, model: Model) -> int:
 
 async def estimate_input(request: CompletionRequest, model: Model) -> int:
     """`estimate_input_tokens` without holding up the event loop: long work goes to a thread."""
-    if _counts_at_once(_texts(request, model), model):
+    texts = _texts(request, model)
+    if _counts_at_once(texts, sum(map(_bytes, texts)), model):
         return estimate_input_tokens(request, model)
     return await asyncio.to_thread(estimate_input_tokens, request, model)
 
@@ -78,7 +82,7 @@ async def estimate_input(request: CompletionRequest, model: Model) -> int:
 def guess_input_tokens(request: CompletionRequest, model: Model) -> int:
     """The same at once, from bytes: for what is asked each second, and must not wait for a vocabulary."""
     guessed = sum(map(_guess, _texts(request, model)))
-    return guessed + _image_tokens(request, model) + _page_tokens(request, model)
+    return guessed + _media_tokens(request, model)
 
 
 def count_tokens(text: str, model: Model) -> int:
@@ -116,8 +120,8 @@ class Tally:
         return self._counted
 
 
-def _bounded(texts: list[str], frame: int, model: Model) -> int:
-    size = sum(map(_bytes, texts))
+def _bounded(texts: list[str], size: int, frame: int, model: Model) -> int:
+    """`size` is that of all texts in bytes."""
     if _bytes_suffice(size, model):
         return size + frame
     counter = _encoder(model)
@@ -134,13 +138,13 @@ def _bounded(texts: list[str], frame: int, model: Model) -> int:
     return min(size, bound) + frame
 
 
-def _counts_at_once(texts: list[str], model: Model) -> bool:
+def _counts_at_once(texts: list[str], size: int, model: Model) -> bool:
     vocabulary = _VOCABULARY.get(model.tokenizer)
     if vocabulary is None:
         return True
     if not is_loaded(vocabulary) or len(texts) > _INLINE_TEXTS:
         return False
-    return sum(map(_bytes, texts)) <= _INLINE_BYTES
+    return size <= _INLINE_BYTES
 
 
 def _bytes_suffice(size: int, model: Model) -> bool:
@@ -193,7 +197,14 @@ def _frame(request: CompletionRequest, model: Model) -> int:
     framed = model.frame_tokens + _FRAME_MESSAGE * (messages + calls)
     if request.tools:
         framed += model.tools_frame_tokens + _FRAME_TOOL * len(request.tools)
-    return framed + _image_tokens(request, model) + _page_tokens(request, model)
+    return framed + _media_tokens(request, model)
+
+
+def _media_tokens(request: CompletionRequest, model: Model) -> int:
+    """Images and documents, which few prompts have."""
+    if all(isinstance(part, TextPart) for message in request.messages for part in message.parts):
+        return 0
+    return _image_tokens(request, model) + _page_tokens(request, model)
 
 
 def _image_tokens(request: CompletionRequest, model: Model) -> int:

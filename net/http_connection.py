@@ -50,6 +50,7 @@ class HttpConnection(asyncio.Protocol):
         self.headers: Mapping[str, str] = {}
         self._headers: dict[str, str] = {}
         self._pieces: list[bytes] = []
+        self.on_body = self._pieces.append  # the parser's, once a piece: without a function of ours between
         self._unread = 0
         self._silent_bytes = 0
         self._paused = False
@@ -95,11 +96,14 @@ class HttpConnection(asyncio.Protocol):
             if self._complete:
                 return b""
             await self._wait()
-        pieces, self._pieces, self._unread = self._pieces, [], 0
+        pieces = self._pieces
+        read = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._unread = 0
         if self._paused and self.transport is not None:
             self._paused = False
             self.transport.resume_reading()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return read
 
     @property
     def headers_came(self) -> bool:
@@ -152,13 +156,18 @@ class HttpConnection(asyncio.Protocol):
             self._bad = True  # it speaks unasked
             self.close()
             return
-        self._silent_bytes += len(data)
+        pieces = len(self._pieces)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._bad = True
-        if self._silent_bytes > _MOST_SILENT_BYTES:
-            self._bad = True
+        if len(self._pieces) > pieces:
+            self._unread += len(data)
+            self._silent_bytes = 0
+        else:
+            self._silent_bytes += len(data)
+            if self._silent_bytes > _MOST_SILENT_BYTES:
+                self._bad = True
         if self._bad:
             self.close()
         elif self._unread > _MOST_UNREAD_BYTES and not self._paused and self.transport is not None:
@@ -194,11 +203,6 @@ class HttpConnection(asyncio.Protocol):
         self.status = self._parser.get_status_code()
         if self.status >= 200:
             self.headers = self._headers
-
-    def on_body(self, body: bytes) -> None:
-        self._pieces.append(body)
-        self._unread += len(body)
-        self._silent_bytes = 0
 
     def on_message_complete(self) -> None:
         if self.status < 200:

@@ -7,19 +7,20 @@ groups is one sum over arrays.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Final, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final, cast
 
 from telemetry import sheets
 from telemetry.columns import Ints
 from telemetry.histograms import BINS
 from telemetry.kept_sheets import BYS
+from telemetry.numpy_later import np
 from telemetry.rollups import OUTCOMES, Total
 from telemetry.rows import Series
 from telemetry.sheet_windows import Part
 from telemetry.slices import By
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MOST_GROUPS: Final = 500  # told apart; the less busy ones are added up together
 

@@ -115,8 +115,10 @@ def success(counts: Mapping[Outcome, int]) -> tuple[float | None, int]:
 
 
 def _first_token_clock(attempt: AttemptRow) -> float | None:
-    came = [at for at in (attempt.first_reasoning_ms, attempt.first_answer_ms) if at is not None]
-    return min(came, default=None)
+    reasoning, answer = attempt.first_reasoning_ms, attempt.first_answer_ms
+    if reasoning is None or answer is None:
+        return answer if reasoning is None else reasoning
+    return min(reasoning, answer)
 
 
 def _since_sent(attempt: AttemptRow, clock: float | None) -> float | None:

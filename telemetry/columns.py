@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from telemetry.numpy_later import np
 
-Ints = NDArray[Any]  # of whole numbers, of whatever width
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Ints: TypeAlias = "NDArray[Any]"  # of whole numbers, of whatever width
 
 _HEAD: Final = struct.Struct("<BI")
 _ALIKE: Final = struct.Struct("<q")
 _COUNTING, _CONSTANT, _RISING = 0, 9, 10
-_WIDTHS: Final[dict[int, np.dtype[Any]]] = {
-    1: np.dtype("<u1"),
-    2: np.dtype("<u2"),
-    4: np.dtype("<u4"),
-    8: np.dtype("<i8"),
-}
+_WIDTHS: Final = {1: "<u1", 2: "<u2", 4: "<u4", 8: "<i8"}
 
 
 def pack(columns: Iterable[Ints]) -> bytes:

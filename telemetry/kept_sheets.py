@@ -21,10 +21,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, text, update
 
 from telemetry import sheets
+from telemetry.numpy_later import np
 from telemetry.rollups import COUNTERS, DAY_MS, HOUR_MS, MINUTE_MS
 from telemetry.sheets import FACTS, GROUPED, PIECES, WHOLE, Sheet
 from telemetry.slices import By

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from itertools import islice
 from typing import Any, Final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -76,5 +76,5 @@ def _table(rows: Sequence[RequestRow]) -> pa.Table:
 
 
 def _values(row: RequestRow) -> dict[str, Any]:
-    values = asdict(row)
+    values: dict[str, Any] = msgspec.to_builtins(row)
     return values | {"ended_at": ended_at_ms(row), "accepted_at": row.accepted_at_ms}

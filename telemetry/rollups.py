@@ -31,7 +31,8 @@ from sqlalchemy import (
     update,
 )
 
-from telemetry import clocks, histograms, stored
+from store.upserts import insert_new
+from telemetry import clocks, histograms
 from telemetry.rows import AttemptRow, Outcome, RequestRow, Series
 from telemetry.tables import INSTALLATION, ROLLUPS
 
@@ -59,6 +60,7 @@ HISTOGRAMS = (
 # How long slots are kept; hours and days for good.
 KEPT_MS = {MINUTE_MS: 48 * HOUR_MS, FIVE_MINUTES_MS: 7 * 24 * HOUR_MS}
 _ROWS_A_STATEMENT = 100
+_EMPTY: Mapping[str, object] = dict.fromkeys(COUNTERS, 0) | dict.fromkeys(HISTOGRAMS, histograms.EMPTY)
 
 
 class Key(NamedTuple):
@@ -88,10 +90,11 @@ class Cell:
             self.bins[histogram].extend(bins)
 
     def blob(self, histogram: str) -> bytes:
-        return histograms.pack(histograms.counts_of(self.bins[histogram]))
+        return histograms.added(histograms.EMPTY, self.bins[histogram])
 
 
 Cells = Mapping[Key, Cell]
+Route = tuple[str, str, str]  # model, provider, series
 
 
 # --- pure: rows to cells ----------------------------------------------------------------------
@@ -99,12 +102,16 @@ Cells = Mapping[Key, Cell]
 
 def cells_of(rows: Iterable[RequestRow], width_ms: int = MINUTE_MS) -> Cells:
     """Each request once for the installation and, where it had a team, once for that."""
-    cells: defaultdict[Key, Cell] = defaultdict(Cell)
+    slots: defaultdict[tuple[int, int], defaultdict[Route, Cell]] = defaultdict(lambda: defaultdict(Cell))
     for row in rows:
         slot_ms = slot_of(clocks.ended_at_ms(row), width_ms)
-        for (model, provider, series), cell in by_route(row).items():
-            for team_id in {INSTALLATION, row.team_id or INSTALLATION}:
-                cells[Key(team_id, slot_ms, model, provider, series)].add(cell)
+        _add_request(slots[row.team_id or INSTALLATION, slot_ms], row)
+    cells: defaultdict[Key, Cell] = defaultdict(Cell)
+    for (team_id, slot_ms), routes in slots.items():
+        for route, cell in routes.items():
+            cells[Key(INSTALLATION, slot_ms, *route)].add(cell)
+            if team_id != INSTALLATION:
+                cells[Key(team_id, slot_ms, *route)] = cell
     return cells
 
 
@@ -116,23 +123,30 @@ def widen(cells: Cells, width_ms: int) -> Cells:
     return wider
 
 
-def by_route(row: RequestRow) -> Mapping[tuple[str, str, str], Cell]:
+def by_route(row: RequestRow) -> Mapping[Route, Cell]:
     """A request counts at the model and provider that it ended with, an attempt at its own."""
-    cells: defaultdict[tuple[str, str, str], Cell] = defaultdict(Cell)
+    cells: defaultdict[Route, Cell] = defaultdict(Cell)
+    _add_request(cells, row)
+    return cells
+
+
+def _add_request(cells: defaultdict[Route, Cell], row: RequestRow) -> None:
     request = cells[row.model or "", row.provider or "", row.series]
-    request.counts[f"requests_{row.outcome}"] += 1
-    request.counts.update({name: getattr(row, name) or 0 for name in TOKENS_AND_COST})
+    counts = request.counts
+    counts[f"requests_{row.outcome}"] += 1
+    for name in TOKENS_AND_COST:
+        counts[name] += getattr(row, name) or 0
     request.measure("total", row.total_ms)
     request.measure("gateway", row.gateway_ms)
     request.measure("caller_first_answer", clocks.caller_first_answer_ms(row))
     phases = clocks.phases_ms(row)
     if phases is not None:
-        request.counts["phased"] += 1
-        request.counts.update({name: round(1_000 * ms) for name, ms in zip(PHASES, phases, strict=True)})
+        counts["phased"] += 1
+        for name, ms in zip(PHASES, phases, strict=True):
+            counts[name] += round(1_000 * ms)
     for attempt in row.attempts:
         model, series = attempt.model or row.model or "", attempt.series or row.series
         _add_attempt(cells[model, attempt.provider, series], row, attempt)
-    return cells
 
 
 def _add_attempt(cell: Cell, row: RequestRow, attempt: AttemptRow) -> None:
@@ -174,8 +188,7 @@ def merge(connection: Connection, table: Table, cells: Cells) -> None:
 
 
 def _make(connection: Connection, table: Table, keys: Sequence[Key]) -> None:
-    empty = dict.fromkeys(COUNTERS, 0) | dict.fromkeys(HISTOGRAMS, histograms.EMPTY)
-    connection.execute(stored.insert_new(connection, table), [key._asdict() | empty for key in keys])
+    connection.execute(insert_new(connection, table), [{**key._asdict(), **_EMPTY} for key in keys])
 
 
 def _add_to(connection: Connection, table: Table, cells: Cells) -> None:
@@ -212,7 +225,7 @@ def _gain(cell: Cell, stored_row: RowMapping) -> dict[str, object]:
     key = {f"at_{name}": stored_row[name] for name in KEY}
     sums = {f"plus_{name}": cell.counts[name] for name in COUNTERS}
     blobs = {
-        f"new_{name}": histograms.merge((stored_row[name], cell.blob(name)))
+        f"new_{name}": histograms.added(stored_row[name], cell.bins[name])
         if cell.bins[name]
         else stored_row[name]
         for name in HISTOGRAMS
@@ -242,7 +255,7 @@ class Total:
     def histogram(self, name: str) -> histograms.Counts:
         ready = self.ready.get(name)
         if name not in self.blobs:
-            return histograms.NOTHING if ready is None else ready
+            return histograms.nothing() if ready is None else ready
         found = histograms.unpack(self.blobs[name])
         return found if ready is None else found + ready
 

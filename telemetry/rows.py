@@ -6,15 +6,15 @@ the only wall time. `None` is "did not happen". Never any text of a prompt or an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Outcome = Literal["ok", "provider_fault", "gateway_fault", "client_fault", "cancelled", "blocked"]
 Series = Literal["paid", "demonstration", "byok", "simulated"]
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
+class AttemptRow(msgspec.Struct, frozen=True):
     no: int
     provider: str
     provider_model: str
@@ -31,8 +31,7 @@ class AttemptRow:
     series: Series | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRow:
+class RequestRow(msgspec.Struct, frozen=True):
     """`run_id` is None where nothing was admitted. `streamed` False makes time to first token null.
 
     `dropped` are the providers that were not asked, each with its reason in words.

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from telemetry import clocks, kept_sheets, rollups, sheets, stored
 from telemetry.columns import Ints
 from telemetry.kept_sheets import Extent, Span
+from telemetry.numpy_later import np
 from telemetry.rollups import DAY_MS, HOUR_MS, MINUTE_MS
 from telemetry.rows import RequestRow
 from telemetry.sheets import COUNTS, Sheet
 from telemetry.slices import MOST_ROWS, Slice
 from telemetry.tables import INSTALLATION, ROLLUPS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _WIDTH_OF: Final = {table.name: width_ms for width_ms, table in ROLLUPS.items()}
 

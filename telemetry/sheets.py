@@ -17,18 +17,19 @@ import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final
 
 from telemetry import clocks, columns, rollups
 from telemetry.columns import Ints
 from telemetry.histograms import BINS
+from telemetry.numpy_later import np
 from telemetry.rollups import COUNTERS, HISTOGRAMS, Cell
 from telemetry.rows import RequestRow
 from telemetry.slices import By, bucket_of
 from telemetry.tables import INSTALLATION
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FACTS, COUNTS = "facts", "counts"
 WHOLE: Final = "whole"  # a small sheet in one piece

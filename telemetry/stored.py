@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Insert,
+    Executable,
     Row,
     Select,
     Table,
@@ -21,23 +22,19 @@ from sqlalchemy import (
     tuple_,
 )
 
-from store.upserts import insert_into
+from store.upserts import insert_of
 from telemetry.clocks import ended_at_ms
 from telemetry.rows import AttemptRow, RequestRow, Series
 from telemetry.tables import ATTEMPT, REQUEST
 
 _LONGEST_TEXT = 200  # of what callers and providers write: a log row stays a row
-_ATTEMPT_FIELDS = tuple(field.name for field in dataclasses.fields(AttemptRow))
-_REQUEST_FIELDS = tuple(field.name for field in dataclasses.fields(RequestRow) if field.name != "attempts")
+_ATTEMPT_FIELDS = AttemptRow.__struct_fields__
+_REQUEST_FIELDS = tuple(name for name in RequestRow.__struct_fields__ if name != "attempts")
 # In the order of the fields, so that a row is made by position.
 _ATTEMPT_COLUMNS = tuple(ATTEMPT.c[name] for name in _ATTEMPT_FIELDS)
 _REQUEST_COLUMNS = tuple(REQUEST.c[name] for name in _REQUEST_FIELDS)
+_WRITING_ATTEMPTS = insert(ATTEMPT)
 _LISTS = tuple(_REQUEST_FIELDS.index(name) for name in ("tags", "dropped"))  # JSON knows no tuples
-
-
-def insert_new(connection: Connection, table: Table) -> Insert:
-    """An INSERT that leaves rows whose key is taken as they are."""
-    return insert_into(connection, table).on_conflict_do_nothing()
 
 
 def write(connection: Connection, rows: Iterable[RequestRow]) -> list[RequestRow]:
@@ -45,13 +42,20 @@ def write(connection: Connection, rows: Iterable[RequestRow]) -> list[RequestRow
     by_key = {(ended_at_ms(row), row.request_id): row for row in rows}
     if not by_key:
         return []
-    returning = insert_new(connection, REQUEST).returning(REQUEST.c.ended_at_ms, REQUEST.c.request_id)
-    written = connection.execute(returning, [_request_values(row) for row in by_key.values()])
+    written = connection.execute(
+        _writing(connection.dialect.name), [_request_values(row) for row in by_key.values()]
+    )
     new = [by_key[(at_ms, request_id)] for at_ms, request_id in written]
     attempts = [values for row in new for values in _attempt_values(row)]
     if attempts:
-        connection.execute(insert(ATTEMPT), attempts)
+        connection.execute(_WRITING_ATTEMPTS, attempts)
     return new
+
+
+@functools.cache
+def _writing(dialect: str) -> Executable:
+    insert = insert_of(dialect, REQUEST).on_conflict_do_nothing()
+    return insert.returning(REQUEST.c.ended_at_ms, REQUEST.c.request_id)
 
 
 def read(connection: Connection, from_ms: int, to_ms: int) -> Iterator[RequestRow]:
@@ -87,7 +91,7 @@ def whole(connection: Connection, rows: Sequence[RequestRow]) -> list[RequestRow
         for at_ms, request_id, *values in connection.execute(tried.order_by(ATTEMPT.c.no)):
             attempts[at_ms, request_id].append(AttemptRow(*values))
     return [
-        dataclasses.replace(row, attempts=tuple(found))
+        msgspec.structs.replace(row, attempts=tuple(found))
         if (found := attempts.get((ended_at_ms(row), row.request_id)))
         else row
         for row in rows

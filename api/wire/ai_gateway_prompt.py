@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Raw
+from msgspec.structs import replace
 
 from api.wire.ai_gateway_warnings import Warnings
 from api.wire.reading import NONE, Id, Name, OneOf, Strict, decode_at, file, image
@@ -311,7 +311,7 @@ def _part(part: _Part, where: str, warnings: Warnings) -> Part:
             made = _media(data, part.mediaType, part.filename, where)
             detail = _string((part.providerOptions or {}).get("openai", {}), "imageDetail")
             if isinstance(made, ImagePart) and detail in ("low", "high"):
-                made = replace(made, detail=detail)  # type: ignore[arg-type]  # one of the two
+                made = replace(made, detail=detail)
             return replace(made, cached=cache_mark(part.providerOptions))
         case _File(_PlainText(text)):
             return TextPart(text, cache_mark(part.providerOptions))

@@ -8,7 +8,6 @@ prepared when the stream began.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -32,8 +31,7 @@ _OWN_WIRE = "chat_completions"
 _encode = msgspec.json.encode
 
 
-@dataclass(frozen=True, slots=True)
-class ChatShape:
+class ChatShape(msgspec.Struct, frozen=True):
     with_usage: bool = False
 
     def stream(self, begun: Begun) -> Chunks:

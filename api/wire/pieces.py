@@ -6,7 +6,9 @@ The wires that number the parts of an answer (responses, Anthropic's) write from
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from gateway.messages import (
     CallKind,
@@ -22,11 +24,10 @@ from gateway.messages import (
 from gateway.records import RunRecord
 
 
-@dataclass(slots=True)
-class Thought:
+class Thought(msgspec.Struct):
     """`proof` is set once the thought has ended, where its maker seals thoughts."""
 
-    parts: list[str] = field(default_factory=list)
+    parts: list[str] = msgspec.field(default_factory=list)
     proof: ReasoningProof | None = None
 
     @property
@@ -34,28 +35,26 @@ class Thought:
         return "".join(self.parts)
 
 
-@dataclass(slots=True)
-class Said:
+class Said(msgspec.Struct):
     """`start`: how many characters of text the answer had before."""
 
     start: int = 0
-    parts: list[str] = field(default_factory=list)
-    citations: list[Citation] = field(default_factory=list)
+    parts: list[str] = msgspec.field(default_factory=list)
+    citations: list[Citation] = msgspec.field(default_factory=list)
 
     @property
     def text(self) -> str:
         return "".join(self.parts)
 
 
-@dataclass(slots=True)
-class Called:
+class Called(msgspec.Struct):
     """`index` is the provider's own number for the call."""
 
     index: int
     id: str
     name: str
     kind: CallKind
-    parts: list[str] = field(default_factory=list)
+    parts: list[str] = msgspec.field(default_factory=list)
 
     @property
     def arguments(self) -> str:
@@ -66,8 +65,7 @@ class Called:
         return ToolCall(self.id, self.name, self.arguments, self.kind)
 
 
-@dataclass(slots=True)
-class Hosted:
+class Hosted(msgspec.Struct):
     call: HostedCall
 
 

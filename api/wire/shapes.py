@@ -7,8 +7,9 @@ all at once (`whole`), or as a `Stream` of bytes while it comes. Nothing here kn
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+import msgspec
 
 from api.wire.pieces import Piece
 from gateway.messages import CompletionRequest, Event, FinishReason
@@ -17,8 +18,7 @@ from gateway.records import RunRecord
 WireName = Literal["openai", "anthropic", "ai_sdk"]
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(msgspec.Struct, frozen=True):
     """What is known of a run when its answer begins. `notes`: what the gateway changed, in words."""
 
     run_id: str
@@ -27,8 +27,7 @@ class Begun:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """A run that ended: its record, its answer in order, and what a record does not say."""
 
     record: RunRecord
@@ -59,8 +58,7 @@ class Shape(Protocol):
     def whole(self, answered: Answered) -> dict[str, object]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What was asked, and how the answer is wanted. `parent_run_id`: the run that this one goes on from."""
 
     request: CompletionRequest

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+import msgspec
 
 from gateway.messages import CompletionRequest, Event, Usage
 
 Wire = Literal["chat_completions", "responses", "anthropic_messages"]
 
 
-@dataclass(slots=True)
-class Clocks:
+class Clocks(msgspec.Struct):
     """Instants of one attempt on `time.monotonic_ns()`; `None` until it happened.
 
     Definitions: docs/figures.md (time to first token and the rest are made from these). The counts
@@ -50,8 +50,7 @@ class Clocks:
         return self.largest_read_chars / self.answer_chars if self.answer_chars else None
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
+class Deadlines(msgspec.Struct, frozen=True):
     """Limits in seconds: to connect, to the first token, between two events, and in all."""
 
     connect_s: float = 10.0
@@ -60,8 +59,7 @@ class Deadlines:
     total_s: float = 900.0
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One attempt. `model` is the provider's own name for it.
 
     `out_cap` always goes upstream: it is what the hold was reckoned with. `wire` is the route's;
@@ -111,8 +109,7 @@ EmbeddingInput = str | tuple[int, ...]
 Vector: TypeAlias = "array[float]"
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddingCall:
+class EmbeddingCall(msgspec.Struct, frozen=True):
     """One attempt to have `inputs` (at least one) made into vectors. `model` is the provider's own name;
     `dimensions` None leaves the length to the model. The caller keeps the deadlines but `connect_s`."""
 
@@ -124,8 +121,7 @@ class EmbeddingCall:
     deadlines: Deadlines
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
+class Embedded(msgspec.Struct, frozen=True):
     """A vector an input, in its order, all of one length and finite. `usage` is None where the provider
     told none; its `output` is always 0."""
 

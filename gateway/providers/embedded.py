@@ -20,8 +20,10 @@ import time
 import weakref
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from children.supervisor import Child, ChildFailed, runtime_folder
 from gateway.errors import ProviderBroke, ProviderError, ProviderRefused, ProviderUnreachable

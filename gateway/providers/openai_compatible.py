@@ -129,7 +129,7 @@ class OpenAICompatible:
                     frames = cutter.close()
                 batch, error = _taken(answer, frames)
                 if batch:
-                    if chars := sum(map(_chars, batch)):
+                    if chars := _chars(batch):
                         call.clocks.read(chars)
                     yield batch
                 if error is not None:
@@ -308,11 +308,12 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     return min(max(wait_s, 0.0), _LONGEST_RETRY_AFTER_S) if wait_s == wait_s else None
 
 
-def _chars(event: Event) -> int:
-    match event:
-        case TextDelta(text) | ReasoningDelta(text):
-            return len(text)
-        case ToolCallDelta():
-            return len(event.arguments)
-        case _:
-            return 0
+def _chars(batch: list[Event]) -> int:
+    """How much of the answer this is."""
+    chars = 0
+    for event in batch:
+        if isinstance(event, (TextDelta, ReasoningDelta)):
+            chars += len(event.text)
+        elif isinstance(event, ToolCallDelta):
+            chars += len(event.arguments)
+    return chars

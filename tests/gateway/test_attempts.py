@@ -6,10 +6,10 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from billing.commands import Checkpoint, Grant
 from billing.errors import InsufficientCredits

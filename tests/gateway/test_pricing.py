@@ -8,6 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 
 import pytest
 from hypothesis import given, strategies as st
+from msgspec import structs
 
 from billing.commands import Line
 from billing.money import cost_nano_usd
@@ -317,15 +318,15 @@ def test_a_prompt_above_our_bound_but_within_the_window_is_possible() -> None:
 @pytest.mark.parametrize(
     "report",
     [
-        replace(REPORT, output=-5),
-        replace(REPORT, output=10**12),
-        replace(REPORT, input=10**12),
-        replace(REPORT, input=-20, cached_input=120),  # more cached than there was prompt
-        replace(REPORT, cache_write=-1),
-        replace(REPORT, tool_calls=-1),
-        replace(REPORT, reasoning=-1),
-        replace(REPORT, output=61),
-        replace(REPORT, input=2_029),
+        structs.replace(REPORT, output=-5),
+        structs.replace(REPORT, output=10**12),
+        structs.replace(REPORT, input=10**12),
+        structs.replace(REPORT, input=-20, cached_input=120),  # more cached than there was prompt
+        structs.replace(REPORT, cache_write=-1),
+        structs.replace(REPORT, tool_calls=-1),
+        structs.replace(REPORT, reasoning=-1),
+        structs.replace(REPORT, output=61),
+        structs.replace(REPORT, input=2_029),
     ],
 )
 def test_an_impossible_report_is_flagged_and_bounded_by_the_hold(report: Usage) -> None:
@@ -338,14 +339,14 @@ def test_an_impossible_report_is_flagged_and_bounded_by_the_hold(report: Usage) 
 
 def test_a_negative_count_is_replaced_by_our_own() -> None:
     own = Usage(input=90, output=33, estimated=True)
-    usage, suspect = sane_usage(replace(REPORT, output=-5), 130, 60, 2_048, own)
+    usage, suspect = sane_usage(structs.replace(REPORT, output=-5), 130, 60, 2_048, own)
     assert (usage.input, usage.cached_input, usage.output, suspect) == (100, 20, 33, True)
-    usage, _ = sane_usage(replace(REPORT, input=-20, cached_input=120), 130, 60, 2_048, own)
+    usage, _ = sane_usage(structs.replace(REPORT, input=-20, cached_input=120), 130, 60, 2_048, own)
     assert (usage.input, usage.cached_input, usage.output) == (90, 0, 50)
 
 
 def test_reasoning_never_exceeds_the_output_that_contains_it() -> None:
-    usage, suspect = sane_usage(replace(REPORT, reasoning=99), 130, 60, 2_048)
+    usage, suspect = sane_usage(structs.replace(REPORT, reasoning=99), 130, 60, 2_048)
     assert (usage.reasoning, suspect) == (50, False)
 
 

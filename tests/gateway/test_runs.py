@@ -44,10 +44,12 @@ def test_whoever_watches_is_told_of_every_change_until_they_leave() -> None:
     run = a_run("run_1")
     told: list[str] = []
     leave = run.watch(lambda: told.append(run.text))
-    run.append_text("a")
-    run.append_text("b")
+    for piece in ("a", "b"):
+        run.append_text(piece)
+        run.changed()
     leave()
     run.append_text("c")
+    run.changed()
     assert told == ["a", "ab"]
     assert run.text == "abc"
 

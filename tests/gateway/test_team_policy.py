@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from gateway.errors import Forbidden, PolicyRefused
 from gateway.messages import CompletionRequest, Message
@@ -107,7 +108,7 @@ def test_keys_of_known_shapes_are_found_and_prose_is_left_alone(text: str, kinds
 
 def test_a_hook_of_the_installation_may_change_or_refuse() -> None:
     def shout(_: Principal, request: CompletionRequest) -> CompletionRequest:
-        return replace(request, messages=(Message.of("user", request.messages[0].text.upper()),))
+        return structs.replace(request, messages=(Message.of("user", request.messages[0].text.upper()),))
 
     def refuse(_: Principal, request: CompletionRequest) -> CompletionRequest:
         raise PolicyRefused("house_rules", "not today")

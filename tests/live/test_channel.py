@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -216,7 +216,7 @@ async def test_without_a_good_ticket_nothing_is_shown(room: Room, ticket: str) -
     assert set(client.heard[0]) == {"refused"}
 
 
-MATE = dataclasses.replace(TEAM, user_id=9, role="member")
+MATE = replace(TEAM, user_id=9, role="member")
 
 
 async def test_a_ticket_opens_the_run_that_it_names_and_no_other(room: Room) -> None:
@@ -415,7 +415,7 @@ async def test_a_late_receipt_still_arrives(room: Room) -> None:
     client.say({"sub": {run.id: room.join(run.id)}})
     await final
     paid = run.figures
-    run.figures = dataclasses.replace(paid, cost_nano_usd=None, available_after_nano_usd=None)
+    run.figures = msgspec.structs.replace(paid, cost_nano_usd=None, available_after_nano_usd=None)
     await client.until(lambda: client.ended(run.id))
     run.figures = paid
     run.changed()

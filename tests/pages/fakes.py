@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar, cast
 
+from msgspec import structs
 from sqlalchemy import Engine
 
 from alerting import Alerting
@@ -190,7 +191,8 @@ class FakeGateway:
             if run.stop_reason:
                 break
             run.append_text(f" {word}" if run.text else word)
-            run.figures = replace(run.figures, first_token_ms=118.0, first_answer_ms=118.0)
+            run.figures = structs.replace(run.figures, first_token_ms=118.0, first_answer_ms=118.0)
+            run.changed()
         self.end(run, "stopped" if run.stop_reason else "done")
 
     def end(self, run: Run, state: RunState, failure: Failure | None = None) -> None:

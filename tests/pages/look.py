@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import streamlit as st
+from msgspec import structs
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -94,10 +95,12 @@ def _slow(world: World) -> None:
         at_ms = now_ms - chance.randrange(26 * 3_600_000)
         first_ms = chance.lognormvariate(6, 0.4) * (3 if at_ms > now_ms - 40 * 60_000 else 1)
         rows.append(
-            replace(examples.request("openai/gpt-4.1", "paid", at_ms, chance), total_ms=first_ms + 900)
+            structs.replace(
+                examples.request("openai/gpt-4.1", "paid", at_ms, chance), total_ms=first_ms + 900
+            )
         )
-        clocks = replace(rows[-1].attempts[0], first_answer_ms=2 + first_ms, last_ms=first_ms + 899)
-        rows[-1] = replace(rows[-1], attempts=(clocks,))
+        clocks = structs.replace(rows[-1].attempts[0], first_answer_ms=2 + first_ms, last_ms=first_ms + 899)
+        rows[-1] = structs.replace(rows[-1], attempts=(clocks,))
     world.log(*rows)
 
 

@@ -1,9 +1,9 @@
 import math
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Engine
 
 from telemetry import anomalies, rollups, stored, two_samples

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Engine
 
 from telemetry import clocks, grouping, histograms, kept_sheets, rollups, stored
@@ -29,7 +30,7 @@ def varied(count: int, seed: int, **facts: Any) -> list[RequestRow]:
     """Traffic of several keys, tags and lengths."""
     chance = random.Random(seed)
     return [
-        replace(
+        structs.replace(
             row,
             key_id=chance.choice((None, 1, 2, 3, 40)),
             tags=chance.choice(((), (), ("ci",), ("ci", "nightly"), ("nightly", "a b"))),
@@ -100,7 +101,7 @@ SLICES: tuple[dict[str, Any], ...] = (
 def test_every_slice_is_what_the_rows_say(engine: Engine) -> None:
     """Over a day and hours, an hour and minutes, minutes alone, and from rows that are in no sheet yet."""
     yesterday = [
-        replace(row, request_id=f"y{row.request_id}", accepted_at_ms=row.accepted_at_ms - DAY_MS)
+        structs.replace(row, request_id=f"y{row.request_id}", accepted_at_ms=row.accepted_at_ms - DAY_MS)
         for row in varied(150, seed=2)
     ]
     rows = [*varied(300, seed=1), *yesterday]

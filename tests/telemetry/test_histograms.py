@@ -52,3 +52,9 @@ def test_a_blob_is_six_bytes_an_occupied_bin_in_the_order_of_bins() -> None:
     counts[[3, 258]] = [70_000, 1]
     assert histograms.pack(counts).hex() == "0300" + "70110100" + "0201" + "01000000"
     assert histograms.pack(np.zeros(histograms.BINS, dtype=np.int64)) == histograms.EMPTY
+
+
+def test_values_that_are_added_to_a_blob_are_those_of_the_two_together() -> None:
+    before, more = [0.0, 1.0, 1.0, 17.0], [1.0, 0.3, 2_000_000.0]
+    added = histograms.added(blob_of(before), map(histograms.bin_of, more))
+    assert added == blob_of([*before, *more]) == histograms.merge((blob_of(before), blob_of(more)))

@@ -25,7 +25,7 @@ def test_every_figure_of_a_summary_and_of_a_point_is_registered() -> None:
 
 def test_every_outcome_and_every_clock_is_explained() -> None:
     assert [outcome.name for outcome in metrics.OUTCOMES] == list(get_args(Outcome))
-    clocks = {field.name.removesuffix("_ms") for field in fields(AttemptRow) if field.name.endswith("_ms")}
+    clocks = {name.removesuffix("_ms") for name in AttemptRow.__struct_fields__ if name.endswith("_ms")}
     assert {clock.name for clock in metrics.CLOCKS} == clocks | {"accepted"}
 
 

@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Engine
 
 from telemetry import rollups, slices, stored
@@ -43,7 +44,7 @@ def told(group: Group) -> tuple[object, ...]:
 
 
 def test_roll_ups_and_rows_say_the_same_of_a_slice(home: Home) -> None:
-    views = kept(home.engine("log"), *(replace(row, tags=("all",)) for row in traffic(400, seed=11)))
+    views = kept(home.engine("log"), *(structs.replace(row, tags=("all",)) for row in traffic(400, seed=11)))
     for facts in ({}, {"by": "provider"}, {"model": "b"}, {"team_id": None, "provider": "lab"}):
         rolled = views.groups(slice_of(**facts), TO_MS).groups
         # The same again, as a slice that only rows know: every request has the tag.
@@ -114,7 +115,9 @@ def test_phases_add_up_to_the_whole_time(engine: Engine) -> None:
     views = kept(
         engine,
         request(attempts=(thinks,), gateway_ms=5.0, total_ms=1_410.0),
-        request(attempts=(failed, replace(thinks, no=2, sent_ms=60.0)), gateway_ms=5.0, total_ms=1_410.0),
+        request(
+            attempts=(failed, structs.replace(thinks, no=2, sent_ms=60.0)), gateway_ms=5.0, total_ms=1_410.0
+        ),
         request(streamed=False), request(outcome="cancelled"), request(attempts=(), gateway_ms=None),
     )  # fmt: skip
     (slot,) = views.phases(slice_of(from_ms=NOON_MS - HOUR_MS, to_ms=NOON_MS + 1), TO_MS)

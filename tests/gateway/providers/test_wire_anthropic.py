@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from gateway.errors import ProviderBroke, ProviderError, ProviderRefused
 from gateway.messages import (
@@ -214,7 +215,7 @@ def test_there_are_no_thoughts_where_a_tool_is_forced_or_where_they_were_lost() 
     called = Message("assistant", (), (ToolCall("t1", "weather", "{}"),))
     result = Message("tool", (TextPart("4 °C"),), tool_call_id="t1")
     assert "thinking" not in body_of(USER, called, result, sampling=sampling, features=REASONS)
-    sealed = replace(called, reasoning=(Reasoning("Hm.", "sig", "anthropic_messages"),))
+    sealed = structs.replace(called, reasoning=(Reasoning("Hm.", "sig", "anthropic_messages"),))
     assert "thinking" in body_of(USER, sealed, result, sampling=sampling, features=REASONS)
     high = body_of(
         sampling=Sampling(effort="max"), features=ADAPTIVE, tools=(WEATHER,), tool_choice="required"

@@ -9,12 +9,12 @@ every socket, put a run away as if the process had restarted since.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -65,7 +65,7 @@ async def control(request: Request) -> Response:
         case "keep":  # as if the process had restarted since, without or with its text
             run = typist.hub._runs.pop(asked["run"])
             record = record_of(run)
-            gone = dataclasses.replace(record, text="", reasoning="", keeps_text=False)
+            gone = msgspec.structs.replace(record, text="", reasoning="", keeps_text=False)
             typist.kept[run.id] = record if asked["text"] else gone
         case "hide":
             lanes.hide(asked["run"])

@@ -108,6 +108,7 @@ class Typist:
                 add(text[at : at + script.piece])
                 tokens = (len(run.text) + len(run.reasoning)) // 4
                 run.figures = Figures(first_token_ms=first_ms, output_tokens=tokens, estimated=True)
+                run.changed()
                 if await _set_within(stopping, 1 / script.per_s):
                     return self._end(run, script, first_ms)
         self._end(run, script, first_ms)
