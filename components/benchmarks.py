@@ -60,7 +60,8 @@ def show_speed(shown: SpeedBoard, name_of: Callable[[str], str], zone: str | Non
         )
     else:
         st.caption(say.NO_LONG)
-    st.caption(words.escaped(say.long_since(figure.day_and_time(shown.long_since_ms, zone))))
+    if shown.long_since_ms > shown.from_ms:
+        st.caption(words.escaped(say.long_since(figure.day_and_time(shown.long_since_ms, zone))))
 
 
 def show_methodology(rubrics: Iterable[tuple[str, str]]) -> None:
