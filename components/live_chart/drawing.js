@@ -55,7 +55,7 @@ const step = (series, { unit }, look) => ({
   mode: "lines",
   x: series.points.map(([value]) => value),
   customdata: series.points.map(([, , n]) => n),
-  line: { color: colour(series, look), width: 2, shape: "hvh" },
+  line: { color: colour(series, look), width: 2, shape: "hvh", dash: dash(series, look) },
   hovertemplate:
     `<b>%{y:.1f} %</b> ${words.AT} %{x:,.3~g} ${escapeHtml(unit)}  n = %{customdata:,}` +
     `<extra>${escapeHtml(series.name)}</extra>`,
@@ -76,7 +76,14 @@ function colour(series, look) {
   return look.palette[place % look.palette.length][dark(look.style) ? 1 : 0];
 }
 
-const symbol = ({ key }, { palette, markers }) => markers[Math.floor(fnv1a(key) / palette.length) % markers.length];
+const symbol = ({ key }, { palette, markers }) => markers[beside(key, palette, markers)];
+
+// Where there is no marker: models that share a colour still differ.
+const DASHES = ["solid", "dash", "dot", "longdash", "dashdot"];
+
+const dash = ({ key }, { palette, markers }) => DASHES[beside(key, palette, markers)];
+
+const beside = (key, palette, markers) => Math.floor(fnv1a(key) / palette.length) % markers.length;
 
 const SHORTEST_MS = 60000; // one point alone would be drawn on an axis of microseconds
 
