@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from msgspec import structs
-
 from battles import batch_storage as storage
 from battles.batch_models import Answer, Batch, BatchSpec, BatchWish, Item
 from battles.batch_rows import rows_of
@@ -70,7 +68,7 @@ class BatchDesk:
         values: list[dict[str, object]] = [{"no": no, "expected": f"row {no}"} for no in range(rows)]
         lanes = spec.pop("lanes", (LaneWish(ONE),))
         settings = Settings(template="Say row {{no}}")
-        lanes = tuple(structs.replace(lane, settings=settings) for lane in lanes)
+        lanes = tuple(replace(lane, settings=settings) for lane in lanes)
         wish = BatchWish("Numbers", BatchSpec("", lanes, **spec), rows_of(values))
         return await self.batches.open(by, wish, surface="page")
 
