@@ -16,8 +16,8 @@ _HEAD: Final = b"""<title>Tiltyard</title>
     <style>
       html { background: #ffffff; color-scheme: light dark; }
       @media (prefers-color-scheme: dark) { html { background: #111418; } }
-      #root { visibility: hidden; animation: ty-come 0s linear 4s forwards; }
-      @keyframes ty-come { to { visibility: visible; } }
+      #root { visibility: hidden; opacity: 0; animation: ty-come 0s linear 4s forwards; }
+      @keyframes ty-come { to { visibility: visible; opacity: 1; } }
     </style>"""
 _THEIRS: Final = b"<title>Streamlit</title>"
 _CONDITIONS: Final = frozenset({b"accept-encoding", b"if-none-match", b"if-modified-since", b"range"})

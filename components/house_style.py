@@ -25,7 +25,9 @@ CSS: Final = """
 [class*="st-key-figure-"] { min-height: 6.25rem; min-width: 7.5rem; }
 @media (max-width: 40rem) { .st-key-playground-model { min-width: 100%; } }
 @media (max-width: 40rem) { [class*="st-key-figure-"] { width: calc(50vw - 2.1rem); } }
+[class*="st-key-figure-"] > :first-child { min-height: 3.5rem; }
 .st-key-still-spending { min-height: 300px; }
+.st-key-credits-spending-by { height: 2rem; min-width: 13.25rem; }
 .ty-hidden { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; overflow: hidden;
   clip-path: inset(50%); white-space: nowrap; border: 0; }
 .ty-dim { color: color-mix(in srgb, currentColor 70%, transparent); font-size: 0.875rem; font-weight: 400; }
@@ -143,14 +145,16 @@ def _coloured(dark: bool) -> str:
 CODE: Final = f"{_coloured(False)}@media (prefers-color-scheme: dark) {{\n{_coloured(True)}}}\n"
 
 # What `api/shell.py` keeps unseen: the place in its page where Streamlit draws.
-_SHELL: Final = "#root { visibility: visible; animation: none; }"
+_SHELL: Final = "#root { visibility: visible; opacity: 1; animation: none; }"
 
 # A first drawing is seen whole: as long as it takes and a moment more, in which the browser fetches what
-# draws the widgets, but no later than after two seconds.
-_NOT_YET: Final = "#root main { visibility: hidden; animation: ty-come 0s linear 2s forwards; }"
-_NOW: Final = """@keyframes ty-now { to { visibility: visible; } }
-#root main { visibility: hidden; animation: ty-now 0s linear 0.3s forwards; }"""
-_STAYS: Final = "#root main { visibility: visible; animation: none; }"
+# draws the widgets, but no later than after two seconds. Hidden keeps it from the keyboard and from screen
+# readers; but Streamlit's own texts say `visible` of themselves: a parent without opacity hides those too.
+_NOT_YET: Final = """
+#root main { visibility: hidden; opacity: 0; animation: ty-come 0s linear 2s forwards; }"""
+_NOW: Final = """@keyframes ty-now { to { visibility: visible; opacity: 1; } }
+#root main { visibility: hidden; opacity: 0; animation: ty-now 0s linear 0.3s forwards; }"""
+_STAYS: Final = "#root main { visibility: visible; opacity: 1; animation: none; }"
 
 
 def apply(*, first: bool = False) -> None:
