@@ -23,6 +23,7 @@ from telemetry.rows import RequestRow
 from telemetry.sheets import COUNTS, Sheet
 from telemetry.slices import MOST_ROWS, Slice
 from telemetry.tables import INSTALLATION, ROLLUPS
+from telemetry.tails import Tails
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,17 +86,31 @@ class Need:
 
 
 def read(
-    connection: Connection, waiting: Sequence[RequestRow], asked: Slice, from_ms: int, to_ms: int, need: Need
+    connection: Connection,
+    tails: Tails,
+    waiting: Sequence[RequestRow],
+    asked: Slice,
+    from_ms: int,
+    to_ms: int,
+    need: Need,
 ) -> Read:
     """The slice's lines of [from_ms, to_ms). `waiting` are the team's rows that may not be stored yet, taken
     before they can have been."""
     made = kept_sheets.extent(connection)
     tail_ms = from_ms if made is None else max(from_ms, min(made.until_ms, to_ms))
-    fresh, cut = _fresh(connection, waiting, asked, tail_ms, to_ms)
     wanted = {**_of_slice(asked), **need.also}
-    found = [Part(sheets.of_rows(fresh, from_ms), from_ms, True, wanted)] if fresh else []
-    if made is None or cut or tail_ms == from_ms:
-        return Read(found, clocks.ended_at_ms(fresh[0]) if cut else from_ms, cut)
+    sheet = None
+    if made is not None and tail_ms < to_ms:
+        sheet = tails.read(connection, waiting, asked.team_id, made.until_ms, MOST_ROWS)
+    if made is not None and sheet is not None:
+        found = [Part(sheet, made.until_ms, True, wanted, (tail_ms, to_ms))] if sheet.lines else []
+    else:
+        fresh, cut = _fresh(connection, waiting, asked, tail_ms, to_ms)
+        found = [Part(sheets.of_rows(fresh, tail_ms), tail_ms, True, wanted)] if fresh else []
+        if cut:
+            return Read(found, clocks.ended_at_ms(fresh[0]), cut)
+    if made is None or tail_ms == from_ms:
+        return Read(found, from_ms, False)
     kind = None if need.requests or (need.shown_ms or DAY_MS) < HOUR_MS else _kind_of(asked)
     plan = _plan(made, from_ms, tail_ms, kind is not None, need.shown_ms)
     if kind is not None:

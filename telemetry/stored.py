@@ -75,6 +75,17 @@ def keys(connection: Connection, from_ms: int, to_ms: int) -> list[tuple[int, st
     return [(at_ms, request_id) for at_ms, request_id in connection.execute(found.order_by(*_key(REQUEST)))]
 
 
+def newest_keys(
+    connection: Connection, team_id: int | None, from_ms: int, limit: int
+) -> set[tuple[int, str]]:
+    """(ended_at_ms, request_id) of the newest `limit` requests that ended at `from_ms` or later."""
+    here = [REQUEST.c.ended_at_ms >= from_ms]
+    if team_id is not None:
+        here.append(REQUEST.c.team_id == team_id)
+    newest_first = select(*_key(REQUEST)).where(*here).order_by(*(column.desc() for column in _key(REQUEST)))
+    return {(at_ms, request_id) for at_ms, request_id in connection.execute(newest_first.limit(limit))}
+
+
 def of_keys(connection: Connection, wanted: Sequence[tuple[int, str]]) -> list[RequestRow]:
     """The requests with these keys, each with its last attempt alone, as far as they are there; at most
     a thousand at once."""
@@ -96,6 +107,12 @@ def whole(connection: Connection, rows: Sequence[RequestRow]) -> list[RequestRow
         else row
         for row in rows
     ]
+
+
+def whole_of_keys(connection: Connection, wanted: Sequence[tuple[int, str]]) -> list[RequestRow]:
+    """The requests with these keys, at most a few thousand, with all of their attempts."""
+    found = [row for some in _in_thousands(wanted) for row in of_keys(connection, some)]
+    return whole(connection, found)
 
 
 def _in_thousands(keys: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, str]]]:

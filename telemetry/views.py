@@ -26,6 +26,7 @@ from telemetry.sheet_windows import Need, Read, Wanted
 from telemetry.slices import MOST_ROWS, Slice, groups_of
 from telemetry.spreads import Share, Spread
 from telemetry.tables import INSTALLATION, REQUEST, ROLLUPS
+from telemetry.tails import Tails
 
 _SKEW_MS = 1_000
 MOST_POINTS = 1_000
@@ -127,6 +128,7 @@ class Views:
     def __init__(self, engine: Engine, log: RequestLog | None = None) -> None:
         self._engine = engine
         self._log = log
+        self._tails = Tails()
 
     def _unstored(self, team_id: int | None) -> list[RequestRow]:
         rows = self._log.unstored() if self._log is not None else ()
@@ -270,7 +272,7 @@ class Views:
         # Before the database is asked: what is stored meanwhile is then seen twice, never missed.
         waiting = self._unstored(asked.team_id)
         with self._engine.connect() as connection:
-            return sheet_windows.read(connection, waiting, asked, from_ms, to_ms, need)
+            return sheet_windows.read(connection, self._tails, waiting, asked, from_ms, to_ms, need)
 
 
 def value_of(figure_id: str, row: RequestRow) -> float | None:
