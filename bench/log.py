@@ -291,7 +291,7 @@ def _cells(path: Path, now_ms: int) -> Iterator[Row]:
 
 
 def _latency_views(views: Views, asked: Slice, now_ms: int) -> dict[str, Callable[[], object]]:
-    """With what is reckoned from what was read, as the page does."""
+    """With what is reckoned from what was read, as the page does; each starts without what another has read."""
 
     def table() -> object:
         shown = ("ttft_ms", "first_answer_ms", "tokens_per_s", "total_ms", "gateway_ms")
@@ -304,7 +304,7 @@ def _latency_views(views: Views, asked: Slice, now_ms: int) -> dict[str, Callabl
         ]
         return [line.values("ttft_ms", 95) for line in views.lines(asked, now_ms, ("ttft",), busiest).lines]
 
-    return {"the table": table, "the line": line, "the phases": lambda: views.phases(asked, now_ms)}
+    return {"the table": table, "the line with its own table": line, "the phases": lambda: views.phases(asked, now_ms)}
 
 
 if __name__ == "__main__":

@@ -53,11 +53,10 @@ def totals(
     return sums.totals(most)
 
 
-def highest(parts: Iterable[Part], histogram: str, limit: int) -> list[tuple[int, int]]:
+def highest(parts: Iterable[Part], histogram: str, limit: int, least: int = 0) -> list[tuple[int, int]]:
     """(bin, when it ended) of the requests with the highest bins, the highest first, of equal ones the
-    newest; at most `limit`. Parts are of requests."""
+    newest; at most `limit`, none below `least`. Parts are of requests."""
     found: list[tuple[int, int]] = []
-    least = 0
     for part in sorted(parts, key=lambda part: -part.slot_ms):
         line, each, _ = part.sheet.bins[histogram]
         above = np.flatnonzero(each >= least)

@@ -7,6 +7,7 @@ it counts from 0; or, where it never falls, a column of how often each number fr
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -57,13 +58,20 @@ def unpacked(packed: bytes, at: int) -> tuple[Ints, int]:
     how, length = _HEAD.unpack_from(packed, at)
     at += _HEAD.size
     if how == _COUNTING:
-        return np.arange(length), at
+        return _counting(length.bit_length())[:length], at
     if how == _CONSTANT:
-        return np.full(length, _ALIKE.unpack_from(packed, at)[0]), at + _ALIKE.size
+        return np.ndarray((length,), _WIDTHS[8], packed, at, (0,)), at + _ALIKE.size  # the one, over and over
     if how == _RISING:
         often, at = unpacked(packed, at)
         return np.repeat(np.arange(len(often)), often), at
     return np.frombuffer(packed, _WIDTHS[how], length, at), at + how * length
+
+
+@functools.lru_cache(maxsize=32)
+def _counting(bits: int) -> Ints:
+    counting = np.arange(1 << bits)
+    counting.flags.writeable = False
+    return counting
 
 
 def _packed(column: Ints) -> bytes:

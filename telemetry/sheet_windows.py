@@ -111,10 +111,10 @@ def read(
             return Read(found, clocks.ended_at_ms(fresh[0]), cut)
     if made is None or tail_ms == from_ms:
         return Read(found, from_ms, False)
-    kind = None if need.requests or (need.shown_ms or DAY_MS) < HOUR_MS else _kind_of(asked)
-    plan = _plan(made, from_ms, tail_ms, kind is not None, need.shown_ms)
-    if kind is not None:
-        found += _grouped(connection, asked, kind, plan.groups, need)
+    by_group = not need.requests and (need.shown_ms or DAY_MS) >= HOUR_MS and _kind_of(asked) is not None
+    plan = _plan(made, from_ms, tail_ms, by_group, need.shown_ms)
+    if by_group:
+        found += grouped(connection, asked, plan.groups, need)
     for edge in plan.edges:
         spans = _spans(made, edge)
         for one in kept_sheets.read(
@@ -159,9 +159,24 @@ def _plan(made: Extent, from_ms: int, to_ms: int, by_group: bool, shown_ms: int 
         return _Plan(first_ms, [], [(first_ms, to_ms)])
     groups = [(HOUR_MS, begin_ms, end_ms)]
     if shown_ms is None or shown_ms % DAY_MS == 0:
-        covered = rollups.cover(begin_ms, end_ms, HOUR_MS)
-        groups = [(_WIDTH_OF[table.name], first, end) for table, first, end in covered]
+        groups = widest(begin_ms, end_ms)
     return _Plan(first_ms, groups, [(first_ms, begin_ms), (end_ms, to_ms)])
+
+
+def widest(begin_ms: int, end_ms: int) -> list[Span]:
+    """The whole days and hours of [begin_ms, end_ms), which are whole hours."""
+    covered = rollups.cover(begin_ms, end_ms, HOUR_MS)
+    return [(_WIDTH_OF[table.name], first, end) for table, first, end in covered]
+
+
+def whole_hours(connection: Connection, from_ms: int, to_ms: int) -> tuple[int, int]:
+    """The hours of [from_ms, to_ms) of which there are requests and groups; none are at `from_ms`."""
+    made = kept_sheets.extent(connection)
+    if made is None:
+        return from_ms, from_ms
+    begin_ms = -(-max(from_ms, made.requests_since_ms) // HOUR_MS) * HOUR_MS
+    end_ms = rollups.slot_of(min(to_ms, made.hours_until_ms), HOUR_MS)
+    return (begin_ms, end_ms) if begin_ms < end_ms else (from_ms, from_ms)
 
 
 def _spans(made: Extent, edge: tuple[int, int]) -> list[Span]:
@@ -192,9 +207,20 @@ def _kind_of(asked: Slice) -> str | None:
     return kept_sheets.shard_of("key", str(asked.key_id))
 
 
-def _grouped(
-    connection: Connection, asked: Slice, kind: str, spans: Sequence[Span], need: Need
-) -> list[Part]:
+def requests_of(connection: Connection, asked: Slice, span: Span, need: Need) -> list[Part]:
+    """Each request of whole slots."""
+    wanted = {**_of_slice(asked), **need.also}
+    found = kept_sheets.read(
+        connection, INSTALLATION, kept_sheets.REQUESTS, [span], need.pieces, counters=need.counters
+    )
+    return [Part(one.sheet, one.slot_ms, True, wanted) for one in found]
+
+
+def grouped(connection: Connection, asked: Slice, spans: Sequence[Span], need: Need) -> list[Part]:
+    """What is kept by group of whole slots; nothing of a slice that it is not kept of."""
+    kind = _kind_of(asked)
+    if kind is None:
+        return []
     by_name = asked.by in kept_sheets.BYS
     found = kept_sheets.read(
         connection, asked.team_id or INSTALLATION, kind, spans, need.pieces,

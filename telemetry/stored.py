@@ -109,12 +109,6 @@ def whole(connection: Connection, rows: Sequence[RequestRow]) -> list[RequestRow
     ]
 
 
-def whole_of_keys(connection: Connection, wanted: Sequence[tuple[int, str]]) -> list[RequestRow]:
-    """The requests with these keys, at most a few thousand, with all of their attempts."""
-    found = [row for some in _in_thousands(wanted) for row in of_keys(connection, some)]
-    return whole(connection, found)
-
-
 def _in_thousands(keys: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, str]]]:
     for start in range(0, len(keys), 1_000):
         yield keys[start : start + 1_000]

@@ -52,8 +52,9 @@ class Tails:
             known = _Tail(since_ms, frozenset(), sheets.of_rows((), since_ms))
         new = sorted(keys - known.keys)
         if new:
-            rows = [unstored[key] for key in new if key in unstored]
-            rows += stored.whole_of_keys(connection, [key for key in new if key not in unstored])
+            read, _ = stored.newest_whole(connection, team_id, new[0][0], new[-1][0] + 1, most)
+            by_key = {(clocks.ended_at_ms(row), row.request_id): row for row in read} | unstored
+            rows = [by_key[key] for key in new if key in by_key]
             sheet = sheets.joined([known.sheet, sheets.of_rows(rows, since_ms)])
             known = _Tail(since_ms, frozenset(keys), sheet)
             self._keep(team_id, known)

@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, Engine, Table, and_, select
 from telemetry import adding_up, clocks, rollups, sheet_windows, sheets, spreads, stored
 from telemetry.adding_up import MOST_GROUPS, REST, LineKey
 from telemetry.charts import Point, point_of
+from telemetry.highest import Highest
 from telemetry.request_log import RequestLog
 from telemetry.rollups import COUNTERS, HISTOGRAMS, OUTCOMES, PHASES, Cell, Total
 from telemetry.rows import RequestRow, Series
@@ -30,7 +31,7 @@ from telemetry.tails import Tails
 
 _SKEW_MS = 1_000
 MOST_POINTS = 1_000
-_MOST_CANDIDATES = 400
+_MOST_CANDIDATES = 100
 
 Key = tuple[str, Series]  # group and series
 _OUTCOMES = tuple(f"{kind}_{outcome}" for kind in ("requests", "attempts") for outcome in OUTCOMES)
@@ -241,18 +242,21 @@ class Views:
         `_MOST_CANDIDATES` within 4 % of each other the newest are looked at."""
         histogram = spreads.HISTOGRAM_OF[figure_id]
         need = Need((histogram,), requests=True, also=_of_group(asked, group))
-        read = self._read(asked, asked.from_ms, asked.to_ms, need)
-        few = 4 * limit
+        waiting = self._unstored(asked.team_id)  # before the database is asked, as in `_read`
+        with self._engine.connect() as connection:
+            highest = Highest(connection, self._tails, waiting, asked, need)
+        few = 2 * limit
         while True:
-            highest = adding_up.highest(read.parts, histogram, few)
-            rows = self._at({at_ms for _, at_ms in highest}, asked)
+            with self._engine.connect() as connection:
+                found = highest.most(connection, few)
+            rows = self._at({at_ms for _, at_ms in found}, asked)
             mine = [row for row in rows if _is_of(row, asked) and group in (None, *_groups_of(row, asked))]
             timed = [(value, row) for row in mine if (value := value_of(figure_id, row)) is not None]
             # As many more as lie in the last bin of these, which was not read to its end.
-            if len(highest) < few or few >= _MOST_CANDIDATES:
+            if len(found) < few or few >= _MOST_CANDIDATES:
                 break
-            least = highest[-1][0]
-            if sum(each > least for each, _ in highest) >= limit and len(timed) >= limit:
+            least = found[-1][0]
+            if sum(each > least for each, _ in found) >= limit and len(timed) >= limit:
                 break
             few = min(_MOST_CANDIDATES, 4 * few)
         timed.sort(key=lambda each: each[0], reverse=figure_id not in spreads.INVERTED)

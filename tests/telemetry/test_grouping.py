@@ -290,3 +290,54 @@ def test_the_slowest_are_found_in_the_whole_window(engine: Engine) -> None:
     assert [row.total_ms for row in views.slowest(by_key, "total_ms", 2, ("1", "paid"))] == [1_028, 1_025]
     assert [row.total_ms for row in views.slowest(replace(asked, tag="t"), "total_ms", 1)] == [1_029]
     assert views.slowest(replace(asked, tag="no"), "total_ms", 1) == ()
+
+
+def test_the_slowest_of_days_and_hours_are_those_of_the_rows(engine: Engine) -> None:
+    """Most days and hours are never looked into: none of the slowest may be in one of these."""
+    rows = [
+        structs.replace(
+            row, request_id=f"{days}{row.request_id}", accepted_at_ms=row.accepted_at_ms - days * DAY_MS
+        )
+        for days in range(4)
+        for row in varied(120, seed=20 + days)
+    ]
+    store(engine, rows)
+    Grouping(engine).work(NOW_MS - HOUR_MS - 25 * MINUTE_MS, within_s=60)
+    views = Views(engine)
+    narrowings: tuple[dict[str, Any], ...] = (
+        {}, {"key_id": 2}, {"tag": "ci"}, {"key_id": 1, "tag": "ci"}, {"model": "a"}, {"provider": "lab"},
+        {"team_id": None}, {"key_id": 3, "model": "b"}, {"series": ("byok",)},
+    )  # fmt: skip
+    for facts in narrowings:
+        for from_ms in (NOON_MS - 3 * DAY_MS - HOUR_MS // 2, NOON_MS - 2 * DAY_MS + 20 * MINUTE_MS, NOON_MS):
+            asked = slice_of(**{"by": "model", **facts}, from_ms=from_ms)
+            mine = [
+                row.total_ms
+                for row in rows
+                if from_ms <= clocks.ended_at_ms(row) < NOW_MS
+                and row.total_ms is not None
+                and asked.team_id in (None, row.team_id)
+                and asked.key_id in (None, row.key_id)
+                and (asked.tag is None or asked.tag in row.tags)
+                and asked.model in (None, row.model)
+                and asked.provider in (None, row.provider)
+                and row.series in asked.series
+                and any(cell.bins["total"] for cell in rollups.by_route(row).values())
+            ]
+            found = [row.total_ms for row in views.slowest(asked, "total_ms", 5, now_ms=NOW_MS)]
+            assert found == sorted(mine, reverse=True)[:5]
+
+
+def test_rows_that_come_between_two_readings_are_seen_whenever_they_ended(engine: Engine) -> None:
+    """Those that were read before are not worked out again; gone ones are gone."""
+    asked = slice_of(by="key")
+    Grouping(engine).work(NOW_MS - HOUR_MS, within_s=60)
+    views = Views(engine)
+    rows: list[RequestRow] = []
+    for ended_ms in (NOW_MS - 1_000, NOW_MS - 30 * MINUTE_MS, NOW_MS - 1_000, NOW_MS - 500):
+        rows.append(request(ended_at_ms=ended_ms, key_id=7, request_id=f"req_{len(rows)}"))
+        store(engine, rows[-1:])
+        same(views.groups(asked, NOW_MS).groups, by_rows(rows, asked))
+    with engine.begin() as connection:
+        connection.execute(REQUEST.delete().where(REQUEST.c.request_id == "req_0"))
+    same(views.groups(asked, NOW_MS).groups, by_rows(rows[1:], asked))
