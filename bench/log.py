@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -93,7 +94,7 @@ def _rows(path: Path, now_ms: int) -> Iterator[Row]:
     for name, work in _log_views(requests, from_ms, now_ms).items():
         yield Row(f"log page: {name}", _timed(work), taken, _BAR)
     yield from _sheets(engine, path, from_ms, now_ms, taken, count)
-    for name, work in _group_views(Views(engine, RequestLog(engine)), now_ms).items():
+    for name, work in _group_views(partial(Views, engine, RequestLog(engine)), now_ms).items():
         yield Row(f"latency page: {name}", _timed(work), taken, _BAR)
     yield from _writing(engine, now_ms, taken)
     yield from _peers(engine, path, now_ms, taken)
@@ -129,10 +130,10 @@ def _log_views(requests: Requests, from_ms: int, now_ms: int) -> dict[str, Calla
     }
 
 
-def _group_views(views: Views, now_ms: int) -> dict[str, Callable[[], object]]:
+def _group_views(opened: Callable[[], Views], now_ms: int) -> dict[str, Callable[[], object]]:
     """What roll-ups by model do not know: from sheets, and the last minute or two from rows."""
     found: dict[str, Callable[[], object]] = {
-        "the newest points, 24 h": lambda: views.points(Slice(1, now_ms - DAY_MS, now_ms), now_ms),
+        "the newest points, 24 h": lambda: opened().points(Slice(1, now_ms - DAY_MS, now_ms), now_ms),
     }
     for window in ("1 h", "24 h", "7 d", "30 d"):
         whole = Slice(1, now_ms - _WINDOWS[window], now_ms)
@@ -148,11 +149,11 @@ def _group_views(views: Views, now_ms: int) -> dict[str, Callable[[], object]]:
             "by key, of a tag": replace(whole, by="key", tag="ci"),
         }
         for name, one in asked.items():
-            for what, work in _latency_views(views, one, now_ms).items():
+            for what, work in _latency_views(opened, one, now_ms).items():
                 if what != "the phases" or (one.key_id, one.tag) != (None, None):  # others are of roll-ups
                     found[f"{name}: {what}, {window}"] = work
         for name, one in {"": whole, " of a key": replace(whole, key_id=7)}.items():
-            found[f"the slowest{name}, {window}"] = lambda one=one: views.slowest(one, "ttft_ms")  # type: ignore[misc]  # mypy sees no default in a lambda
+            found[f"the slowest{name}, {window}"] = lambda one=one: opened().slowest(one, "ttft_ms")  # type: ignore[misc]  # mypy sees no default in a lambda
     return found
 
 
@@ -281,30 +282,36 @@ def _cells(path: Path, now_ms: int) -> Iterator[Row]:
     yield Row(
         "roll-ups: size on disk, 90 days, 4 teams, 8 routes", f"{path.stat().st_size / 1e6:,.0f} MB", taken
     )
-    views = Views(engine, RequestLog(engine))
+    opened = partial(Views, engine, RequestLog(engine))
     for team_id, whose in ((1, "a team"), (None, "the installation")):
         for name, window_ms in _WINDOWS.items():
             asked = Slice(team_id, now_ms - window_ms, now_ms)
-            for what, work in _latency_views(views, asked, now_ms).items():
+            for what, work in _latency_views(opened, asked, now_ms).items():
                 yield Row(f"latency page: {what}, {name}, {whose}", _timed(work), taken, _BAR)
     engine.dispose()
 
 
-def _latency_views(views: Views, asked: Slice, now_ms: int) -> dict[str, Callable[[], object]]:
-    """With what is reckoned from what was read, as the page does; each starts without what another has read."""
+def _latency_views(opened: Callable[[], Views], asked: Slice, now_ms: int) -> dict[str, Callable[[], object]]:
+    """With what is reckoned from what was read, as the page does; a line with the table that says which
+    groups are drawn. Each begins without what another has read of the last minutes."""
 
     def table() -> object:
         shown = ("ttft_ms", "first_answer_ms", "tokens_per_s", "total_ms", "gateway_ms")
-        groups = views.groups(asked, now_ms).groups
+        groups = opened().groups(asked, now_ms).groups
         return [[group.spread(each) for each in shown] + [group.share("success_rate")] for group in groups]
 
     def line() -> object:
+        views = opened()
         busiest = [
             (one.group, one.series) for one in views.groups(asked, now_ms, ("ttft",)).groups[:MOST_LINES]
         ]
         return [line.values("ttft_ms", 95) for line in views.lines(asked, now_ms, ("ttft",), busiest).lines]
 
-    return {"the table": table, "the line with its own table": line, "the phases": lambda: views.phases(asked, now_ms)}
+    return {
+        "the table": table,
+        "the line with its own table": line,
+        "the phases": lambda: opened().phases(asked, now_ms),
+    }
 
 
 if __name__ == "__main__":
