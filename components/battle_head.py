@@ -32,7 +32,8 @@ def show(view: BattleView, start_over: Callable[[], None], *, may_run: bool) -> 
             st.badge(say.CATEGORIES[view.category], color="gray")
         for tag in view.tags:
             st.badge(words.escaped(tag), color="gray")
-        st.caption(words.escaped(_cost(view)), width="stretch")
+        with st.container(key="battle-cost"):  # a line of its own on a phone: it changes when lanes end
+            st.caption(words.escaped(_cost(view)))
         show_keys()
 
 

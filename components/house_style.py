@@ -24,6 +24,7 @@ CSS: Final = """
 [class*="st-key-room-320-"] { min-height: calc(320px + var(--ty-below)); }
 [class*="st-key-figure-"] { min-height: 6.25rem; min-width: 7.5rem; }
 @media (max-width: 40rem) { .st-key-playground-model { min-width: 100%; } }
+@media (max-width: 40rem) { .st-key-battle-head > :has(> .st-key-battle-cost) { order: 1; min-width: 100%; } }
 @media (max-width: 40rem) { [class*="st-key-figure-"] { width: calc(50vw - 2.1rem); } }
 [class*="st-key-figure-"] > :first-child { min-height: 3.5rem; }
 .st-key-still-spending { min-height: 300px; }
