@@ -193,7 +193,13 @@ def _make(connection: Connection, table: Table, keys: Sequence[Key]) -> None:
 
 def _add_to(connection: Connection, table: Table, cells: Cells) -> None:
     locking = _locking(table, connection.dialect.name)
-    locked = connection.execute(locking, {"keys": list(cells)}).mappings()
+    # Said twice, because SQLite finds no index for a tuple: it would look through the whole table.
+    asked = {
+        "keys": list(cells),
+        "teams": sorted({key.team_id for key in cells}),
+        "slots": sorted({key.slot_ms for key in cells}),
+    }
+    locked = connection.execute(locking, asked).mappings()
     gains = [_gain(cells[Key(*(row[name] for name in KEY))], row) for row in locked]
     connection.execute(_adding(table), gains)
 
@@ -203,7 +209,11 @@ def _add_to(connection: Connection, table: Table, cells: Cells) -> None:
 def _locking(table: Table, dialect: str) -> Select[Any]:
     columns = [table.c[name] for name in KEY]
     blobs = [table.c[name] for name in HISTOGRAMS]
-    found = select(*columns, *blobs).where(tuple_(*columns).in_(bindparam("keys", expanding=True)))
+    found = select(*columns, *blobs).where(
+        table.c.team_id.in_(bindparam("teams", expanding=True)),
+        table.c.slot_ms.in_(bindparam("slots", expanding=True)),
+        tuple_(*columns).in_(bindparam("keys", expanding=True)),
+    )
     return found.order_by(*_in_our_order(table, dialect)).with_for_update()
 
 

@@ -89,7 +89,7 @@ def newest_keys(
 def of_keys(connection: Connection, wanted: Sequence[tuple[int, str]]) -> list[RequestRow]:
     """The requests with these keys, each with its last attempt alone, as far as they are there; at most
     a thousand at once."""
-    asked = _with_last_attempt().where(tuple_(*_key(REQUEST)).in_(wanted)).order_by(*_key(REQUEST))
+    asked = _with_last_attempt().where(_is_one_of(REQUEST, wanted)).order_by(*_key(REQUEST))
     return [_joined(row) for row in connection.execute(asked)]
 
 
@@ -98,7 +98,7 @@ def whole(connection: Connection, rows: Sequence[RequestRow]) -> list[RequestRow
     more = {(ended_at_ms(row), row.request_id) for row in rows if row.attempts and row.attempts[-1].no > 1}
     attempts: dict[tuple[int, str], list[AttemptRow]] = defaultdict(list)
     for some in _in_thousands(sorted(more)):
-        tried = select(*_key(ATTEMPT), *_ATTEMPT_COLUMNS).where(tuple_(*_key(ATTEMPT)).in_(some))
+        tried = select(*_key(ATTEMPT), *_ATTEMPT_COLUMNS).where(_is_one_of(ATTEMPT, some))
         for at_ms, request_id, *values in connection.execute(tried.order_by(ATTEMPT.c.no)):
             attempts[at_ms, request_id].append(AttemptRow(*values))
     return [
@@ -202,6 +202,12 @@ def _request_of(values: Sequence[Any], attempts: Sequence[AttemptRow]) -> Reques
 
 def _key(table: Table) -> tuple[Column[Any], Column[Any]]:
     return table.c.ended_at_ms, table.c.request_id
+
+
+def _is_one_of(table: Table, keys: Sequence[tuple[int, str]]) -> ColumnElement[bool]:
+    """Said twice, because SQLite finds no index for a tuple: it would look through the whole table."""
+    instants_ms = sorted({at_ms for at_ms, _ in keys})
+    return and_(table.c.ended_at_ms.in_(instants_ms), tuple_(*_key(table)).in_(keys))
 
 
 def _request_values(row: RequestRow) -> dict[str, object]:
