@@ -280,7 +280,7 @@ def _cells(path: Path, now_ms: int) -> Iterator[Row]:
     taken = f"{CELLS / 1e6:g} million requests, {cells:,} cells"
     print(f"filled {taken} in {time.monotonic() - began_s:.0f} s", flush=True)
     yield Row(
-        "roll-ups: size on disk, 90 days, 4 teams, 8 routes", f"{path.stat().st_size / 1e6:,.0f} MB", taken
+        "roll-ups: size on disk, 90 days, 4 teams, 8 routes", f"{_size(engine, path) / 1e6:,.0f} MB", taken
     )
     opened = partial(Views, engine, RequestLog(engine))
     for team_id, whose in ((1, "a team"), (None, "the installation")):
