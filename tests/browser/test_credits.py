@@ -85,6 +85,7 @@ async def test_what_a_prompt_would_cost_stands_there_while_it_is_typed(
     await expect(line).to_contain_text("before you send it")
     before = await line.bounding_box()
     box = page.get_by_label("Prompt", exact=True)
+    await box.click()  # as a person does: what is not drawn yet takes no keys
     await box.press_sequentially("Why is the sky blue, and the sun", delay=20)
     await expect(line).to_contain_text(re.compile(r"About \$\d.*Holds \$\d.*leaves \$\d.*at this pace"))
     await box.press_sequentially(" red at night?", delay=20)  # the box kept what was typed, and the focus
