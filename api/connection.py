@@ -40,6 +40,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._read_bytes = 0  # with this read
         self._head_bytes = 0  # since the read that the head begins in
         self._limit: asyncio.TimerHandle | None = None
+        self._handed_on = False  # to a WebSocket, whose connection it is from then on
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(JoinedHead(transport))  # type: ignore[arg-type]  # a Transport but in name
@@ -53,10 +54,17 @@ class BoundedHttp(HttpToolsProtocol):
         self._read_bytes = len(data)
         self._head_bytes += self._read_bytes
         super().data_received(data)
+        if self._handed_on:
+            return
         if self._in_head and self._head_bytes > MOST_HEAD_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         elif self._limit is None and (self._in_head or self._rests()):
             self._within(self.head_within_s)
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        self._handed_on = True
+        self._in_time()
 
     def send_400_response(self, msg: str) -> None:
         if self._in_head and self._head_bytes > MOST_HEAD_BYTES:

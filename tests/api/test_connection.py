@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
+from websockets.asyncio.client import connect
 
 from api.connection import MOST_HEAD_BYTES, BoundedHttp, bound_connections
 
@@ -23,7 +24,14 @@ class Hasty(BoundedHttp):
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers at once; with /slow once it was told that the caller has left, or the body is there."""
+    """Answers at once; with /slow once it was told that the caller has left, or the body is there. A
+    WebSocket hears what it said."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (said := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": said["text"]})
+        return
     if scope["path"] == "/slow":
         await receive()
     headers = [(b"content-length", b"2")]
@@ -61,7 +69,7 @@ async def port() -> AsyncIterator[int]:
 @asynccontextmanager
 async def serving(http: type[BoundedHttp]) -> AsyncIterator[int]:
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http=http, log_level="critical", lifespan="off", ws="none")
+    config = uvicorn.Config(app, http=http, log_level="critical", lifespan="off")
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve([listening]))
     async with asyncio.timeout(5):
@@ -148,3 +156,11 @@ async def test_a_body_that_never_ends_is_not_waited_for_once_it_was_answered(por
     async with connected(port) as wire:
         assert (await wire.answered(head)).startswith(b"HTTP/1.1 200 ")
         assert await wire.said(b"1\r\nb\r\n") == b""
+
+
+async def test_a_websocket_that_says_nothing_stays_open(port: int) -> None:
+    async with connect(f"ws://127.0.0.1:{port}/", proxy=None) as channel:
+        await asyncio.sleep(3 * Hasty.head_within_s)
+        await channel.send("still there")
+        async with asyncio.timeout(10):
+            assert await channel.recv() == "still there"
